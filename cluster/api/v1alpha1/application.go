@@ -1,0 +1,143 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Application is what should run: one desired value (commit, digests) of one
+// directory of one repository.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=app
+// +kubebuilder:printcolumn:name="Release",type=integer,JSONPath=`.status.current`
+// +kubebuilder:printcolumn:name="Health",type=string,JSONPath=`.status.health`
+// +kubebuilder:printcolumn:name="Sync",type=string,JSONPath=`.status.sync`
+// +kubebuilder:printcolumn:name="Pin",type=integer,JSONPath=`.spec.pin`
+type Application struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ApplicationSpec   `json:"spec"`
+	Status ApplicationStatus `json:"status,omitempty"`
+}
+
+// ApplicationSpec is the wish.
+type ApplicationSpec struct {
+	Source Source `json:"source"`
+	// Namespace that objects without one go to. Default: the Application's own.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// Sync says what changes Desired: "push" (a commit on Source.Branch),
+	// "pipeline" (its deploy job, which knows the digests) or "manual".
+	// +kubebuilder:validation:Enum=push;pipeline;manual
+	// +kubebuilder:default=push
+	Sync string `json:"sync,omitempty"`
+	// Desired is the one value; written whole, in one update.
+	// +optional
+	Desired *Desired `json:"desired,omitempty"`
+	// Pin holds this release number whatever Desired says. 0: not pinned.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Pin int64 `json:"pin,omitempty"`
+	// HealthDeadline for a release to become healthy. Default 5m.
+	// +optional
+	HealthDeadline *metav1.Duration `json:"healthDeadline,omitempty"`
+	// Retry changes when a person asks to try a failed Desired again.
+	// +optional
+	Retry string `json:"retry,omitempty"`
+}
+
+// Source is where the manifests are.
+type Source struct {
+	// Repository in the same namespace.
+	Repository string `json:"repository"`
+	// Branch that is followed. Empty: the repository's default branch.
+	// +optional
+	Branch string `json:"branch,omitempty"`
+	// Path of the directory within the repository. Default "deploy".
+	// +optional
+	Path string `json:"path,omitempty"`
+	// Renderer: "plain", "kustomize" or empty (kustomize if there is a kustomization file).
+	// +optional
+	// +kubebuilder:validation:Enum="";plain;kustomize
+	Renderer string `json:"renderer,omitempty"`
+}
+
+// Desired is one value that an Application can have.
+type Desired struct {
+	// Commit is the full hexadecimal object name.
+	Commit string `json:"commit"`
+	// Sequence of the ref update that brought the commit; an older one never replaces a newer one.
+	Sequence int64 `json:"sequence"`
+	// Images replace the tags of the same names in the manifests.
+	// +optional
+	Images []Image `json:"images,omitempty"`
+	// Run that wrote it, where one did.
+	// +optional
+	Run string `json:"run,omitempty"`
+	// By is the person or part that caused it.
+	// +optional
+	By string `json:"by,omitempty"`
+}
+
+// ApplicationStatus is what is.
+type ApplicationStatus struct {
+	// Current is the number of the release whose objects are applied; 0 before the first.
+	// +optional
+	Current int64 `json:"current,omitempty"`
+	// Healthy is the number of the last release that became healthy.
+	// +optional
+	Healthy int64 `json:"healthy,omitempty"`
+	// Last is the highest release number given out.
+	// +optional
+	Last int64 `json:"last,omitempty"`
+	// Health: Healthy, Progressing, Degraded, Unknown.
+	// +optional
+	Health string `json:"health,omitempty"`
+	// Sync: Synced, OutOfSync, Pinned, Failed.
+	// +optional
+	Sync string `json:"sync,omitempty"`
+	// Message says why, in one line.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// Refused is the desired value that failed and is not tried again by itself.
+	// +optional
+	Refused *Desired `json:"refused,omitempty"`
+	// RefusedRetry is spec.retry at that time.
+	// +optional
+	RefusedRetry string `json:"refusedRetry,omitempty"`
+	// Inventory of the objects that are applied; what left it is pruned.
+	// +optional
+	Inventory []ObjectReference `json:"inventory,omitempty"`
+	// Addresses at which the application answers (NodePort services).
+	// +optional
+	Addresses []string `json:"addresses,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// ObjectReference names one applied object.
+type ObjectReference struct {
+	// +optional
+	Group   string `json:"group,omitempty"`
+	Version string `json:"version"`
+	Kind    string `json:"kind"`
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name"`
+	// Health as kstatus has it: Current, InProgress, Failed, NotFound, Unknown.
+	// +optional
+	Health string `json:"health,omitempty"`
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// ApplicationList is a list of Application.
+//
+// +kubebuilder:object:root=true
+type ApplicationList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Application `json:"items"`
+}

@@ -1,0 +1,43 @@
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// GroupVersion is slipway.dev/v1alpha1.
+var GroupVersion = schema.GroupVersion{Group: "slipway.dev", Version: "v1alpha1"}
+
+// AddToScheme registers every kind of this package.
+func AddToScheme(s *runtime.Scheme) error {
+	s.AddKnownTypes(GroupVersion,
+		&Repository{}, &RepositoryList{},
+		&Run{}, &RunList{},
+		&Application{}, &ApplicationList{},
+		&Release{}, &ReleaseList{},
+	)
+	metav1.AddToGroupVersion(s, GroupVersion)
+	return nil
+}
+
+// Labels that Slipway sets on the objects it makes. Each value is an object name.
+const (
+	LabelRepository  = "slipway.dev/repository"
+	LabelRun         = "slipway.dev/run"
+	LabelJob         = "slipway.dev/job"
+	LabelAttempt     = "slipway.dev/attempt"
+	LabelApplication = "slipway.dev/application"
+	LabelRelease     = "slipway.dev/release"
+	// LabelTenant marks a namespace as a tenant's; its value is "true".
+	LabelTenant = "slipway.dev/tenant"
+)
+
+// RegistryHost is the one registry name, in manifests and pipelines, for ever.
+const RegistryHost = "registry.slipway.internal"
+
+// SystemNamespace holds Slipway's own objects (tokens, addons); never a tenant's.
+const SystemNamespace = "slipway-system"
+
+// DeployerServiceAccount is impersonated, in a tenant's namespace, to apply what a user wrote.
+const DeployerServiceAccount = "slipway-deployer"

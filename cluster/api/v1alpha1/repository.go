@@ -1,0 +1,92 @@
+package v1alpha1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// Repository is a Git repository: hosted by this server, or watched elsewhere.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:shortName=repo
+// +kubebuilder:printcolumn:name="URL",type=string,JSONPath=`.spec.url`
+// +kubebuilder:printcolumn:name="Pushes",type=integer,JSONPath=`.status.sequence`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+type Repository struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   RepositorySpec   `json:"spec,omitempty"`
+	Status RepositoryStatus `json:"status,omitempty"`
+}
+
+// RepositorySpec says where the commits come from and what to do with them.
+type RepositorySpec struct {
+	// URL of a repository elsewhere (https, http or ssh). Empty: hosted here.
+	// +optional
+	URL string `json:"url,omitempty"`
+	// Branches to act on, as glob patterns; empty means all.
+	// +optional
+	Branches []string `json:"branches,omitempty"`
+	// DefaultBranch is deployed automatically. Empty: what HEAD names.
+	// +optional
+	DefaultBranch string `json:"defaultBranch,omitempty"`
+	// CredentialsSecret names a Secret of type kubernetes.io/basic-auth in this namespace.
+	// +optional
+	CredentialsSecret string `json:"credentialsSecret,omitempty"`
+	// WebhookSecret names a Secret whose key "token" signs generic webhooks.
+	// +optional
+	WebhookSecret string `json:"webhookSecret,omitempty"`
+	// PollInterval between two looks at URL. Default 1m.
+	// +optional
+	PollInterval *metav1.Duration `json:"pollInterval,omitempty"`
+	// PipelineFile within the repository. Empty: the well-known names, then the default pipeline.
+	// +optional
+	PipelineFile string `json:"pipelineFile,omitempty"`
+}
+
+// RepositoryStatus is what was last seen.
+type RepositoryStatus struct {
+	// Refs by full name ("refs/heads/main"), as last seen.
+	// +optional
+	Refs map[string]RefStatus `json:"refs,omitempty"`
+	// DefaultBranch as resolved (short name), empty while there is no commit.
+	// +optional
+	DefaultBranch string `json:"defaultBranch,omitempty"`
+	// Sequence is the number of ref updates seen, and the number of the newest one.
+	// The run of update N is named <repository>-N.
+	// +optional
+	Sequence int64 `json:"sequence,omitempty"`
+	// LastPolled is when URL was last looked at.
+	// +optional
+	LastPolled *metav1.Time `json:"lastPolled,omitempty"`
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
+
+// RefStatus is one branch or tag as last seen.
+type RefStatus struct {
+	// Commit is the full hexadecimal object name.
+	Commit string `json:"commit"`
+	// Before is the commit that the ref pointed to before, empty for a new ref.
+	// +optional
+	Before string `json:"before,omitempty"`
+	// Sequence of the update that set it; see RepositoryStatus.
+	Sequence int64 `json:"sequence"`
+	// Seen is when.
+	Seen metav1.Time `json:"seen"`
+	// Via is how: push, webhook, poll.
+	Via string `json:"via"`
+	// By is the user that pushed, where known.
+	// +optional
+	By string `json:"by,omitempty"`
+}
+
+// RepositoryList is a list of Repository.
+//
+// +kubebuilder:object:root=true
+type RepositoryList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Repository `json:"items"`
+}
