@@ -1,0 +1,193 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+)
+
+func (s *server) whoami(w http.ResponseWriter, r *http.Request) error {
+	u, _ := UserFrom(r.Context())
+	writeJSON(w, http.StatusOK, u)
+	return nil
+}
+
+func (s *server) status(w http.ResponseWriter, r *http.Request) error {
+	components := s.Status(r.Context())
+	ready := true
+	for _, c := range components {
+		ready = ready && c.Ready
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"ready": ready, "components": components})
+	return nil
+}
+
+func (s *server) listTokens(w http.ResponseWriter, r *http.Request) error {
+	items, err := s.Tokens.List(r.Context())
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"items": items})
+	return nil
+}
+
+func (s *server) createToken(w http.ResponseWriter, r *http.Request) error {
+	var t Token
+	if err := readJSON(w, r, &t); err != nil {
+		return err
+	}
+	if t.User == "" {
+		return refuse(http.StatusBadRequest, "", "user: a token belongs to a user name")
+	}
+	t, err := s.Tokens.Create(r.Context(), t)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, t)
+	return nil
+}
+
+func (s *server) revokeToken(w http.ResponseWriter, r *http.Request) error {
+	if err := s.Tokens.Revoke(r.Context(), r.PathValue("name")); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) syncRepository(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, func(ctx context.Context, ns, name, _ string) error {
+		return s.Repositories.Sync(ctx, ns, name)
+	})
+}
+
+func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, s.Runs.Cancel)
+}
+
+func (s *server) syncApplication(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, s.Applications.Sync)
+}
+
+func (s *server) unpin(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, s.Applications.Unpin)
+}
+
+func (s *server) rollback(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Release int64 `json:"release"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	if body.Release < 1 {
+		return refuse(http.StatusBadRequest, "the history lists the releases", "release: want a number of at least 1")
+	}
+	return act(w, r, func(ctx context.Context, ns, name, by string) error {
+		return s.Applications.Rollback(ctx, ns, name, body.Release, by)
+	})
+}
+
+// act answers 204 when do did what the path and the user ask.
+func act(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, namespace, name, by string) error) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	u, _ := UserFrom(r.Context())
+	if err := do(r.Context(), r.PathValue("ns"), name, u.Name); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (s *server) startRun(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Repository string            `json:"repository"`
+		Ref        string            `json:"ref"`
+		Variables  map[string]string `json:"variables"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	u, _ := UserFrom(r.Context())
+	run, err := s.Runs.Start(r.Context(), r.PathValue("ns"), body.Repository, body.Ref, body.Variables, u.Name)
+	return created(w, run, err)
+}
+
+func (s *server) rerun(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	u, _ := UserFrom(r.Context())
+	run, err := s.Runs.Rerun(r.Context(), r.PathValue("ns"), name, u.Name)
+	return created(w, run, err)
+}
+
+func created(w http.ResponseWriter, run *slipway.Run, err error) error {
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, present(runs, run))
+	return nil
+}
+
+func (s *server) playJob(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, func(ctx context.Context, ns, run, by string) error {
+		return s.Runs.Play(ctx, ns, run, r.PathValue("job"), by)
+	})
+}
+
+func (s *server) diff(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	text, err := s.Applications.Diff(r.Context(), r.PathValue("ns"), name)
+	if err != nil {
+		return err
+	}
+	plainText(w)
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+func (s *server) jobLog(w http.ResponseWriter, r *http.Request) error {
+	run, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	q := r.URL.Query()
+	attempt := 0
+	if v := q.Get("attempt"); v != "" {
+		if attempt, err = strconv.Atoi(v); err != nil || attempt < 0 {
+			return refuse(http.StatusBadRequest, "", "attempt %q: not a number", v)
+		}
+	}
+	log, err := s.Runs.Log(r.Context(), r.PathValue("ns"), run, r.PathValue("job"), attempt, q.Get("follow") == "1")
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	plainText(w)
+	return stream(w, log)
+}
+
+func (s *server) artifacts(w http.ResponseWriter, r *http.Request) error {
+	run, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	a, err := s.Runs.Artifacts(r.Context(), r.PathValue("ns"), run, r.PathValue("job"))
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	attachment(w, run+".tar.gz")
+	return stream(w, a)
+}

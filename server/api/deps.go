@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+)
+
+// Authorizer says whether RBAC allows a verb on a resource of group slipway.dev.
+type Authorizer interface {
+	Allowed(ctx context.Context, u User, verb, resource, namespace, name string) (bool, error)
+}
+
+// Runs is what the API asks of pipelines.
+type Runs interface {
+	// Start makes a run of the commit that ref of the repository points to.
+	Start(ctx context.Context, namespace, repository, ref string, variables map[string]string, by string) (*slipway.Run, error)
+	Cancel(ctx context.Context, namespace, run, by string) error
+	// Rerun makes a new run of the same commit.
+	Rerun(ctx context.Context, namespace, run, by string) (*slipway.Run, error)
+	Play(ctx context.Context, namespace, run, job, by string) error
+	// Log reads an attempt's log; attempt 0 is the newest. With follow it ends when the attempt does.
+	Log(ctx context.Context, namespace, run, job string, attempt int, follow bool) (io.ReadCloser, error)
+	// Artifacts opens the archive that a job kept.
+	Artifacts(ctx context.Context, namespace, run, job string) (io.ReadCloser, error)
+}
+
+// Applications is what the API asks of gitops.
+type Applications interface {
+	Sync(ctx context.Context, namespace, application, by string) error
+	Rollback(ctx context.Context, namespace, application string, release int64, by string) error
+	Unpin(ctx context.Context, namespace, application, by string) error
+	// Diff is the unified difference of desired and live, secrets masked.
+	Diff(ctx context.Context, namespace, application string) (string, error)
+}
+
+// Repositories is what the API asks of gitops about repositories.
+type Repositories interface {
+	// Sync looks at the repository's remote now.
+	Sync(ctx context.Context, namespace, repository string) error
+}
+
+// Token is a scoped token as it is listed; the secret is shown only once.
+type Token struct {
+	ID        string     `json:"id"`
+	User      string     `json:"user"`
+	Groups    []string   `json:"groups,omitempty"`
+	Namespace string     `json:"namespace,omitempty"`
+	Role      string     `json:"role,omitempty"`
+	Expires   *time.Time `json:"expires,omitempty"`
+	Secret    string     `json:"secret,omitempty"`
+}
+
+// Tokens is what the API asks of the token store.
+type Tokens interface {
+	List(ctx context.Context) ([]Token, error)
+	// Create returns the token with its secret.
+	Create(ctx context.Context, t Token) (Token, error)
+	Revoke(ctx context.Context, id string) error
+}
+
+// Logs searches the log store; rows are written as lines of JSON, newest last.
+type Logs interface {
+	Query(ctx context.Context, w io.Writer, q LogQuery) error
+}
+
+// LogQuery asks for the log rows of one namespace.
+type LogQuery struct {
+	Namespace  string
+	Query      string
+	Start, End time.Time
+	Limit      int
+	Follow     bool
+}
+
+// Component is a part of Slipway and how it is.
+type Component struct {
+	Name  string `json:"name"`
+	Ready bool   `json:"ready"`
+	// Message says why it is not ready, or what it does.
+	Message string `json:"message,omitempty"`
+	Since   string `json:"since,omitempty"`
+}
+
+// Deps is what the API is made of. Reader may be a cache.
+type Deps struct {
+	Reader       client.Reader
+	Writer       client.Client
+	Watcher      Watcher
+	Authorizer   Authorizer
+	Runs         Runs
+	Applications Applications
+	Repositories Repositories
+	Tokens       Tokens
+	Logs         Logs
+	Status       func(ctx context.Context) []Component
+}

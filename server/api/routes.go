@@ -1,0 +1,113 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+)
+
+// Route is one row of the table: what a request needs, and who answers it.
+type Route struct {
+	Method, Path string
+	// Verb and Resource (group slipway.dev) that RBAC must allow in the
+	// namespace of the path. Empty Verb: any authenticated user.
+	Verb, Resource string
+	// Summary for the OpenAPI document.
+	Summary string
+
+	handle func(*server, http.ResponseWriter, *http.Request) error
+}
+
+// Routes is the whole of /api/v1/, but for the job pods' part of it.
+func Routes() []Route {
+	const ns = "/api/v1/namespaces/{ns}"
+	return []Route{
+		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
+		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},
+		{"GET", "/api/v1/openapi.json", "", "", "this document", (*server).openAPI},
+		{"GET", "/api/v1/tokens", "list", "tokens", "list tokens", (*server).listTokens},
+		{"POST", "/api/v1/tokens", "create", "tokens", "create a scoped token", (*server).createToken},
+		{"DELETE", "/api/v1/tokens/{name}", "delete", "tokens", "revoke a token", (*server).revokeToken},
+
+		{"GET", ns + "/watch", "watch", "runs", "changes as server-sent events", (*server).watch},
+		{"GET", ns + "/logs", "get", "logs", "search logs", (*server).logs},
+
+		{"GET", ns + "/repositories", "list", "repositories", "list repositories", list(repositories)},
+		{"POST", ns + "/repositories", "create", "repositories", "create a repository", (*server).createRepository},
+		{"GET", ns + "/repositories/{name}", "get", "repositories", "read a repository", get(repositories)},
+		{"DELETE", ns + "/repositories/{name}", "delete", "repositories", "delete a repository", del(repositories)},
+		{"POST", ns + "/repositories/{name}/sync", "update", "repositories", "look at the remote now", (*server).syncRepository},
+
+		{"GET", ns + "/runs", "list", "runs", "list runs", list(runs)},
+		{"POST", ns + "/runs", "create", "runs", "start a run", (*server).startRun},
+		{"GET", ns + "/runs/{name}", "get", "runs", "read a run", get(runs)},
+		{"POST", ns + "/runs/{name}/cancel", "update", "runs", "cancel a run", (*server).cancelRun},
+		{"POST", ns + "/runs/{name}/rerun", "create", "runs", "run the same commit again", (*server).rerun},
+		{"POST", ns + "/runs/{name}/jobs/{job}/play", "update", "runs", "play a manual job", (*server).playJob},
+		{"GET", ns + "/runs/{name}/jobs/{job}/log", "get", "runs", "a job's log", (*server).jobLog},
+		{"GET", ns + "/runs/{name}/jobs/{job}/artifacts", "get", "runs", "a job's artifacts", (*server).artifacts},
+
+		{"GET", ns + "/applications", "list", "applications", "list applications", list(applications)},
+		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},
+		{"GET", ns + "/applications/{name}", "get", "applications", "read an application", get(applications)},
+		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application", del(applications)},
+		{"GET", ns + "/applications/{name}/releases", "list", "releases", "release history, newest first", (*server).releases},
+		{"GET", ns + "/applications/{name}/diff", "get", "applications", "desired against live", (*server).diff},
+		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again", (*server).syncApplication},
+		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release", (*server).rollback},
+		{"POST", ns + "/applications/{name}/unpin", "update", "applications", "follow the desired value again", (*server).unpin},
+	}
+}
+
+type server struct {
+	Deps
+	log *slog.Logger
+}
+
+// Handler serves Routes. It expects the user in the request's context.
+func Handler(d Deps, log *slog.Logger) http.Handler {
+	s := &server{Deps: d, log: log}
+	mux := http.NewServeMux()
+	for _, route := range Routes() {
+		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
+			err := s.authorize(r, route)
+			if err == nil {
+				err = route.handle(s, w, r)
+			}
+			if err != nil {
+				WriteError(w, log, err)
+			}
+		})
+	}
+	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
+		WriteError(w, log, refuse(http.StatusNotFound, "GET /api/v1/openapi.json lists the routes", "no route %s %s", r.Method, r.URL.Path))
+	})
+	return mux
+}
+
+func (s *server) authorize(r *http.Request, route Route) error {
+	u, ok := UserFrom(r.Context())
+	if !ok {
+		return refuse(http.StatusUnauthorized, "", "unauthorized")
+	}
+	if route.Verb == "" {
+		return nil
+	}
+	ns := r.PathValue("ns")
+	if ns != "" {
+		if _, err := pathName(r, "ns"); err != nil {
+			return err
+		}
+	}
+	allowed, err := s.Authorizer.Allowed(r.Context(), u, route.Verb, route.Resource, ns, r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	if !allowed {
+		where := ""
+		if ns != "" {
+			where = " in namespace " + ns
+		}
+		return refuse(http.StatusForbidden, "ask an administrator for a role that allows it", "%s may not %s %s%s", u.Name, route.Verb, route.Resource, where)
+	}
+	return nil
+}

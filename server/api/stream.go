@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// Change is one event of the watch route.
+type Change struct {
+	Kind   string        `json:"kind"`
+	Type   string        `json:"type"` // ADDED, MODIFIED, DELETED
+	Object client.Object `json:"object"`
+}
+
+// Watcher tells changes of our four kinds in a namespace until ctx ends; the
+// first events are the objects as they are.
+type Watcher interface {
+	Watch(ctx context.Context, namespace string) (<-chan Change, error)
+}
+
+func (s *server) watch(w http.ResponseWriter, r *http.Request) error {
+	u, _ := UserFrom(r.Context())
+	may := map[string]bool{}
+	for kind, resource := range map[string]string{"Repository": "repositories", "Run": "runs", "Application": "applications", "Release": "releases"} {
+		allowed, err := s.Authorizer.Allowed(r.Context(), u, "watch", resource, r.PathValue("ns"), "")
+		if err != nil {
+			return err
+		}
+		may[kind] = allowed
+	}
+	changes, err := s.Watcher.Watch(r.Context(), r.PathValue("ns"))
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK)
+	rc := http.NewResponseController(w)
+	beat := time.NewTicker(20 * time.Second)
+	defer beat.Stop()
+	for {
+		_ = rc.Flush()
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-beat.C:
+			if _, err := io.WriteString(w, ": still here\n\n"); err != nil {
+				return nil
+			}
+		case c, ok := <-changes:
+			if !ok {
+				return nil
+			}
+			if !may[c.Kind] {
+				continue
+			}
+			b, err := json.Marshal(c)
+			if err != nil {
+				s.log.Error("watch", "err", err)
+				return nil
+			}
+			if _, err := fmt.Fprintf(w, "data: %s\n\n", b); err != nil {
+				return nil
+			}
+		}
+	}
+}
+
+func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	lq := LogQuery{Namespace: r.PathValue("ns"), Query: q.Get("query"), Limit: 500, Follow: q.Get("follow") == "1", End: time.Now()}
+	lq.Start = lq.End.Add(-time.Hour)
+	for key, at := range map[string]*time.Time{"start": &lq.Start, "end": &lq.End} {
+		v := q.Get(key)
+		if v == "" {
+			continue
+		}
+		t, err := time.Parse(time.RFC3339Nano, v)
+		if err != nil {
+			return refuse(http.StatusBadRequest, "write it as 2006-01-02T15:04:05Z", "%s %q: not a time", key, v)
+		}
+		*at = t
+	}
+	if v := q.Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 10000 {
+			return refuse(http.StatusBadRequest, "", "limit %q: want a number from 1 to 10000", v)
+		}
+		lq.Limit = n
+	}
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	w.Header().Set("Cache-Control", "no-store")
+	return s.Logs.Query(r.Context(), flushWriter{w, http.NewResponseController(w)}, lq)
+}
+
+func plainText(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+}
+
+// attachment marks what users made: a browser saves it and never runs it.
+func attachment(w http.ResponseWriter, name string) {
+	h := w.Header()
+	h.Set("Content-Type", "application/octet-stream")
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", name))
+	h.Set("Content-Security-Policy", "sandbox")
+	h.Set("Cache-Control", "no-store")
+}
+
+// stream copies r and flushes after every read, so that a follower sees lines as they come.
+func stream(w http.ResponseWriter, r io.Reader) error {
+	_, err := io.CopyBuffer(flushWriter{w, http.NewResponseController(w)}, struct{ io.Reader }{r}, make([]byte, 32<<10))
+	if err != nil {
+		// The status line is out: only the connection can still say it.
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+type flushWriter struct {
+	io.Writer
+	rc *http.ResponseController
+}
+
+func (f flushWriter) Write(p []byte) (int, error) {
+	n, err := f.Writer.Write(p)
+	_ = f.rc.Flush()
+	return n, err
+}

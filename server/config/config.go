@@ -1,0 +1,190 @@
+// Package config owns the settings of `slipway server`: their names, defaults
+// and where they come from. It never acts on them. Later sources win: the
+// defaults, the YAML file (decoded strictly), SLIPWAY_* variables, flags.
+//
+// Start at Config; each field names its key in the file, its flag is the same
+// name in kebab case and its variable the same in upper case.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/pflag"
+)
+
+// Config is everything that `slipway server` can be told.
+type Config struct {
+	// DataDir holds everything that Slipway keeps, and its sockets.
+	DataDir string `yaml:"dataDir"`
+	// NodeName of this machine in the cluster; default the host name.
+	NodeName string `yaml:"nodeName"`
+	// NodeIP that the other parts reach this machine at; default the address
+	// of the interface with the default route.
+	NodeIP string `yaml:"nodeIP"`
+	// HTTPS address of the front door.
+	HTTPS string `yaml:"https"`
+	// HTTP address of the front door in plain HTTP; a loopback address.
+	HTTP string `yaml:"http"`
+	// TLSCert and TLSKey replace the certificate of our own authority.
+	TLSCert string `yaml:"tlsCert"`
+	TLSKey  string `yaml:"tlsKey"`
+	// URL that people reach the front door at; default made from HTTP.
+	URL string `yaml:"url"`
+	// APIServerPort of Kubernetes.
+	APIServerPort int `yaml:"apiserverPort"`
+	// EtcdPort on loopback.
+	EtcdPort int `yaml:"etcdPort"`
+	// PodCIDR and ServiceCIDR are the cluster's ranges.
+	PodCIDR     string `yaml:"podCIDR"`
+	ServiceCIDR string `yaml:"serviceCIDR"`
+	// Seeds is a directory of base images that are put into the registry at start.
+	Seeds string `yaml:"seeds"`
+	// PrivateSources allows repositories and upstreams at private addresses.
+	PrivateSources bool `yaml:"privateSources"`
+	// ScrapeInterval of the metrics.
+	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
+	// LogLevel: debug, info, warn, error. LogFormat: text, json.
+	LogLevel  string `yaml:"logLevel"`
+	LogFormat string `yaml:"logFormat"`
+	// UpstreamDefaults runs kubelet, Tekton and the entrypoint with upstream's
+	// settings, for the comparison of `make bench`.
+	UpstreamDefaults bool `yaml:"upstreamDefaults"`
+}
+
+// Default is the configuration that needs none.
+func Default() Config {
+	return Config{
+		DataDir:        "/var/lib/slipway",
+		HTTPS:          ":8443",
+		HTTP:           "127.0.0.1:8080",
+		APIServerPort:  6443,
+		EtcdPort:       2379,
+		PodCIDR:        "10.42.0.0/16",
+		ServiceCIDR:    "10.43.0.0/16",
+		ScrapeInterval: 15 * time.Second,
+		LogLevel:       "info",
+		LogFormat:      "text",
+	}
+}
+
+// Flags binds every setting to a flag of fs.
+func (c *Config) Flags(fs *pflag.FlagSet) {
+	fs.StringVar(&c.DataDir, "data-dir", c.DataDir, "directory of everything that Slipway keeps")
+	fs.StringVar(&c.NodeName, "node-name", c.NodeName, "name of this machine in the cluster (default the host name)")
+	fs.StringVar(&c.NodeIP, "node-ip", c.NodeIP, "address of this machine (default that of the interface with the default route)")
+	fs.StringVar(&c.HTTPS, "https", c.HTTPS, "address of the front door")
+	fs.StringVar(&c.HTTP, "http", c.HTTP, "address of the front door in plain HTTP; loopback only")
+	fs.StringVar(&c.TLSCert, "tls-cert", c.TLSCert, "certificate file of the front door (default one of Slipway's own authority)")
+	fs.StringVar(&c.TLSKey, "tls-key", c.TLSKey, "key file of --tls-cert")
+	fs.StringVar(&c.URL, "url", c.URL, "address that people reach the front door at")
+	fs.IntVar(&c.APIServerPort, "apiserver-port", c.APIServerPort, "port of the Kubernetes API")
+	fs.IntVar(&c.EtcdPort, "etcd-port", c.EtcdPort, "port of etcd on loopback")
+	fs.StringVar(&c.PodCIDR, "pod-cidr", c.PodCIDR, "range of pod addresses")
+	fs.StringVar(&c.ServiceCIDR, "service-cidr", c.ServiceCIDR, "range of service addresses")
+	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start")
+	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories and registries at private addresses")
+	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
+	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
+	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
+	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")
+}
+
+// Load completes c, whose flags fs has parsed: file (if not empty), then the
+// environment, then the flags that were given. It refuses what does not fit,
+// with the file's line and column.
+func Load(c *Config, fs *pflag.FlagSet, file string) error {
+	given := map[string]string{}
+	fs.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
+	if file != "" {
+		if err := readFile(c, file); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	fs.VisitAll(func(f *pflag.Flag) {
+		name := "SLIPWAY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		if v, ok := os.LookupEnv(name); ok && given[f.Name] == "" {
+			if err := f.Value.Set(v); err != nil {
+				errs = append(errs, fmt.Errorf("environment %s: %w", name, err))
+			}
+		}
+	})
+	for name, v := range given {
+		if err := fs.Lookup(name).Value.Set(v); err != nil {
+			errs = append(errs, fmt.Errorf("--%s: %w", name, err))
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return c.complete()
+}
+
+func readFile(c *Config, file string) error {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	err = yaml.NewDecoder(bytes.NewReader(b), yaml.DisallowUnknownField()).Decode(c)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("configuration %s: %s", file, yaml.FormatError(err, false, true))
+	}
+	return nil
+}
+
+func (c *Config) complete() error {
+	dir, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("dataDir %q: %w", c.DataDir, err)
+	}
+	// containerd's shims bind sockets below it, and a socket's path has 108 bytes.
+	if len(dir) > 60 {
+		return fmt.Errorf("dataDir %q: %d characters are too long for the sockets below it; use at most 60", dir, len(dir))
+	}
+	c.DataDir = dir
+	if c.NodeName == "" {
+		if c.NodeName, err = os.Hostname(); err != nil {
+			return fmt.Errorf("nodeName: %w; set --node-name", err)
+		}
+		c.NodeName = strings.ToLower(c.NodeName)
+	}
+	host, _, err := net.SplitHostPort(c.HTTP)
+	if err != nil {
+		return fmt.Errorf("http %q: %w", c.HTTP, err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("http %q: plain HTTP is served on loopback only; use --https for other addresses", c.HTTP)
+	}
+	if _, _, err := net.SplitHostPort(c.HTTPS); err != nil {
+		return fmt.Errorf("https %q: %w", c.HTTPS, err)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("tlsCert and tlsKey: give both or none")
+	}
+	for name, cidr := range map[string]string{"podCIDR": c.PodCIDR, "serviceCIDR": c.ServiceCIDR} {
+		if p, err := netip.ParsePrefix(cidr); err != nil || !p.Addr().Is4() || p != p.Masked() || p.Bits() > 24 {
+			return fmt.Errorf("%s %q: want an IPv4 range of at least 256 addresses, such as 10.42.0.0/16", name, cidr)
+		}
+	}
+	if c.NodeIP != "" && net.ParseIP(c.NodeIP) == nil {
+		return fmt.Errorf("nodeIP %q: not an address", c.NodeIP)
+	}
+	if c.ScrapeInterval < time.Second {
+		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)
+	}
+	if c.URL == "" {
+		c.URL = "http://" + c.HTTP
+	}
+	c.URL = strings.TrimRight(c.URL, "/")
+	return nil
+}

@@ -1,0 +1,62 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+func load(t *testing.T, file string, args ...string) (Config, error) {
+	t.Helper()
+	c := Default()
+	fs := pflag.NewFlagSet("server", pflag.ContinueOnError)
+	c.Flags(fs)
+	if err := fs.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	path := ""
+	if file != "" {
+		path = filepath.Join(t.TempDir(), "slipway.yaml")
+		if err := os.WriteFile(path, []byte(file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := Load(&c, fs, path)
+	return c, err
+}
+
+func TestLaterSourcesWin(t *testing.T) {
+	t.Setenv("SLIPWAY_ETCD_PORT", "2001")
+	t.Setenv("SLIPWAY_NODE_NAME", "from-env")
+	c, err := load(t, "etcdPort: 2000\napiserverPort: 7000\nnodeName: from-file\n", "--node-name=from-flag")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.EtcdPort != 2001 || c.APIServerPort != 7000 || c.NodeName != "from-flag" || c.HTTPS != ":8443" {
+		t.Fatalf("got %+v", c)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for name, tc := range map[string]struct {
+		file string
+		args []string
+		want string
+	}{
+		"unknown key":     {file: "etcdPort: 1\nnoSuchKey: 2\n", want: "[2:1]"},
+		"wrong type":      {file: "etcdPort: many\n", want: "[1:11]"},
+		"open plain HTTP": {args: []string{"--http=0.0.0.0:80"}, want: "loopback only"},
+		"half a key pair": {args: []string{"--tls-cert=x"}, want: "both or none"},
+		"bad range":       {args: []string{"--pod-cidr=10.42.0.1/16"}, want: "podCIDR"},
+		"long data dir":   {args: []string{"--data-dir=/" + strings.Repeat("x", 80)}, want: "too long"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := load(t, tc.file, tc.args...); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Fatalf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,77 @@
+package front
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Listener is one address that the front door is served at.
+type Listener struct {
+	net.Listener
+	// TLS is nil for plain HTTP.
+	TLS *tls.Config
+}
+
+// Listen opens addr.
+func Listen(addr string, conf *tls.Config) (Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return Listener{}, fmt.Errorf("front door: %w; another address can be set in the configuration", err)
+	}
+	return Listener{Listener: l, TLS: conf}, nil
+}
+
+// Serve answers on every listener until ctx ends; then it refuses new requests
+// and gives those under way up to grace to finish.
+func Serve(ctx context.Context, h http.Handler, listeners []Listener, grace time.Duration, log *slog.Logger) error {
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	var wg sync.WaitGroup
+	errs := make(chan error, len(listeners))
+	servers := make([]*http.Server, len(listeners))
+	for i, l := range listeners {
+		srv := &http.Server{
+			Handler:           h,
+			TLSConfig:         l.TLS,
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    64 << 10,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+			BaseContext:       func(net.Listener) context.Context { return base },
+		}
+		servers[i] = srv
+		wg.Go(func() {
+			var err error
+			if l.TLS != nil {
+				err = srv.ServeTLS(l, "", "")
+			} else {
+				err = srv.Serve(l)
+			}
+			if !errors.Is(err, http.ErrServerClosed) {
+				errs <- err
+			}
+		})
+	}
+	var failed error
+	select {
+	case <-ctx.Done():
+	case failed = <-errs:
+	}
+	stop, done := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer done()
+	for _, srv := range servers {
+		if err := srv.Shutdown(stop); err != nil {
+			cancel()
+			_ = srv.Close()
+		}
+	}
+	wg.Wait()
+	return failed
+}
