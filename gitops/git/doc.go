@@ -1,0 +1,12 @@
+// Package git owns the Git data of Slipway: repositories hosted over smart HTTP,
+// repositories elsewhere that are mirrored, and reading both.
+//
+// Hosting is served by git's own upload-pack and receive-pack with fixed
+// arguments; everything that handles a user's URL, revision or path is go-git's.
+// The package never puts a user's string on a command line, never runs a hook,
+// filter or submodule, and never starts a pipeline: it records ref updates in
+// Repository.status and others act on that.
+//
+// Start at Store (where a repository lives and how it is read), then Host (the
+// HTTP handler and the way of one push), then Reconciler (mirrors and deletion).
+package git
