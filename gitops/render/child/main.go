@@ -1,0 +1,18 @@
+// Command slipway-render is the rendering child on its own: the same work as the
+// verb `slipway render`, in a program small enough to start in milliseconds. It
+// never does anything but render. Start at render.Main.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"slipway.dev/gitops/render"
+)
+
+func main() {
+	if err := render.Main(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,39 @@
+package render
+
+import "fmt"
+
+// What one rendering may use. A set beyond these is refused with the name of the
+// limit; memory and time are held by the kernel (runner.go).
+const (
+	maxFileBytes  = 4 << 20  // one file
+	maxTreeBytes  = 32 << 20 // all files that are read
+	maxFiles      = 2000     // files that are read
+	maxObjects    = 2000     // objects of a set
+	maxDepth      = 100      // nesting of one document
+	maxNodes      = 400_000  // values of one file, aliases expanded
+	maxSetBytes   = 16 << 20 // the rendered set
+	maxPathLength = 4096
+)
+
+// Error is a refusal that names the place.
+type Error struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`
+	Message string `json:"message"`
+}
+
+// Error is "file:line: message" as far as known.
+func (e *Error) Error() string {
+	switch {
+	case e.File == "":
+		return e.Message
+	case e.Line == 0:
+		return e.File + ": " + e.Message
+	default:
+		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	}
+}
+
+func refuse(file string, line int, format string, args ...any) *Error {
+	return &Error{File: file, Line: line, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,107 @@
+package render
+
+import (
+	"strings"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// clusterScoped are the built-in kinds that have no namespace. Kinds that are not
+// listed get one; the apiserver and apply's policy have the last word.
+var clusterScoped = map[string]bool{
+	"Namespace": true, "Node": true, "PersistentVolume": true, "StorageClass": true,
+	"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true,
+	"PriorityClass": true, "IngressClass": true, "RuntimeClass": true, "APIService": true,
+	"MutatingWebhookConfiguration": true, "ValidatingWebhookConfiguration": true,
+	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
+	"CSIDriver": true, "VolumeSnapshotClass": true, "GatewayClass": true,
+}
+
+// podTemplates says where a kind keeps the metadata and spec of its pods.
+var podTemplates = map[string][]string{
+	"Pod":                   {},
+	"Deployment":            {"spec", "template"},
+	"StatefulSet":           {"spec", "template"},
+	"DaemonSet":             {"spec", "template"},
+	"ReplicaSet":            {"spec", "template"},
+	"ReplicationController": {"spec", "template"},
+	"Job":                   {"spec", "template"},
+	"CronJob":               {"spec", "jobTemplate", "spec", "template"},
+	"PodTemplate":           {"template"},
+}
+
+// PodTemplate is the part of an object that holds its pods' metadata and spec, or
+// nil for a kind without pods.
+func PodTemplate(object map[string]any) map[string]any {
+	kind, _ := object["kind"].(string)
+	if group, _ := object["apiVersion"].(string); strings.Contains(group, ".") && !strings.HasSuffix(group, ".k8s.io/v1") {
+		return nil
+	}
+	fields, ok := podTemplates[kind]
+	if !ok {
+		return nil
+	}
+	for _, f := range fields {
+		if object, ok = object[f].(map[string]any); !ok {
+			return nil
+		}
+	}
+	return object
+}
+
+// prepare fills in what the application decides: namespace, label and digests.
+func prepare(object map[string]any, req Request) {
+	meta := child(object, "metadata")
+	kind, _ := object["kind"].(string)
+	if ns, _ := meta["namespace"].(string); ns == "" && req.Namespace != "" && !clusterScoped[kind] {
+		meta["namespace"] = req.Namespace
+	}
+	if req.Application != "" {
+		child(meta, "labels")[v1alpha1.LabelApplication] = req.Application
+	}
+	template := PodTemplate(object)
+	if template == nil {
+		return
+	}
+	if req.Application != "" {
+		child(child(template, "metadata"), "labels")[v1alpha1.LabelApplication] = req.Application
+	}
+	spec, _ := template["spec"].(map[string]any)
+	for _, key := range []string{"initContainers", "containers", "ephemeralContainers"} {
+		list, _ := spec[key].([]any)
+		for _, item := range list {
+			if container, ok := item.(map[string]any); ok {
+				pin(container, req.Images)
+			}
+		}
+	}
+}
+
+// pin replaces the tag of a container's image by the digest of the same name. A
+// digest that the manifest itself names stays.
+func pin(container map[string]any, images []v1alpha1.Image) {
+	ref, _ := container["image"].(string)
+	if ref == "" || strings.Contains(ref, "@") {
+		return
+	}
+	bare := ref
+	if colon := strings.LastIndexByte(ref, ':'); colon > strings.LastIndexByte(ref, '/') {
+		bare = ref[:colon]
+	}
+	for _, image := range images {
+		if image.Name == bare {
+			container["image"] = image.Name + "@" + image.Digest
+			return
+		}
+	}
+}
+
+// child is the mapping under key, made if it is missing.
+func child(m map[string]any, key string) map[string]any {
+	if c, ok := m[key].(map[string]any); ok {
+		return c
+	}
+	c := map[string]any{}
+	m[key] = c
+	return c
+}

@@ -1,0 +1,188 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// document is one YAML document of a file and the line it starts at.
+type document struct {
+	line  int
+	value map[string]any
+}
+
+// decode reads every document of one file. Empty documents are left out.
+func decode(file string, data []byte) ([]document, error) {
+	var docs []document
+	c := &converter{file: file}
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	for {
+		var node yaml.Node
+		err := decoder.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			return docs, nil
+		}
+		if err != nil {
+			return nil, syntaxError(file, err)
+		}
+		root := &node
+		if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
+			root = root.Content[0]
+		}
+		if root.Kind == 0 || root.Tag == "!!null" {
+			continue
+		}
+		if root.Kind != yaml.MappingNode {
+			return nil, refuse(file, root.Line, "a manifest must be a mapping with apiVersion and kind")
+		}
+		value, err := c.value(root, 0)
+		if err != nil {
+			return nil, err
+		}
+		object, ok := value.(map[string]any)
+		if !ok || len(object) == 0 {
+			continue
+		}
+		docs = append(docs, document{line: root.Line, value: object})
+		if len(docs) > maxObjects {
+			return nil, refuse(file, root.Line, "more than %d documents", maxObjects)
+		}
+	}
+}
+
+// converter turns nodes into plain values and counts what aliases expand to, so
+// that a few lines cannot become gigabytes.
+type converter struct {
+	file  string
+	nodes int
+}
+
+func (c *converter) value(n *yaml.Node, depth int) (any, error) {
+	c.nodes++
+	if c.nodes > maxNodes {
+		return nil, refuse(c.file, n.Line, "more than %d values once aliases are expanded", maxNodes)
+	}
+	if depth > maxDepth {
+		return nil, refuse(c.file, n.Line, "nested more than %d levels deep", maxDepth)
+	}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return c.value(n.Alias, depth+1)
+	case yaml.SequenceNode:
+		list := make([]any, 0, len(n.Content))
+		for _, item := range n.Content {
+			v, err := c.value(item, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, v)
+		}
+		return list, nil
+	case yaml.MappingNode:
+		return c.mapping(n, depth)
+	case yaml.ScalarNode:
+		return c.scalar(n)
+	default:
+		return nil, refuse(c.file, n.Line, "unexpected YAML")
+	}
+}
+
+func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
+	m := make(map[string]any, len(n.Content)/2)
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, node := n.Content[i], n.Content[i+1]
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		if key.Kind != yaml.ScalarNode {
+			return nil, refuse(c.file, key.Line, "a key must be a string")
+		}
+		if key.Tag == "!!merge" {
+			merges = append(merges, node)
+			continue
+		}
+		if _, twice := m[key.Value]; twice {
+			return nil, refuse(c.file, key.Line, "key %q is given twice", key.Value)
+		}
+		v, err := c.value(node, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		m[key.Value] = v
+	}
+	for _, node := range merges {
+		v, err := c.value(node, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		sources, ok := v.([]any)
+		if !ok {
+			sources = []any{v}
+		}
+		for _, source := range sources {
+			from, ok := source.(map[string]any)
+			if !ok {
+				return nil, refuse(c.file, node.Line, "<< must name a mapping")
+			}
+			for k, v := range from {
+				if _, own := m[k]; !own {
+					m[k] = v
+				}
+			}
+		}
+	}
+	return m, nil
+}
+
+// scalar gives a string, bool, int64, float64 or nil: what JSON can say.
+func (c *converter) scalar(n *yaml.Node) (any, error) {
+	switch n.ShortTag() {
+	case "!!null":
+		return nil, nil
+	case "!!str", "!!timestamp":
+		return n.Value, nil
+	case "!!bool", "!!int", "!!float", "!!binary":
+	default:
+		return nil, refuse(c.file, n.Line, "tag %s is not allowed", n.ShortTag())
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return nil, syntaxError(c.file, err)
+	}
+	switch v := v.(type) {
+	case int:
+		return int64(v), nil
+	case uint64:
+		return nil, refuse(c.file, n.Line, "number %s is too large", n.Value)
+	case float64:
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return nil, refuse(c.file, n.Line, "number %s cannot be written as JSON", n.Value)
+		}
+		return v, nil
+	case bool, string, int64:
+		return v, nil
+	default:
+		return nil, refuse(c.file, n.Line, "value %q is not understood", n.Value)
+	}
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+)(?:, column \d+)?: `)
+
+// syntaxError moves the line out of the parser's message.
+func syntaxError(file string, err error) *Error {
+	message := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 0
+	if at := yamlLine.FindStringSubmatchIndex(message); at != nil {
+		line, _ = strconv.Atoi(message[at[2]:at[3]])
+		message = message[:at[0]] + message[at[1]:]
+	}
+	return refuse(file, line, "%s", message)
+}
