@@ -1,0 +1,29 @@
+// Package command owns the two Kubernetes node daemons as commands of our own
+// binary: upstream's kubelet and kube-proxy, unchanged. It is apart from node so
+// that nothing else links them. Start at Kubelet.
+package command
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
+	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
+)
+
+// Kubelet is upstream's kubelet as the hidden verb `kubelet`. It parses its own
+// flags. ctx ends it; signals are the caller's, as in upstream's main.
+func Kubelet(ctx context.Context) *cobra.Command {
+	return hidden(kubelet.NewKubeletCommand(ctx), "kubelet")
+}
+
+// KubeProxy is upstream's kube-proxy as the hidden verb `kube-proxy`.
+func KubeProxy() *cobra.Command {
+	return hidden(proxy.NewProxyCommand(), "kube-proxy")
+}
+
+func hidden(c *cobra.Command, use string) *cobra.Command {
+	c.Use = use
+	c.Hidden = true
+	return c
+}

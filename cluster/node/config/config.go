@@ -1,0 +1,101 @@
+// Package config owns the text of the configuration files of the node's
+// children: containerd, its registry hosts, CNI, kubelet, kube-proxy and
+// buildkitd. It never starts anything and imports none of them. Start at
+// Node; each file has a function of its own, and Write puts them on disk.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"slipway.dev/cluster/atomicfile"
+	"slipway.dev/cluster/node/layout"
+)
+
+// Registry is the one registry name, in manifests and pipelines, for ever.
+const Registry = "registry.slipway.internal"
+
+// Node is what the files are made from.
+type Node struct {
+	layout.Layout
+	BinDir        string
+	NodeName      string
+	NodeIP        string
+	ClusterDNS    string
+	ClusterDomain string
+	PodCIDR       string // the range this node gives to its pods
+	ClusterCIDR   string // the range of all pods
+	SandboxImage  string
+	RegistryAddr  string // host:port of the plain loopback front door
+	Snapshotter   string // overlayfs or native
+	ResolvConf    string // for pods with dnsPolicy Default
+	KubeletPort   int
+	HealthPort    int // kubelet's, loopback
+	ProxyPort     int // kube-proxy's health, loopback
+	ProxyMetrics  int // kube-proxy's metrics, loopback
+	EventedPLEG   bool
+}
+
+// File is one file to be written.
+type File struct {
+	Path string
+	Text string
+}
+
+// ContainerdFile is containerd's configuration.
+func (n Node) ContainerdFile() string { return filepath.Join(n.Config(), "containerd.toml") }
+
+// KubeletFile is the KubeletConfiguration.
+func (n Node) KubeletFile() string { return filepath.Join(n.Config(), "kubelet.yaml") }
+
+// CredentialFile is the kubelet's image credential provider configuration.
+func (n Node) CredentialFile() string { return filepath.Join(n.Config(), "credential-provider.yaml") }
+
+// ProxyFile is the KubeProxyConfiguration.
+func (n Node) ProxyFile() string { return filepath.Join(n.Config(), "kube-proxy.yaml") }
+
+// BuildkitFile is buildkitd's configuration.
+func (n Node) BuildkitFile() string { return filepath.Join(n.Config(), "buildkitd.toml") }
+
+// Files renders every file of the node.
+func (n Node) Files() ([]File, error) {
+	var files []File
+	for path, render := range map[string]func() (string, error){
+		n.ContainerdFile(): n.containerd,
+		n.BuildkitFile():   n.buildkitd,
+		n.CNIConfFile():    n.cni,
+		n.KubeletFile():    n.kubelet,
+		n.CredentialFile(): n.credentialProvider,
+		n.ProxyFile():      n.proxy,
+		filepath.Join(n.CertsD(), Registry, "hosts.toml"):   n.ownHosts,
+		filepath.Join(n.CertsD(), "_default", "hosts.toml"): n.otherHosts,
+	} {
+		text, err := render()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		files = append(files, File{Path: path, Text: text})
+	}
+	return files, nil
+}
+
+// Write renders every file of the node and puts it on disk.
+func (n Node) Write() error {
+	files, err := n.Files()
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.MkdirAll(filepath.Dir(f.Path), 0o700); err != nil {
+			return err
+		}
+		if old, err := os.ReadFile(f.Path); err == nil && string(old) == f.Text {
+			continue
+		}
+		if err := atomicfile.Write(f.Path, []byte(f.Text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

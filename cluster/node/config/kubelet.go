@@ -1,0 +1,104 @@
+package config
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	kubeletcredential "k8s.io/kubelet/config/v1"
+	kubelet "k8s.io/kubelet/config/v1beta1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/yaml"
+)
+
+func marshal(v any) (string, error) {
+	text, err := yaml.Marshal(v)
+	return string(text), err
+}
+
+func (n Node) kubelet() (string, error) {
+	pki := func(name string) string { return n.PKI() + "/" + name }
+	c := kubelet.KubeletConfiguration{
+		TypeMeta:           metav1.TypeMeta{APIVersion: "kubelet.config.k8s.io/v1beta1", Kind: "KubeletConfiguration"},
+		Address:            "0.0.0.0",
+		Port:               int32(n.KubeletPort),
+		ReadOnlyPort:       0,
+		HealthzBindAddress: "127.0.0.1",
+		HealthzPort:        ptr.To(int32(n.HealthPort)),
+		TLSCertFile:        pki("kubelet-serving.crt"),
+		TLSPrivateKeyFile:  pki("kubelet-serving.key"),
+		TLSMinVersion:      "VersionTLS12",
+
+		ContainerRuntimeEndpoint: "unix://" + n.ContainerdSocket(),
+		PodLogsDir:               n.PodLogs(),
+		VolumePluginDir:          n.Layout.Kubelet() + "/volume-plugins",
+		ClusterDNS:               []string{n.ClusterDNS},
+		ClusterDomain:            n.ClusterDomain,
+		ResolverConfig:           ptr.To(n.ResolvConf),
+
+		CgroupDriver:           "cgroupfs",
+		CgroupRoot:             "/" + n.CgroupName(),
+		CgroupsPerQOS:          ptr.To(true),
+		EnforceNodeAllocatable: []string{"none"},
+		FailCgroupV1:           ptr.To(false),
+		FailSwapOn:             ptr.To(false),
+		OOMScoreAdj:            ptr.To(int32(0)),
+		SeccompDefault:         ptr.To(true),
+		PodPidsLimit:           ptr.To(int64(16384)),
+		MaxPods:                250,
+
+		SerializeImagePulls:       ptr.To(false),
+		MaxParallelImagePulls:     ptr.To(int32(4)),
+		RegistryPullQPS:           ptr.To(int32(0)),
+		KubeAPIQPS:                ptr.To(int32(200)),
+		KubeAPIBurst:              400,
+		EventRecordQPS:            ptr.To(int32(100)),
+		EventBurst:                200,
+		NodeStatusUpdateFrequency: metav1.Duration{Duration: 10 * time.Second},
+		NodeStatusReportFrequency: metav1.Duration{Duration: 5 * time.Minute},
+
+		ImageGCHighThresholdPercent: ptr.To(int32(85)),
+		ImageGCLowThresholdPercent:  ptr.To(int32(80)),
+		ImageMinimumGCAge:           metav1.Duration{Duration: 10 * time.Minute},
+		EvictionHard: map[string]string{
+			"memory.available":  "100Mi",
+			"nodefs.available":  "5%",
+			"nodefs.inodesFree": "5%",
+			"imagefs.available": "5%",
+		},
+		ContainerLogMaxSize:  "10Mi",
+		ContainerLogMaxFiles: ptr.To(int32(5)),
+
+		EnableSystemLogHandler:        ptr.To(false),
+		EnableProfilingHandler:        ptr.To(false),
+		EnableDebugFlagsHandler:       ptr.To(false),
+		ShutdownGracePeriod:           metav1.Duration{},
+		FeatureGates:                  map[string]bool{"EventedPLEG": n.EventedPLEG},
+		Logging:                       logsapi.LoggingConfiguration{Format: "text"},
+		LocalStorageCapacityIsolation: ptr.To(true),
+	}
+	c.Authentication.Anonymous.Enabled = ptr.To(false)
+	c.Authentication.Webhook.Enabled = ptr.To(true)
+	c.Authentication.X509.ClientCAFile = pki("ca.crt")
+	c.Authorization.Mode = kubelet.KubeletAuthorizationModeWebhook
+	return marshal(c)
+}
+
+// credentialProvider lets each pod pull with its own service account, and no pod
+// with another's.
+func (n Node) credentialProvider() (string, error) {
+	return marshal(kubeletcredential.CredentialProviderConfig{
+		TypeMeta: metav1.TypeMeta{APIVersion: "kubelet.config.k8s.io/v1", Kind: "CredentialProviderConfig"},
+		Providers: []kubeletcredential.CredentialProvider{{
+			Name:                 "slipway-credential",
+			APIVersion:           "credentialprovider.kubelet.k8s.io/v1",
+			MatchImages:          []string{Registry},
+			DefaultCacheDuration: &metav1.Duration{Duration: 0},
+			TokenAttributes: &kubeletcredential.ServiceAccountTokenAttributes{
+				ServiceAccountTokenAudience: Registry,
+				CacheType:                   kubeletcredential.TokenServiceAccountTokenCacheType,
+				RequireServiceAccount:       ptr.To(true),
+			},
+		}},
+	})
+}

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+)
+
+// cni is a routed ptp network with host-local addresses. There is no ipMasq (one
+// nftables rule of ours serves all pods) and no portmap (hostPort is not offered);
+// both cost CPU for every pod.
+func (n Node) cni() (string, error) {
+	prefix, err := netip.ParsePrefix(n.PodCIDR)
+	if err != nil {
+		return "", fmt.Errorf("pod range: %w", err)
+	}
+	conf := map[string]any{
+		"cniVersion": "1.0.0",
+		"name":       n.CNINetwork(),
+		"plugins": []any{map[string]any{
+			"type":   "ptp",
+			"ipMasq": false,
+			"ipam": map[string]any{
+				"type":    "host-local",
+				"dataDir": n.CNIData(),
+				"ranges":  []any{[]any{map[string]any{"subnet": prefix.Masked().String()}}},
+				"routes":  []any{map[string]any{"dst": "0.0.0.0/0"}},
+			},
+		}},
+	}
+	text, err := json.MarshalIndent(conf, "", "  ")
+	return string(text) + "\n", err
+}
+
+// ownHosts maps the one registry name to the front door and to nothing else, so
+// that a credential for it can not go anywhere else.
+func (n Node) ownHosts() (string, error) {
+	return render(`server = {{printf "%q" .}}
+
+[host.{{printf "%q" .}}]
+capabilities = ["pull", "resolve"]
+`, "http://"+n.RegistryAddr)
+}
+
+// otherHosts sends every other registry through the front door first, which
+// keeps what it pulled; containerd adds ?ns=<registry>.
+func (n Node) otherHosts() (string, error) {
+	return render(`[host.{{printf "%q" .}}]
+capabilities = ["pull", "resolve"]
+`, "http://"+n.RegistryAddr)
+}
