@@ -1,0 +1,86 @@
+package logs
+
+import (
+	"context"
+	"io"
+	"sync"
+	"time"
+)
+
+// followers are the searches that go on with rows as they come.
+type followers struct {
+	mu  sync.Mutex
+	all map[*follower]bool
+}
+
+// follower is told that rows came.
+type follower struct{ came chan struct{} }
+
+func (f *followers) add() *follower {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.all == nil {
+		f.all = map[*follower]bool{}
+	}
+	n := &follower{came: make(chan struct{}, 1)}
+	f.all[n] = true
+	return n
+}
+
+func (f *followers) remove(n *follower) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.all, n)
+}
+
+func (f *followers) tell() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for n := range f.all {
+		select {
+		case n.came <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// visible is how long a kept row may take to be found by a search; late is how
+// far behind its own time a row may arrive and still be followed.
+const (
+	visible = 1200 * time.Millisecond
+	late    = 10 * time.Second
+)
+
+// follow searches again each time rows came. Windows overlap by late, and rows
+// that the window before showed are left out.
+func (n *follower) follow(ctx context.Context, w io.Writer, s *Store, query Query, shown map[string]bool) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.came:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(visible):
+		}
+		query.Start, query.End = query.End.Add(-late), time.Now()
+		rows, err := s.search(ctx, query)
+		if err != nil {
+			return err
+		}
+		now := make(map[string]bool, len(rows))
+		for _, r := range rows {
+			line := string(r.json)
+			now[line] = true
+			if shown[line] {
+				continue
+			}
+			if _, err := io.WriteString(w, line+"\n"); err != nil {
+				return err
+			}
+		}
+		shown = now
+	}
+}

@@ -1,0 +1,104 @@
+package logs
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// tail reads one file of one container from where it was read last.
+type tail struct {
+	file   *os.File
+	inode  uint64
+	offset int64 // of the first byte that is not acknowledged
+	reader *bufio.Reader
+	joined assembler
+	fields map[string]string
+}
+
+// podOf reads <namespace>_<pod>_<uid>/<container>/<n>.log, the kubelet's name of a log file.
+func podOf(path string) (namespace, pod, container string, ok bool) {
+	dir, container := filepath.Split(filepath.Dir(path))
+	parts := strings.Split(filepath.Base(dir), "_")
+	if len(parts) != 3 || filepath.Ext(path) != ".log" {
+		return "", "", "", false
+	}
+	return parts[0], parts[1], container, true
+}
+
+func openTail(path string, positions map[uint64]int64) (*tail, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, err
+	}
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	inode := fi.Sys().(*syscall.Stat_t).Ino
+	t := &tail{file: f, inode: inode, offset: positions[inode]}
+	if t.offset > fi.Size() {
+		t.offset = 0
+	}
+	if _, err := f.Seek(t.offset, io.SeekStart); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	t.reader = bufio.NewReaderSize(f, 64<<10)
+	return t, nil
+}
+
+// read returns the rows that are whole, up to about size bytes, and how many
+// bytes of the file they took. A record whose end is not written yet stays.
+func (t *tail) read(size int) (rows []Row, taken int64, err error) {
+	for taken < int64(size) {
+		line, err := t.reader.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			// Read the begun record again when more of it is there.
+			if _, err := t.file.Seek(t.offset+taken, io.SeekStart); err != nil {
+				return nil, 0, err
+			}
+			t.reader.Reset(t.file)
+			return rows, taken, nil
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		taken += int64(len(line))
+		l, err := parseCRI(bytes.TrimSuffix(line, []byte("\n")))
+		if err != nil {
+			continue
+		}
+		if text, ok := t.joined.add(l); ok {
+			rows = append(rows, Row{Time: l.at, Fields: t.row(l.stream, text)})
+		}
+	}
+	return rows, taken, nil
+}
+
+func (t *tail) row(stream, text string) map[string]string {
+	f := make(map[string]string, len(t.fields)+2)
+	for k, v := range t.fields {
+		f[k] = v
+	}
+	f["_msg"], f["stream"] = text, stream
+	if text == "" {
+		// An empty message means none to the store.
+		f["_msg"] = " "
+	}
+	return f
+}
+
+// finished says whether the file is gone or rotated away and read to its end.
+func (t *tail) finished(path string) bool {
+	fi, err := os.Lstat(path)
+	if err == nil && fi.Sys().(*syscall.Stat_t).Ino == t.inode {
+		return false
+	}
+	now, err := t.file.Stat()
+	return err != nil || now.Size() <= t.offset
+}

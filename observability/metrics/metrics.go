@@ -1,0 +1,115 @@
+// Package metrics owns the embedded Prometheus: discovery, scraping, the time
+// series database and its query API. It runs in the `slipway observe` child, so
+// that a query that eats memory takes nothing else with it. It never decides
+// who may ask: the front door does, before it passes a query on.
+//
+// Start at Open; config.go says what is scraped.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/discovery"
+	_ "github.com/prometheus/prometheus/discovery/kubernetes" // role node and pod
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/scrape"
+	"github.com/prometheus/prometheus/tsdb"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	retention    = 15 * 24 * time.Hour
+	maxBytes     = 4 << 30
+	maxSamples   = 20_000_000
+	queryTimeout = 30 * time.Second
+	lookback     = 5 * time.Minute
+)
+
+// Metrics is a running Prometheus.
+type Metrics struct {
+	db       *tsdb.DB
+	conf     *config.Config
+	discover *discovery.Manager
+	scrape   *scrape.Manager
+	handler  http.Handler
+	log      *slog.Logger
+}
+
+// Open opens the database in dir, replays its write-ahead log, and prepares to
+// scrape; Run does it. Figures about Prometheus itself go to reg.
+func Open(ctx context.Context, dir string, t Targets, reg *prometheus.Registry, log *slog.Logger) (*Metrics, error) {
+	text, err := t.render()
+	if err != nil {
+		return nil, fmt.Errorf("scrape configuration: %w", err)
+	}
+	conf, err := config.Load(text, log)
+	if err != nil {
+		return nil, fmt.Errorf("scrape configuration: %w", err)
+	}
+	opts := tsdb.DefaultOptions()
+	opts.RetentionDuration = retention.Milliseconds()
+	opts.MaxBytes = maxBytes
+	opts.WALSegmentSize = 16 << 20
+	db, err := tsdb.Open(dir, log, reg, opts, nil)
+	if err != nil {
+		return nil, fmt.Errorf("metrics store %s: %w", dir, err)
+	}
+	m := &Metrics{db: db, conf: conf, log: log}
+	sd, err := discovery.CreateAndRegisterSDMetrics(reg)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	m.discover = discovery.NewManager(ctx, log, reg, sd, discovery.Name("scrape"))
+	m.scrape, err = scrape.NewManager(&scrape.Options{
+		DiscoveryReloadInterval:  model.Duration(2 * time.Second),
+		DiscoveryReloadOnStartup: true,
+	}, log, nil, nil, db, reg)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	if err := m.scrape.ApplyConfig(conf); err != nil {
+		return nil, errors.Join(fmt.Errorf("scrape configuration: %w", err), db.Close())
+	}
+	p := parser.NewParser(parser.Options{})
+	engine := promql.NewEngine(promql.EngineOpts{
+		Logger: log, Reg: reg, MaxSamples: maxSamples, Timeout: queryTimeout, LookbackDelta: lookback,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: p,
+		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Duration(conf.GlobalConfig.ScrapeInterval).Milliseconds() },
+	})
+	m.handler = m.api(engine, p, dir, reg)
+	return m, nil
+}
+
+// Handler serves Prometheus' /api/v1 below that path.
+func (m *Metrics) Handler() http.Handler { return m.handler }
+
+// Run discovers and scrapes until ctx ends, then closes the database.
+func (m *Metrics) Run(ctx context.Context) error {
+	sds := map[string]discovery.Configs{}
+	for _, s := range m.conf.ScrapeConfigs {
+		sds[s.JobName] = s.ServiceDiscoveryConfigs
+	}
+	if err := m.discover.ApplyConfig(sds); err != nil {
+		return errors.Join(fmt.Errorf("discovery: %w", err), m.db.Close())
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		if err := m.discover.Run(); err != nil && !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("discovery: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error { return m.scrape.Run(m.discover.SyncCh()) })
+	<-ctx.Done()
+	m.scrape.Stop()
+	return errors.Join(g.Wait(), m.db.Close())
+}

@@ -1,0 +1,93 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"slipway.dev/observability/logs"
+)
+
+// Client is the server's side of the child.
+type Client struct {
+	socket, forward string
+	http            *http.Client
+}
+
+// NewClient talks to the child at the sockets of its Config.
+func NewClient(socket, forward string) *Client {
+	return &Client{socket: socket, forward: forward, http: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Ready says why the child does not answer yet.
+func (c *Client) Ready(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe/readyz", nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// Sender sends log chunks to the child.
+func (c *Client) Sender() *logs.Sender {
+	return logs.NewSender(func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", c.forward)
+	})
+}
+
+// Prometheus passes requests below /prometheus/ on to the child.
+func (c *Client) Prometheus() http.Handler {
+	return &httputil.ReverseProxy{
+		Transport: c.http.Transport,
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "observe"
+			r.Out.Header.Del("Authorization")
+			r.Out.Header.Del("Cookie")
+		},
+	}
+}
+
+// Search writes the rows that match q to w as lines of JSON.
+func (c *Client) Search(ctx context.Context, w io.Writer, q logs.Query) error {
+	v := url.Values{
+		"namespace": {q.Namespace}, "query": {q.Text}, "limit": {strconv.Itoa(q.Limit)},
+		"start": {q.Start.Format(time.RFC3339Nano)}, "end": {q.End.Format(time.RFC3339Nano)},
+	}
+	if q.Follow {
+		v.Set("follow", "1")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe/logs?"+v.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		text := strings.TrimSpace(string(b))
+		if resp.StatusCode == http.StatusBadRequest {
+			return fmt.Errorf("%w: %s", logs.ErrQuery, strings.TrimPrefix(text, "query "))
+		}
+		return fmt.Errorf("log store: %s", text)
+	}
+	_, err = io.Copy(w, resp.Body)
+	return err
+}

@@ -1,0 +1,156 @@
+// Package observe owns the `slipway observe` child: the metric store and the
+// log store in a process of their own, served on two sockets that only root can
+// open. It never authorises: the front door does before it passes a request on.
+//
+// Start at Run (the child) and Client (the server's side).
+package observe
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"slipway.dev/observability/logs"
+	"slipway.dev/observability/metrics"
+)
+
+// Config is what the child is started with, as JSON in a file.
+type Config struct {
+	// MetricsDir and LogsDir hold the stores.
+	MetricsDir, LogsDir string
+	// Socket answers queries, Forward takes log chunks.
+	Socket, Forward string
+	Targets         metrics.Targets
+}
+
+// Run serves the stores until ctx ends.
+func Run(ctx context.Context, file string, log *slog.Logger) error {
+	// The log store's library reads its limits from the command line's flags.
+	if err := flag.CommandLine.Parse(nil); err != nil {
+		return err
+	}
+	var c Config
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, &c); err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	store, err := logs.OpenStore(c.LogsDir, log.With("part", "logs"))
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return store.Run(ctx) })
+	forward, err := listen(c.Forward)
+	if err != nil {
+		return err
+	}
+	receiver := &logs.Receiver{Keep: store.Keep, Log: log.With("part", "logs")}
+	g.Go(func() error { return receiver.Serve(ctx, forward) })
+
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m, err := metrics.Open(ctx, c.MetricsDir, c.Targets, reg, log.With("part", "metrics"))
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return m.Run(ctx) })
+
+	mux := http.NewServeMux()
+	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", m.Handler()))
+	mux.HandleFunc("GET /logs", search(store))
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	l, err := listen(c.Socket)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
+	g.Go(func() error {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		return srv.Close()
+	})
+	return g.Wait()
+}
+
+// listen replaces a socket that a killed predecessor left.
+func listen(path string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, err
+	}
+	return l, os.Chmod(path, 0o600)
+}
+
+func search(store *logs.Store) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v := r.URL.Query()
+		q := logs.Query{Namespace: v.Get("namespace"), Text: v.Get("query"), Follow: v.Get("follow") == "1"}
+		var errs [3]error
+		q.Limit, errs[0] = strconv.Atoi(v.Get("limit"))
+		q.Start, errs[1] = time.Parse(time.RFC3339Nano, v.Get("start"))
+		q.End, errs[2] = time.Parse(time.RFC3339Nano, v.Get("end"))
+		if err := errors.Join(errs[:]...); err != nil || q.Namespace == "" {
+			http.Error(w, "want namespace, limit, start and end", http.StatusBadRequest)
+			return
+		}
+		ctx := r.Context()
+		if !q.Follow {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, 30*time.Second)
+			defer cancel()
+		}
+		out := &flusher{w: w, rc: http.NewResponseController(w)}
+		if q.Follow {
+			out.flush()
+		}
+		if err := store.Search(ctx, out, q); err != nil && !out.wrote {
+			status := http.StatusInternalServerError
+			if errors.Is(err, logs.ErrQuery) {
+				status = http.StatusBadRequest
+			}
+			http.Error(w, err.Error(), status)
+		}
+	}
+}
+
+type flusher struct {
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	wrote bool
+}
+
+func (f *flusher) Write(p []byte) (int, error) {
+	f.wrote = true
+	n, err := f.w.Write(p)
+	f.flush()
+	return n, err
+}
+
+func (f *flusher) flush() { _ = f.rc.Flush() }

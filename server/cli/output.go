@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// table is rows under a header; cells of wide columns show with -o wide only.
+type table struct {
+	header []string
+	wide   int // how many of the last columns are wide
+	rows   [][]string
+}
+
+func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+// print writes v as the user asked: as JSON, as YAML or as the table.
+func (c *client) print(w io.Writer, v any, t table) error {
+	switch c.output {
+	case "json":
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		return e.Encode(v)
+	case "yaml":
+		b, err := yaml.Marshal(v)
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	case "", "wide":
+	default:
+		return usageError{fmt.Errorf("-o %q: want json, yaml or wide", c.output)}
+	}
+	show := len(t.header)
+	if c.output != "wide" {
+		show -= t.wide
+	}
+	tw := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
+	fmt.Fprintln(tw, strings.Join(t.header[:show], "\t"))
+	for _, r := range t.rows {
+		fmt.Fprintln(tw, strings.Join(r[:show], "\t"))
+	}
+	return tw.Flush()
+}
+
+func short(commit string) string { return commit[:min(8, len(commit))] }
+
+func age(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	d := time.Since(t).Round(time.Second)
+	switch {
+	case d < 2*time.Minute:
+		return d.String()
+	case d < 2*time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	}
+	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}

@@ -1,0 +1,70 @@
+// Package cli owns the verbs of `slipway`: what they are called, their flags
+// and how they print. Verbs that act on a running server are clients of its
+// REST interface and hold no logic of their own; the others hand over to the
+// package that owns the work.
+//
+// Start at Root; each verb has its own file.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Main runs the program and returns its exit status: 0, 1 for a failure, 2 for
+// a command line that does not fit.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := Root().ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintln(os.Stderr, "slipway:", err)
+		return 2
+	}
+	if !errors.Is(err, errSilent) {
+		fmt.Fprintln(os.Stderr, "slipway:", err)
+	}
+	return 1
+}
+
+// errSilent ends the program with status 1 when the reason is printed already.
+var errSilent = errors.New("failed")
+
+type usageError struct{ error }
+
+// Root is the whole command tree.
+func Root() *cobra.Command {
+	c := &client{}
+	root := &cobra.Command{
+		Use:           "slipway",
+		Short:         "From git push to a running, observed, reversible release",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	c.flags(root.PersistentFlags())
+	root.AddGroup(
+		&cobra.Group{ID: "work", Title: "Every day:"},
+		&cobra.Group{ID: "server", Title: "The server:"},
+	)
+	for _, v := range []*cobra.Command{appVerb(c), runVerb(c), repoVerb(c), logsVerb(c), queryVerb(c), pipelineVerb()} {
+		v.GroupID = "work"
+		root.AddCommand(v)
+	}
+	for _, v := range serverVerbs(c) {
+		v.GroupID = "server"
+		root.AddCommand(v)
+	}
+	root.AddCommand(hiddenVerbs()...)
+	return root
+}
