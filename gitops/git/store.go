@@ -190,7 +190,7 @@ func (s *Store) Remove(ns, name string) error {
 
 // sweep removes what a crash left half made or half removed.
 func (s *Store) sweep() {
-	for _, pattern := range []string{".old-*", "*/.new-*"} {
+	for _, pattern := range []string{".old-*", ".new-*", "*/.new-*"} {
 		left, _ := filepath.Glob(filepath.Join(s.Dir, pattern))
 		for _, d := range left {
 			_ = os.RemoveAll(d)
@@ -235,4 +235,26 @@ func syncDir(name string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// ensureEmpty makes the repository that stands for those without data.
+func (s *Store) ensureEmpty(dir string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st, err := os.Stat(filepath.Join(dir, originFile)); err == nil && st.Mode().IsRegular() {
+		return nil
+	}
+	_ = os.RemoveAll(dir)
+	if err := os.MkdirAll(s.Dir, 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.MkdirTemp(s.Dir, ".new-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	if err := layout(tmp, hosted); err != nil {
+		return err
+	}
+	return os.Rename(tmp, dir)
 }

@@ -1,0 +1,288 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/source"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// Finalizer keeps a Repository until its data is removed.
+const Finalizer = "slipway.dev/git-data"
+
+// HostAnnotation of a credentials Secret names the one host it may be sent to.
+const HostAnnotation = "slipway.dev/host"
+
+// Reconciler makes the data of Repository objects, follows repositories elsewhere
+// by polling and on Kick, and removes the data of deleted ones.
+type Reconciler struct {
+	Host   *Host
+	Remote Remote
+	// Parallel fetches. Default 4.
+	Parallel int
+
+	mu     sync.Mutex
+	polls  map[types.NamespacedName]*poll
+	events chan event.TypedGenericEvent[*v1alpha1.Repository]
+}
+
+// poll is what is known between two looks at one repository.
+type poll struct {
+	next     time.Time
+	failures int
+	kicked   bool
+	spec     int64
+}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
+	r.init()
+	parallel := r.Parallel
+	if parallel <= 0 {
+		parallel = 4
+	}
+	return ctrl.NewControllerManagedBy(m).Named("repository").For(&v1alpha1.Repository{}).
+		WatchesRawSource(source.Channel(r.events, &handler.TypedEnqueueRequestForObject[*v1alpha1.Repository]{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: parallel}).Complete(r)
+}
+
+func (r *Reconciler) init() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.events == nil {
+		r.events = make(chan event.TypedGenericEvent[*v1alpha1.Repository], 1024)
+		r.polls = map[types.NamespacedName]*poll{}
+	}
+}
+
+// Kick looks at the repository now, as a webhook asks for. It does not wait.
+func (r *Reconciler) Kick(ns, name string) {
+	r.init()
+	key := types.NamespacedName{Namespace: ns, Name: name}
+	r.mu.Lock()
+	r.state(key).kicked = true
+	r.mu.Unlock()
+	select {
+	case r.events <- event.TypedGenericEvent[*v1alpha1.Repository]{Object: &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}}:
+	default: // so many are waiting that the next poll serves as well
+	}
+}
+
+// state of key; the caller holds mu.
+func (r *Reconciler) state(key types.NamespacedName) *poll {
+	p := r.polls[key]
+	if p == nil {
+		p = &poll{}
+		r.polls[key] = p
+	}
+	return p
+}
+
+// Reconcile brings one Repository and its data together.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	r.init()
+	r.Host.init()
+	var repo v1alpha1.Repository
+	if err := r.Host.Client.Get(ctx, req.NamespacedName, &repo); err != nil {
+		if apierrors.IsNotFound(err) {
+			r.forget(req.NamespacedName)
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if repo.DeletionTimestamp != nil {
+		return ctrl.Result{}, r.remove(ctx, &repo)
+	}
+	if err := ValidName(repo.Name); err != nil {
+		return ctrl.Result{}, r.notReady(ctx, &repo, "InvalidName", err)
+	}
+	if !controllerutil.ContainsFinalizer(&repo, Finalizer) {
+		before := repo.DeepCopy()
+		controllerutil.AddFinalizer(&repo, Finalizer)
+		if err := r.Host.Client.Patch(ctx, &repo, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if repo.Spec.URL == "" {
+		return ctrl.Result{}, r.host(ctx, &repo)
+	}
+	return r.mirror(ctx, &repo)
+}
+
+// host makes the empty repository of an object that was made before its first push.
+func (r *Reconciler) host(ctx context.Context, repo *v1alpha1.Repository) error {
+	if err := r.Host.ensure(repo.Namespace, repo.Name, hosted); err != nil {
+		return r.notReady(ctx, repo, "NotStored", err)
+	}
+	if c := condition(repo); c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == repo.Generation {
+		return nil
+	}
+	if r.Host.pushing(repo.Namespace, repo.Name) {
+		return nil // the push itself records what it brought, and by whom
+	}
+	_, err := r.Host.record(ctx, repo.Namespace, repo.Name, "push", "", nil)
+	return err
+}
+
+// mirror looks at the URL when it is time to, or when it was asked to.
+func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctrl.Result, error) {
+	key := client.ObjectKeyFromObject(repo)
+	r.mu.Lock()
+	p := r.state(key)
+	via := "poll"
+	if p.kicked {
+		via = "webhook"
+	}
+	if wait := time.Until(p.next); wait > 0 && !p.kicked && p.spec == repo.Generation {
+		r.mu.Unlock()
+		return ctrl.Result{RequeueAfter: wait}, nil
+	}
+	p.kicked, p.spec = false, repo.Generation
+	r.mu.Unlock()
+
+	err := r.Host.room()
+	var cred *Credentials
+	if err == nil {
+		cred, err = r.credentials(ctx, repo)
+	}
+	if err == nil {
+		err = r.Host.Fetch(ctx, repo.Namespace, repo.Name, repo.Spec.URL, r.Remote, cred)
+	}
+	if err == nil {
+		_, err = r.Host.record(ctx, repo.Namespace, repo.Name, via, "", nil)
+	}
+	if apierrors.IsNotFound(err) {
+		return ctrl.Result{}, nil
+	}
+	r.mu.Lock()
+	if err == nil {
+		p.failures = 0
+	} else {
+		p.failures++
+	}
+	wait := pause(repo, p.failures)
+	p.next = time.Now().Add(wait)
+	if p.kicked { // asked again meanwhile
+		wait = 10 * time.Millisecond
+	}
+	r.mu.Unlock()
+	if err != nil {
+		r.Host.Log.Warn("repository not polled", "namespace", repo.Namespace, "repository", repo.Name, "again", wait.Round(time.Second), slog.Any("error", err))
+		err = r.notReady(ctx, repo, reason(err), err)
+	}
+	return ctrl.Result{RequeueAfter: wait}, err
+}
+
+// pause until the next look: the interval with a tenth of jitter, doubled with
+// every failure up to half an hour.
+func pause(repo *v1alpha1.Repository, failures int) time.Duration {
+	d := time.Minute
+	if repo.Spec.PollInterval != nil {
+		d = max(repo.Spec.PollInterval.Duration, 5*time.Second)
+	}
+	for range min(failures, 10) {
+		if d < 30*time.Minute {
+			d = min(2*d, 30*time.Minute)
+		}
+	}
+	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
+}
+
+func reason(err error) string {
+	switch {
+	case errors.Is(err, errAddress):
+		return "AddressNotAllowed"
+	case errors.Is(err, ErrName):
+		return "InvalidURL"
+	case errors.Is(err, ErrLimit):
+		return "OverLimit"
+	}
+	return "NotFetched"
+}
+
+// credentials reads the Secret and checks that it is meant for the URL's host:
+// otherwise whoever may write a Repository could send any Secret anywhere.
+func (r *Reconciler) credentials(ctx context.Context, repo *v1alpha1.Repository) (*Credentials, error) {
+	name := repo.Spec.CredentialsSecret
+	if name == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(repo.Spec.URL)
+	if err != nil {
+		return nil, fmt.Errorf("repository url: %w", ErrName)
+	}
+	var s corev1.Secret
+	if err := r.Host.Reader.Get(ctx, client.ObjectKey{Namespace: repo.Namespace, Name: name}, &s); err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	if bound := s.Annotations[HostAnnotation]; bound == "" || bound != u.Host && bound != u.Hostname() {
+		return nil, fmt.Errorf("secret %s is not bound to this host; annotate it with %s: %q", name, HostAnnotation, u.Host)
+	}
+	return &Credentials{
+		Username: string(s.Data[corev1.BasicAuthUsernameKey]), Password: string(s.Data[corev1.BasicAuthPasswordKey]),
+		PrivateKey: s.Data[corev1.SSHAuthPrivateKey], KnownHosts: s.Data["known_hosts"],
+	}, nil
+}
+
+func (r *Reconciler) remove(ctx context.Context, repo *v1alpha1.Repository) error {
+	r.forget(client.ObjectKeyFromObject(repo))
+	if !controllerutil.ContainsFinalizer(repo, Finalizer) {
+		return nil
+	}
+	if err := r.Host.Remove(repo.Namespace, repo.Name); err != nil {
+		return err
+	}
+	before := repo.DeepCopy()
+	controllerutil.RemoveFinalizer(repo, Finalizer)
+	return client.IgnoreNotFound(r.Host.Client.Patch(ctx, repo, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
+}
+
+func (r *Reconciler) forget(key types.NamespacedName) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.polls, key)
+}
+
+// notReady writes the reason where people look; it is not an error of ours.
+func (r *Reconciler) notReady(ctx context.Context, repo *v1alpha1.Repository, why string, cause error) error {
+	return client.IgnoreNotFound(retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		var now v1alpha1.Repository
+		if err := r.Host.Reader.Get(ctx, client.ObjectKeyFromObject(repo), &now); err != nil {
+			return err
+		}
+		before := condition(&now)
+		if before != nil && before.Status == metav1.ConditionFalse && before.Reason == why && before.Message == clip(cause.Error(), 1000) && before.ObservedGeneration == now.Generation {
+			return nil
+		}
+		ready(&now, metav1.ConditionFalse, why, cause.Error())
+		return r.Host.Client.Status().Update(ctx, &now)
+	}))
+}
+
+func condition(repo *v1alpha1.Repository) *metav1.Condition {
+	for i := range repo.Status.Conditions {
+		if c := &repo.Status.Conditions[i]; c.Type == "Ready" {
+			out := *c
+			return &out
+		}
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+package git
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// MaxRefs is how many branches and tags of a repository are recorded.
+const MaxRefs = 2000
+
+// Update is one change of a ref that was recorded.
+type Update struct {
+	Ref string
+	// Before and Commit are full object names; empty for a ref that is new or gone.
+	Before, Commit string
+	Sequence       int64
+}
+
+// record brings Repository.status up to the refs on disk in one write. Only refs
+// that take accepts (by name and object name, zeros for a deletion) are changed; nil
+// takes all. It returns what changed.
+func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(ref, hash string) bool) ([]Update, error) {
+	h.init()
+	m := h.lock(ns, name)
+	m.Lock()
+	defer m.Unlock()
+	var updates []Update
+	backoff := wait.Backoff{Steps: 12, Duration: 10 * time.Millisecond, Factor: 1.6, Jitter: 0.3}
+	err := retry.RetryOnConflict(backoff, func() error {
+		var repo v1alpha1.Repository
+		if err := h.Reader.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo); err != nil {
+			return err
+		}
+		refs, err := h.refs(ctx, ns, name)
+		if err != nil {
+			return err
+		}
+		before := repo.Status.DeepCopy()
+		updates = apply(&repo.Status, visible(refs), via, by, take, time.Now())
+		repo.Status.DefaultBranch, err = h.defaultBranch(&repo, refs)
+		if err != nil {
+			return err
+		}
+		if via == "poll" || via == "webhook" {
+			now := metav1.Now()
+			repo.Status.LastPolled = &now
+		}
+		ready(&repo, metav1.ConditionTrue, "Stored", readyText(&repo))
+		if equality.Semantic.DeepEqual(before, &repo.Status) {
+			return nil
+		}
+		return h.Client.Status().Update(ctx, &repo)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("repository %s: record refs: %w", name, err)
+	}
+	return updates, nil
+}
+
+// apply numbers what changed. The first look at a mirror has a number for its
+// default branch only, so that old branches and tags do not all start to run.
+func apply(st *v1alpha1.RepositoryStatus, refs map[string]ref, via, by string, take func(ref, hash string) bool, now time.Time) []Update {
+	if st.Refs == nil {
+		st.Refs = map[string]v1alpha1.RefStatus{}
+	}
+	first := len(st.Refs) == 0 && st.Sequence == 0 && (via == "poll" || via == "webhook")
+	var only string
+	if first {
+		only = firstBranch(refs)
+	}
+	names := map[string]bool{}
+	for n := range refs {
+		names[n] = true
+	}
+	for n := range st.Refs {
+		names[n] = true
+	}
+	sorted := make([]string, 0, len(names))
+	for n := range names {
+		sorted = append(sorted, n)
+	}
+	sort.Strings(sorted)
+	var updates []Update
+	for _, n := range sorted {
+		have, known := st.Refs[n]
+		disk, there := refs[n]
+		switch {
+		case there && known && have.Commit == disk.commit:
+			continue
+		case there:
+			if take != nil && !take(n, disk.hash) {
+				continue
+			}
+			r := v1alpha1.RefStatus{Commit: disk.commit, Before: have.Commit, Seen: metav1.NewTime(now), Via: via, By: by}
+			if !first || n == only {
+				st.Sequence++
+				r.Sequence = st.Sequence
+				updates = append(updates, Update{Ref: n, Before: have.Commit, Commit: r.Commit, Sequence: r.Sequence})
+			}
+			st.Refs[n] = r
+		default:
+			if take != nil && !take(n, zeroHash) {
+				continue
+			}
+			delete(st.Refs, n)
+			st.Sequence++
+			updates = append(updates, Update{Ref: n, Before: have.Commit, Sequence: st.Sequence})
+		}
+	}
+	return updates
+}
+
+// visible is the part of the refs that fits into one object: branches before
+// tags, and of the tags those that sort last.
+func visible(refs map[string]ref) map[string]ref {
+	if len(refs) <= MaxRefs {
+		return refs
+	}
+	names := make([]string, 0, len(refs))
+	for n := range refs {
+		names = append(names, n)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		a, b := names[i], names[j]
+		ah, bh := strings.HasPrefix(a, "refs/heads/"), strings.HasPrefix(b, "refs/heads/")
+		if ah != bh {
+			return ah
+		}
+		return (a < b) == ah && a != b
+	})
+	out := make(map[string]ref, MaxRefs)
+	for _, n := range names[:MaxRefs] {
+		out[n] = refs[n]
+	}
+	return out
+}
+
+// defaultBranch is what the spec says if it is there, then what HEAD names, then
+// main or master, then the first branch that was pushed. HEAD follows it.
+func (h *Host) defaultBranch(repo *v1alpha1.Repository, refs map[string]ref) (string, error) {
+	dir, err := h.path(repo.Namespace, repo.Name)
+	if err != nil {
+		return "", err
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "HEAD"))
+	if err != nil {
+		return "", err
+	}
+	head := strings.TrimPrefix(strings.TrimSpace(string(raw)), "ref: ")
+	want := ""
+	for _, c := range []string{"refs/heads/" + repo.Spec.DefaultBranch, head, "refs/heads/main", "refs/heads/master"} {
+		if _, ok := refs[c]; ok && strings.HasPrefix(c, "refs/heads/") {
+			want = c
+			break
+		}
+	}
+	if want == "" {
+		lowest := int64(-1)
+		for n, r := range repo.Status.Refs {
+			if _, ok := refs[n]; ok && strings.HasPrefix(n, "refs/heads/") && (lowest < 0 || r.Sequence < lowest || r.Sequence == lowest && n < want) {
+				want, lowest = n, r.Sequence
+			}
+		}
+	}
+	if want == "" {
+		return "", nil
+	}
+	if want != head && ValidRef(want) {
+		if err := setHead(dir, want); err != nil {
+			return "", err
+		}
+	}
+	return strings.TrimPrefix(want, "refs/heads/"), nil
+}
+
+func setHead(dir, ref string) error {
+	tmp := filepath.Join(dir, "HEAD.slipway")
+	if err := writeSynced(tmp, []byte("ref: "+ref+"\n")); err != nil {
+		return err
+	}
+	return errors.Join(os.Rename(tmp, filepath.Join(dir, "HEAD")), syncDir(dir))
+}
+
+// firstBranch is the branch that a first look at a mirror acts on.
+func firstBranch(refs map[string]ref) string {
+	best := ""
+	for n := range refs {
+		if n == "refs/heads/main" || n == "refs/heads/master" && best != "refs/heads/main" {
+			best = n
+		} else if strings.HasPrefix(n, "refs/heads/") && (best == "" || best > n && best != "refs/heads/main" && best != "refs/heads/master") {
+			best = n
+		}
+	}
+	return best
+}
+
+func ready(repo *v1alpha1.Repository, status metav1.ConditionStatus, reason, message string) {
+	meta.SetStatusCondition(&repo.Status.Conditions, metav1.Condition{
+		Type: "Ready", Status: status, Reason: reason, Message: clip(message, 1000), ObservedGeneration: repo.Generation,
+	})
+}
+
+func readyText(repo *v1alpha1.Repository) string {
+	if repo.Spec.URL != "" {
+		return "mirror of " + publicURL(repo.Spec.URL)
+	}
+	return "hosted here"
+}
+
+// Start records what a crash left unrecorded, then goes on to do so now and then,
+// and keeps the packs of the repositories few. It returns when ctx ends.
+func (h *Host) Start(ctx context.Context) error {
+	h.init()
+	h.sweep()
+	every := h.Interval
+	if every <= 0 {
+		every = time.Minute
+	}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		if err := h.Reconcile(ctx); err != nil && ctx.Err() == nil {
+			h.Log.Warn("repositories not reconciled; trying again soon", "error", err)
+		}
+		h.maintain(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		case <-h.again:
+			// Something did not reach the Kubernetes API a moment ago.
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(time.Second):
+			}
+		}
+	}
+}
+
+// Reconcile compares the refs on disk of every hosted repository with its status
+// and records what is missing there. A push under way records its own.
+func (h *Host) Reconcile(ctx context.Context) error {
+	h.init()
+	var list v1alpha1.RepositoryList
+	if err := h.Client.List(ctx, &list); err != nil {
+		return fmt.Errorf("list repositories: %w", err)
+	}
+	var errs []error
+	for i := range list.Items {
+		repo := &list.Items[i]
+		if repo.Spec.URL != "" || repo.DeletionTimestamp != nil || h.pushing(repo.Namespace, repo.Name) || !h.Has(repo.Namespace, repo.Name) {
+			continue
+		}
+		missing, err := h.unrecorded(ctx, repo)
+		if err == nil && !missing {
+			continue
+		}
+		if err == nil {
+			_, err = h.record(ctx, repo.Namespace, repo.Name, "push", "", nil)
+		}
+		if err != nil && !apierrors.IsNotFound(err) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// unrecorded says whether the refs on disk differ from the status.
+func (h *Host) unrecorded(ctx context.Context, repo *v1alpha1.Repository) (bool, error) {
+	refs, err := h.refs(ctx, repo.Namespace, repo.Name)
+	if err != nil {
+		return false, err
+	}
+	refs = visible(refs)
+	if len(refs) != len(repo.Status.Refs) {
+		return true, nil
+	}
+	for n, r := range refs {
+		if repo.Status.Refs[n].Commit != r.commit {
+			return true, nil
+		}
+	}
+	return false, nil
+}
