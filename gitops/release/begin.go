@@ -1,0 +1,212 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/render"
+)
+
+// begin makes the next Release of what is desired: rendered, stored, recorded, in
+// that order, so that a Release that exists has its set. A crash in between repeats
+// with the same number, and finds what it had made.
+func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl.Result, error) {
+	n := app.Status.Last + 1
+	rel, err := r.release(ctx, app, n)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	var refused string
+	if rel == nil {
+		if rel, refused, err = r.create(ctx, app, n); err != nil {
+			return ctrl.Result{}, r.trouble(ctx, app, err)
+		}
+	}
+	if !same(rel.Spec.Desired, *app.Spec.Desired) && !finished(rel) {
+		// Made before a crash, for a value that is no longer desired.
+		if err := r.interrupt(ctx, app, rel, "a newer desired value came before it was applied"); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if rel.Status.Result == "" {
+		rel.Status.Result = v1alpha1.ReleaseProgressing
+		rel.Status.StartedAt = r.stamp()
+		if err := r.Client.Status().Update(ctx, rel); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	app.Status.Last = n
+	app.Status.Refused, app.Status.RefusedRetry = nil, ""
+	app.Status.Health, app.Status.Sync = "Progressing", "OutOfSync"
+	app.Status.Message = fmt.Sprintf("release %d is rolling out", n)
+	if err := r.Client.Status().Update(ctx, app); err != nil {
+		return ctrl.Result{}, err
+	}
+	if finished(rel) {
+		return ctrl.Result{RequeueAfter: 1}, nil
+	}
+	r.event(app, corev1.EventTypeNormal, "ReleaseStarted", "release %d of commit %.12s", n, rel.Spec.Desired.Commit)
+	if refused != "" {
+		return r.fail(ctx, app, rel, refused, nil)
+	}
+	return r.advance(ctx, app, rel)
+}
+
+// create renders and stores the set and creates the Release. A refusal of the
+// renderer makes a Release too, without a set, and is returned as text.
+func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n int64) (rel *v1alpha1.Release, refused string, err error) {
+	desired := app.Spec.Desired
+	subject, author, _, err := r.Source.Commit(ctx, app.Namespace, app.Spec.Source.Repository, desired.Commit)
+	if err != nil {
+		return nil, "", err
+	}
+	set, err := r.render(ctx, app, *desired)
+	digest := ""
+	if err != nil {
+		if refused = refusal(err); refused == "" {
+			return nil, "", err
+		}
+	} else {
+		digest = set.Digest()
+		if err := r.Store.Put(ctx, app.Namespace, app.Name, set); err != nil {
+			return nil, "", err
+		}
+	}
+	rel = &v1alpha1.Release{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: app.Namespace, Name: Name(app.Name, n),
+			Labels: map[string]string{
+				v1alpha1.LabelApplication: app.Name, v1alpha1.LabelRepository: app.Spec.Source.Repository,
+			},
+		},
+		Spec: v1alpha1.ReleaseSpec{
+			Application: app.Name, Number: n, Desired: *desired.DeepCopy(), Rendered: digest, Subject: subject, Author: author,
+		},
+	}
+	if err := controllerutil.SetControllerReference(app, rel, r.Client.Scheme()); err != nil {
+		return nil, "", err
+	}
+	if err := r.Client.Create(ctx, rel); err != nil {
+		return nil, "", err
+	}
+	return rel, refused, nil
+}
+
+// render checks the commit out and renders it in the child.
+func (r *Reconciler) render(ctx context.Context, app *v1alpha1.Application, desired v1alpha1.Desired) (*render.Set, error) {
+	dir, err := os.MkdirTemp(r.WorkDir, "render-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	if err := r.Source.Checkout(ctx, app.Namespace, app.Spec.Source.Repository, desired.Commit, dir, ""); err != nil {
+		if ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO) {
+			return nil, err
+		}
+		return nil, &apply.Refusal{Message: err.Error()}
+	}
+	if err := readable(dir); err != nil {
+		return nil, err
+	}
+	namespace := app.Spec.Namespace
+	if namespace == "" {
+		namespace = app.Namespace
+	}
+	return r.Renderer.Render(ctx, dir, render.Request{
+		Path: app.Spec.Source.Path, Renderer: app.Spec.Source.Renderer, Images: desired.Images,
+		Namespace: namespace, Application: app.Name,
+	})
+}
+
+// readable opens the tree to the child, which runs as nobody, whatever our umask
+// is. The directory above stays closed to everybody else.
+func readable(dir string) error {
+	return filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return os.Chmod(p, 0o755)
+		case e.Type().IsRegular():
+			return os.Chmod(p, 0o644)
+		}
+		return nil
+	})
+}
+
+// refusal is the text of an error that will not go away by itself, or "".
+func refusal(err error) string {
+	var fromRender *render.Error
+	var fromApply *apply.Refusal
+	switch {
+	case errors.As(err, &fromRender):
+		return fromRender.Error()
+	case errors.As(err, &fromApply):
+		return fromApply.Error()
+	}
+	return ""
+}
+
+// load gives the set of a release: from the store, or rendered again if the store
+// has lost it and the digest agrees.
+func (r *Reconciler) load(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (*render.Set, error) {
+	set, err := r.Store.Get(ctx, app.Namespace, app.Name, rel.Spec.Rendered)
+	if err == nil {
+		return set, nil
+	}
+	again, rerr := r.render(ctx, app, rel.Spec.Desired)
+	if rerr != nil {
+		return nil, fmt.Errorf("set of %s: %w; rendering it again: %v", rel.Name, err, rerr)
+	}
+	if again.Digest() != rel.Spec.Rendered {
+		return nil, fmt.Errorf("set of %s: %w; rendering it again gives %s", rel.Name, err, again.Digest())
+	}
+	return again, r.Store.Put(ctx, app.Namespace, app.Name, again)
+}
+
+// interrupt ends a release that something newer overtook.
+func (r *Reconciler) interrupt(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, why string) error {
+	rel.Status.Result, rel.Status.Reason, rel.Status.FinishedAt = v1alpha1.ReleaseInterrupted, why, r.stamp()
+	if err := r.Client.Status().Update(ctx, rel); err != nil {
+		return err
+	}
+	r.Metrics.finished(app, rel)
+	r.event(app, corev1.EventTypeNormal, "ReleaseInterrupted", "release %d: %s", rel.Spec.Number, why)
+	return nil
+}
+
+// trouble shows an error that is tried again.
+func (r *Reconciler) trouble(ctx context.Context, app *v1alpha1.Application, err error) error {
+	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	if message := oneLine(err.Error()); app.Status.Message != message {
+		app.Status.Message = message
+		return errors.Join(err, r.Client.Status().Update(ctx, app))
+	}
+	return err
+}
+
+func (r *Reconciler) stamp() *metav1.MicroTime {
+	t := metav1.NewMicroTime(r.now())
+	return &t
+}
+
+func (r *Reconciler) event(app *v1alpha1.Application, kind, reason, format string, args ...any) {
+	if r.Events != nil {
+		r.Events.Eventf(app, nil, kind, reason, "Release", format, args...)
+	}
+}

@@ -1,0 +1,173 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// Deployer writes desired values for pipelines and waits for what becomes of them.
+// Its client must not be cached.
+type Deployer struct {
+	Client client.WithWatch
+}
+
+// Deploy makes desired the value of the application, whole, in one update. A missing
+// application is created with sync "pipeline". An older sequence is refused.
+func (d *Deployer) Deploy(ctx context.Context, namespace, application string, source v1alpha1.Source, desired v1alpha1.Desired) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		app := &v1alpha1.Application{}
+		err := d.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app)
+		if apierrors.IsNotFound(err) {
+			app = &v1alpha1.Application{
+				ObjectMeta: metav1.ObjectMeta{
+					Namespace: namespace, Name: application,
+					Labels: map[string]string{v1alpha1.LabelRepository: source.Repository},
+				},
+				Spec: v1alpha1.ApplicationSpec{Source: source, Sync: "pipeline", Desired: desired.DeepCopy()},
+			}
+			if err = d.Client.Create(ctx, app); apierrors.IsAlreadyExists(err) {
+				return apierrors.NewConflict(v1alpha1.GroupVersion.WithResource("applications").GroupResource(), application, err)
+			}
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		switch {
+		case app.Spec.Source.Repository != source.Repository:
+			return fmt.Errorf("application %s: belongs to repository %q, not %q", application, app.Spec.Source.Repository, source.Repository)
+		case app.Spec.Sync == "manual":
+			return fmt.Errorf("application %s: its sync is manual; run `slipway app sync %s`, or set spec.sync to pipeline", application, application)
+		}
+		if !offer(app, desired) {
+			return fmt.Errorf("application %s: update %d is already desired, which is newer than %d", application, app.Spec.Desired.Sequence, desired.Sequence)
+		}
+		return d.Client.Update(ctx, app)
+	})
+}
+
+// offer writes desired into the spec unless something newer is there. The same
+// value from another run asks to try a refused one again.
+func offer(app *v1alpha1.Application, desired v1alpha1.Desired) bool {
+	if have := app.Spec.Desired; have != nil && have.Sequence > desired.Sequence {
+		return false
+	}
+	refused := app.Status.Refused
+	if refused != nil && same(*refused, desired) && refused.Run != desired.Run && desired.Run != "" {
+		app.Spec.Retry = desired.Run
+	}
+	app.Spec.Desired = desired.DeepCopy()
+	return true
+}
+
+// Wait follows the application until desired is healthy, or will not be, and tells
+// progress about it. The Release is returned with an error unless it is healthy; of
+// a pinned application it is the pinned one, because the value then waits.
+func (d *Deployer) Wait(ctx context.Context, namespace, application string, desired v1alpha1.Desired, progress io.Writer) (*v1alpha1.Release, error) {
+	said := ""
+	say := func(format string, args ...any) {
+		if text := fmt.Sprintf(format, args...); text != said {
+			said = text
+			_, _ = fmt.Fprintln(progress, text)
+		}
+	}
+	for {
+		watcher, err := d.Client.Watch(ctx, &v1alpha1.ApplicationList{}, client.InNamespace(namespace),
+			client.MatchingFields{"metadata.name": application})
+		if err != nil {
+			return nil, fmt.Errorf("application %s: watch: %w", application, err)
+		}
+		rel, done, err := d.follow(ctx, watcher, namespace, application, desired, say)
+		watcher.Stop()
+		if done || err != nil {
+			return rel, err
+		}
+	}
+}
+
+// follow looks after each change until the watch ends.
+func (d *Deployer) follow(ctx context.Context, watcher watch.Interface, namespace, application string, desired v1alpha1.Desired, say func(string, ...any)) (*v1alpha1.Release, bool, error) {
+	// The Release finishes just after the Application's last change: look again.
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	for {
+		rel, done, err := d.look(ctx, namespace, application, desired, say)
+		if done || err != nil {
+			return rel, done, err
+		}
+		select {
+		case <-ctx.Done():
+			return rel, true, fmt.Errorf("application %s: %w", application, context.Cause(ctx))
+		case _, open := <-watcher.ResultChan():
+			if !open {
+				return nil, false, nil
+			}
+		case <-again.C:
+		}
+	}
+}
+
+func (d *Deployer) look(ctx context.Context, namespace, application string, desired v1alpha1.Desired, say func(string, ...any)) (*v1alpha1.Release, bool, error) {
+	app := &v1alpha1.Application{}
+	if err := d.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
+		return nil, true, err
+	}
+	rel := &v1alpha1.Release{}
+	if app.Spec.Pin > 0 {
+		if err := d.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: Name(application, app.Spec.Pin)}, rel); err != nil {
+			return nil, true, err
+		}
+		say("application %s is pinned to release %d; this value is applied after `slipway app unpin %s`", application, app.Spec.Pin, application)
+		return rel, true, nil
+	}
+	if app.Spec.Desired != nil && !same(*app.Spec.Desired, desired) && app.Spec.Desired.Sequence >= desired.Sequence {
+		return nil, true, fmt.Errorf("application %s: a newer value (commit %.12s) is desired now", application, app.Spec.Desired.Commit)
+	}
+	if app.Status.Last > 0 {
+		err := d.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: Name(application, app.Status.Last)}, rel)
+		if client.IgnoreNotFound(err) != nil {
+			return nil, true, err
+		}
+	}
+	if rel.Name == "" || !same(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
+		if app.Status.Message != "" {
+			say("%s", app.Status.Message)
+		}
+		return nil, false, nil
+	}
+	switch {
+	case rel.Status.Result == v1alpha1.ReleaseHealthy && app.Status.Healthy == rel.Spec.Number:
+		say("release %d is healthy", rel.Spec.Number)
+		return rel, true, nil
+	case rel.Status.Result == v1alpha1.ReleaseInterrupted:
+		return rel, true, fmt.Errorf("release %s was interrupted: %s", rel.Name, rel.Status.Reason)
+	case rel.Status.Result == v1alpha1.ReleaseFailed && rel.Status.FinishedAt != nil:
+		tell(rel, say)
+		return rel, true, fmt.Errorf("release %s failed: %s", rel.Name, rel.Status.Reason)
+	}
+	if app.Status.Message != "" {
+		say("%s", app.Status.Message)
+	}
+	return nil, false, nil
+}
+
+// tell prints the evidence of a failed release.
+func tell(rel *v1alpha1.Release, say func(string, ...any)) {
+	for _, e := range rel.Status.Evidence {
+		say("%s %s: %s", e.Kind, e.Object, e.Text)
+	}
+	if rel.Status.RolledBackTo > 0 {
+		say("release %d is back", rel.Status.RolledBackTo)
+	}
+}

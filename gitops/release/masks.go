@@ -1,0 +1,75 @@
+package release
+
+import (
+	"context"
+	"encoding/base64"
+	"sort"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// hidden stands for the value of a Secret.
+const hidden = "*****"
+
+// masks hides every value of a namespace's Secrets.
+type masks struct{ replacer *strings.Replacer }
+
+func (r *Reconciler) masks(ctx context.Context, namespace string) (masks, error) {
+	list := &corev1.SecretList{}
+	if err := r.Reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
+		return masks{}, err
+	}
+	return newMasks(list.Items), nil
+}
+
+func newMasks(secrets []corev1.Secret) masks {
+	values := map[string]bool{}
+	add := func(v string) {
+		if v = strings.TrimSpace(v); len(v) >= 3 && len(v) <= 64<<10 {
+			values[v] = true
+			values[base64.StdEncoding.EncodeToString([]byte(v))] = true
+		}
+	}
+	for _, s := range secrets {
+		if s.Type == setSecret {
+			continue
+		}
+		for _, data := range s.Data {
+			add(string(data))
+			values[base64.StdEncoding.EncodeToString(data)] = len(data) >= 3
+			lines := strings.Split(string(data), "\n")
+			for _, line := range lines {
+				if len(lines) > 1 && len(strings.TrimSpace(line)) >= 8 {
+					add(line)
+				}
+			}
+		}
+	}
+	var long []string
+	for v, use := range values {
+		if use {
+			long = append(long, v)
+		}
+	}
+	// The longest first, so that no value is cut by one that it contains.
+	sort.Slice(long, func(i, j int) bool {
+		if len(long[i]) != len(long[j]) {
+			return len(long[i]) > len(long[j])
+		}
+		return long[i] < long[j]
+	})
+	pairs := make([]string, 0, 2*len(long))
+	for _, v := range long {
+		pairs = append(pairs, v, hidden)
+	}
+	return masks{strings.NewReplacer(pairs...)}
+}
+
+func (m masks) hide(s string) string {
+	if m.replacer == nil {
+		return s
+	}
+	return m.replacer.Replace(s)
+}

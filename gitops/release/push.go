@@ -1,0 +1,99 @@
+package release
+
+import (
+	"context"
+	"log/slog"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// SyncOnPush gives applications with sync "push" the commit that their branch has.
+type SyncOnPush struct {
+	Client client.Client
+	// Reader reads uncached.
+	Reader client.Reader
+	Log    *slog.Logger
+}
+
+// SetupWithManager watches Repositories, and Applications for the one that is made
+// after its repository was pushed to.
+func (s *SyncOnPush) SetupWithManager(m ctrl.Manager) error {
+	repository := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		app, ok := o.(*v1alpha1.Application)
+		if !ok || app.Spec.Sync != "push" {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: app.Namespace, Name: app.Spec.Source.Repository}}}
+	})
+	return ctrl.NewControllerManagedBy(m).Named("sync-on-push").
+		For(&v1alpha1.Repository{}).
+		Watches(&v1alpha1.Application{}, repository, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(s)
+}
+
+// Reconcile offers the heads of one repository to the applications that follow it.
+func (s *SyncOnPush) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	repo := &v1alpha1.Repository{}
+	if err := s.Reader.Get(ctx, req.NamespacedName, repo); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	apps := &v1alpha1.ApplicationList{}
+	if err := s.Client.List(ctx, apps, client.InNamespace(req.Namespace)); err != nil {
+		return ctrl.Result{}, err
+	}
+	for _, app := range apps.Items {
+		if app.Spec.Source.Repository != repo.Name || app.Spec.Sync != "push" {
+			continue
+		}
+		if err := s.offer(ctx, repo, client.ObjectKeyFromObject(&app)); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{}, nil
+}
+
+func (s *SyncOnPush) offer(ctx context.Context, repo *v1alpha1.Repository, name client.ObjectKey) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		app := &v1alpha1.Application{}
+		if err := s.Reader.Get(ctx, name, app); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		desired := head(repo, app.Spec.Source.Branch)
+		if desired == nil || !app.DeletionTimestamp.IsZero() {
+			return nil
+		}
+		if have := app.Spec.Desired; have != nil && (have.Sequence >= desired.Sequence || have.Commit == desired.Commit) {
+			return nil
+		}
+		if !offer(app, *desired) {
+			return nil
+		}
+		s.Log.Info("push is desired", "namespace", app.Namespace, "application", app.Name, "commit", desired.Commit)
+		return s.Client.Update(ctx, app)
+	})
+}
+
+// head is the desired value that a branch means; nil while it has no commit.
+func head(repo *v1alpha1.Repository, branch string) *v1alpha1.Desired {
+	if branch == "" {
+		branch = repo.Status.DefaultBranch
+	}
+	ref, ok := repo.Status.Refs["refs/heads/"+branch]
+	if !ok || ref.Commit == "" {
+		return nil
+	}
+	by := ref.By
+	if by == "" {
+		by = ref.Via
+	}
+	return &v1alpha1.Desired{Commit: ref.Commit, Sequence: ref.Sequence, By: by}
+}

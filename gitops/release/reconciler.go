@@ -1,0 +1,247 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/render"
+)
+
+// Source gives commits; gitops/git satisfies it.
+type Source interface {
+	// Checkout writes the directory subpath ("" is the root) of a commit into dir.
+	Checkout(ctx context.Context, namespace, repository, commit, dir, subpath string) error
+	// Commit describes one; an unknown commit is an error.
+	Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error)
+}
+
+// Renderer turns a tree into a set; *render.Runner satisfies it.
+type Renderer interface {
+	Render(ctx context.Context, dir string, req render.Request) (*render.Set, error)
+}
+
+// Applier changes the cluster; *apply.Applier satisfies it.
+type Applier interface {
+	Check(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) error
+	Apply(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) error
+	Prune(ctx context.Context, t apply.Target, gone []v1alpha1.ObjectReference) error
+	Health(ctx context.Context, refs []v1alpha1.ObjectReference) ([]v1alpha1.ObjectReference, error)
+	Addresses(ctx context.Context, refs []v1alpha1.ObjectReference) ([]string, error)
+	Diff(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured, inventory []v1alpha1.ObjectReference) ([]apply.Change, error)
+}
+
+var (
+	_ Renderer = (*render.Runner)(nil)
+	_ Applier  = (*apply.Applier)(nil)
+)
+
+// finalizer has an Application's objects pruned before it goes.
+const finalizer = "slipway.dev/prune"
+
+const (
+	defaultDeadline = 5 * time.Minute
+	// backstop looks again at kinds that nobody watches.
+	backstop = 10 * time.Second
+)
+
+// Reconciler makes each Application what it should be.
+type Reconciler struct {
+	// Client writes; Reader reads uncached: decisions must not rest on old state.
+	Client client.Client
+	Reader client.Reader
+	// Pods reads the logs and events of what fails.
+	Pods     kubernetes.Interface
+	Source   Source
+	Renderer Renderer
+	Applier  Applier
+	Store    *Store
+	// Events on the Application: mgr.GetEventRecorder("slipway").
+	Events  events.EventRecorder
+	Metrics *Metrics
+	// WorkDir for checked-out trees.
+	WorkDir string
+	Log     *slog.Logger
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// SetupWithManager watches Applications, and the workloads and pods that carry
+// their label (metadata only).
+func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
+	labelled := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
+		return o.GetLabels()[v1alpha1.LabelApplication] != ""
+	}))
+	owner := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{
+			Namespace: o.GetNamespace(), Name: o.GetLabels()[v1alpha1.LabelApplication],
+		}}}
+	})
+	return ctrl.NewControllerManagedBy(m).Named("application").
+		For(&v1alpha1.Application{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesMetadata(&appsv1.Deployment{}, owner, labelled).
+		WatchesMetadata(&appsv1.StatefulSet{}, owner, labelled).
+		WatchesMetadata(&appsv1.DaemonSet{}, owner, labelled).
+		WatchesMetadata(&batchv1.Job{}, owner, labelled).
+		WatchesMetadata(&corev1.Pod{}, owner, labelled).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: 8,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 15*time.Second),
+		}).
+		Complete(r)
+}
+
+// Reconcile takes the next step of one Application.
+func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	app := &v1alpha1.Application{}
+	if err := r.Reader.Get(ctx, req.NamespacedName, app); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	result, err := r.step(ctx, app)
+	if apierrors.IsConflict(err) {
+		// Somebody wrote in between: look again with fresh eyes.
+		return ctrl.Result{RequeueAfter: 50 * time.Millisecond}, nil
+	}
+	if err != nil {
+		r.Log.Warn("application", "namespace", req.Namespace, "name", req.Name, "error", err)
+	}
+	return result, err
+}
+
+func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.Result, error) {
+	if !app.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, r.remove(ctx, app)
+	}
+	if controllerutil.AddFinalizer(app, finalizer) {
+		if err := r.Client.Update(ctx, app); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	last, err := r.release(ctx, app, app.Status.Last)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if app.Spec.Pin > 0 {
+		return r.hold(ctx, app, last)
+	}
+	if app.Spec.Desired == nil {
+		return r.observe(ctx, app, "OutOfSync", "nothing is desired yet: push, or run `slipway app sync`")
+	}
+	if last != nil && same(last.Spec.Desired, *app.Spec.Desired) {
+		switch last.Status.Result {
+		case v1alpha1.ReleaseProgressing, "":
+			return r.advance(ctx, app, last)
+		case v1alpha1.ReleaseHealthy:
+			return r.activate(ctx, app, last, "Synced", "")
+		case v1alpha1.ReleaseFailed:
+			if !retryAsked(app) {
+				return r.putBack(ctx, app, last)
+			}
+		}
+	}
+	if last != nil && !finished(last) {
+		if err := r.interrupt(ctx, app, last, "a newer desired value came before it was healthy"); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	if refused := app.Status.Refused; refused != nil && same(*refused, *app.Spec.Desired) && !retryAsked(app) {
+		return r.observe(ctx, app, "Failed", "this value failed before; push a new commit or run `slipway app sync`")
+	}
+	return r.begin(ctx, app)
+}
+
+// same compares values: the commit and the digests, not who asked.
+func same(a, b v1alpha1.Desired) bool {
+	if a.Commit != b.Commit || len(a.Images) != len(b.Images) {
+		return false
+	}
+	digests := map[string]string{}
+	for _, i := range a.Images {
+		digests[i.Name] = i.Digest
+	}
+	for _, i := range b.Images {
+		if digests[i.Name] != i.Digest {
+			return false
+		}
+	}
+	return true
+}
+
+func retryAsked(app *v1alpha1.Application) bool {
+	return app.Status.Refused != nil && app.Spec.Retry != app.Status.RefusedRetry
+}
+
+func finished(rel *v1alpha1.Release) bool {
+	return rel.Status.Result != "" && rel.Status.Result != v1alpha1.ReleaseProgressing
+}
+
+// Name of release n of an application.
+func Name(application string, n int64) string {
+	return application + "-" + strconv.FormatInt(n, 10)
+}
+
+// release reads release n; nil if there is none.
+func (r *Reconciler) release(ctx context.Context, app *v1alpha1.Application, n int64) (*v1alpha1.Release, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	rel := &v1alpha1.Release{}
+	err := r.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: Name(app.Name, n)}, rel)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if rel.Spec.Application != app.Name {
+		return nil, fmt.Errorf("release %s belongs to application %s", rel.Name, rel.Spec.Application)
+	}
+	return rel, nil
+}
+
+// target of what is applied for an application.
+func target(app *v1alpha1.Application, n int64) apply.Target {
+	return apply.Target{Namespace: app.Namespace, Application: app.Name, Release: n}
+}
+
+func (r *Reconciler) now() time.Time {
+	if r.Now != nil {
+		return r.Now()
+	}
+	return time.Now()
+}
+
+// remove prunes a deleted application's objects; claims stay.
+func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) error {
+	if !controllerutil.ContainsFinalizer(app, finalizer) {
+		return nil
+	}
+	if err := r.Applier.Prune(ctx, target(app, 0), app.Status.Inventory); err != nil && !apierrors.IsForbidden(err) {
+		return err
+	}
+	r.Metrics.forget(app)
+	controllerutil.RemoveFinalizer(app, finalizer)
+	return client.IgnoreNotFound(r.Client.Update(ctx, app))
+}

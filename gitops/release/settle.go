@@ -1,0 +1,202 @@
+package release
+
+import (
+	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
+)
+
+// activate makes a release that was applied before the current one again (a pin,
+// its end, or simply the end of a rollout) and finishes it: prune, then status. For
+// the release that runs already it only looks.
+func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, sync, message string) (ctrl.Result, error) {
+	n := rel.Spec.Number
+	if settled(app, n) {
+		return r.observe(ctx, app, sync, message)
+	}
+	set, err := r.load(ctx, app, rel)
+	if err != nil {
+		return ctrl.Result{}, r.trouble(ctx, app, err)
+	}
+	if !applied(app, n) {
+		if err := r.Applier.Check(ctx, target(app, n), set.Objects); err != nil {
+			return r.stuck(ctx, app, n, err)
+		}
+		if err := r.apply(ctx, app, n, set); err != nil {
+			return r.stuck(ctx, app, n, err)
+		}
+		if sync == "Pinned" {
+			r.event(app, corev1.EventTypeNormal, "Pinned", "release %d is held", n)
+		}
+	}
+	inventory := apply.Inventory(set.Objects)
+	refs, err := r.Applier.Health(ctx, inventory)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	health, why := apply.Summary(refs)
+	if health != "Healthy" {
+		err := r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+			s.Health, s.Sync, s.Message = health, sync, oneLine(fmt.Sprintf("release %d: %s", n, why))
+		})
+		return ctrl.Result{RequeueAfter: backstop}, err
+	}
+	if err := r.Applier.Prune(ctx, target(app, n), apply.Minus(app.Status.Inventory, inventory)); err != nil {
+		return ctrl.Result{}, r.trouble(ctx, app, err)
+	}
+	// A pin does not make its release the last healthy one: what is put back after
+	// the pin's end is what became healthy last.
+	if sync != "Pinned" {
+		app.Status.Healthy = n
+		if err := r.Store.Keep(ctx, app, n, set); err != nil {
+			r.Log.Warn("last healthy set is kept in the artifact store only", "application", app.Name, "namespace", app.Namespace, "error", err)
+		}
+	}
+	app.Status.Inventory = refs
+	if sync != "Pinned" {
+		app.Status.Refused, app.Status.RefusedRetry = nil, ""
+	}
+	settle(app, n)
+	app.Status.Sync, app.Status.Health, app.Status.Message = sync, health, message
+	if app.Status.Addresses, err = r.Applier.Addresses(ctx, refs); err != nil {
+		return ctrl.Result{}, err
+	}
+	return ctrl.Result{}, r.Client.Status().Update(ctx, app)
+}
+
+// stuck shows why a release that a person asked for cannot be applied.
+func (r *Reconciler) stuck(ctx context.Context, app *v1alpha1.Application, n int64, err error) (ctrl.Result, error) {
+	text := refusal(err)
+	if text == "" {
+		return ctrl.Result{}, r.trouble(ctx, app, err)
+	}
+	return ctrl.Result{}, r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+		s.Sync, s.Message = "Failed", oneLine(fmt.Sprintf("release %d cannot be applied: %s", n, text))
+	})
+}
+
+// observe refreshes the health of what is applied; it changes nothing else.
+func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.Application, sync, message string) (ctrl.Result, error) {
+	refs, err := r.Applier.Health(ctx, app.Status.Inventory)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	addresses, err := r.Applier.Addresses(ctx, refs)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	health, why := apply.Summary(refs)
+	if len(refs) == 0 {
+		health, why = "Unknown", ""
+	}
+	if message == "" {
+		message = why
+	}
+	err = r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+		s.Inventory, s.Addresses = refs, addresses
+		s.Sync, s.Health, s.Message = sync, health, oneLine(message)
+	})
+	result := ctrl.Result{}
+	if health == "Progressing" {
+		result.RequeueAfter = backstop
+	}
+	return result, err
+}
+
+// hold keeps the pinned release, whatever is desired.
+func (r *Reconciler) hold(ctx context.Context, app *v1alpha1.Application, last *v1alpha1.Release) (ctrl.Result, error) {
+	n := app.Spec.Pin
+	rel, err := r.release(ctx, app, n)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if rel == nil || rel.Spec.Rendered == "" {
+		return r.observe(ctx, app, "Failed", fmt.Sprintf("release %d cannot be pinned: it does not exist or was never rendered; see `slipway app history %s`", n, app.Name))
+	}
+	if last != nil && !finished(last) {
+		if err := r.interrupt(ctx, app, last, fmt.Sprintf("release %d was pinned", n)); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return r.activate(ctx, app, rel, "Pinned", "")
+}
+
+// fail records why, with evidence gathered before anything is undone, and then
+// puts the last healthy release back.
+func (r *Reconciler) fail(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, reason string, refs []v1alpha1.ObjectReference) (ctrl.Result, error) {
+	changed := app.Status.Current == rel.Spec.Number
+	var evidence []v1alpha1.Evidence
+	if changed {
+		evidence, reason = r.evidence(ctx, app, rel, reason, refs)
+	}
+	if masks, err := r.masks(ctx, app.Namespace); err == nil {
+		reason = masks.hide(reason)
+	} else {
+		r.Log.Warn("reason of a release is left out: secrets cannot be read to mask it", "application", app.Name, "error", err)
+		reason = "see the events of the objects (the reason could not be checked for secrets)"
+	}
+	rel.Status.Result, rel.Status.Reason = v1alpha1.ReleaseFailed, oneLine(reason)
+	rel.Status.Evidence = evidence
+	if changed && app.Status.Healthy > 0 {
+		rel.Status.RolledBackTo = app.Status.Healthy
+	}
+	if err := r.Client.Status().Update(ctx, rel); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.event(app, corev1.EventTypeWarning, "ReleaseFailed", "release %d: %s", rel.Spec.Number, rel.Status.Reason)
+	return r.putBack(ctx, app, rel)
+}
+
+// putBack returns to the last healthy release after rel failed. Claims, CRDs and
+// namespaces that the failed one brought stay.
+func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (ctrl.Result, error) {
+	if app.Status.Refused == nil || !same(*app.Status.Refused, rel.Spec.Desired) {
+		if err := r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+			s.Refused, s.RefusedRetry = rel.Spec.Desired.DeepCopy(), app.Spec.Retry
+		}); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	back := app.Status.Healthy
+	if back > 0 && !applied(app, back) {
+		healthy, err := r.release(ctx, app, back)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		set, err := r.Store.LastHealthy(ctx, app, back)
+		if err != nil && healthy != nil {
+			set, err = r.load(ctx, app, healthy)
+		}
+		if err != nil {
+			return ctrl.Result{}, r.trouble(ctx, app, fmt.Errorf("release %d cannot be put back: %w", back, err))
+		}
+		if err := r.apply(ctx, app, back, set); err != nil {
+			return r.stuck(ctx, app, back, err)
+		}
+		inventory := apply.Inventory(set.Objects)
+		if err := r.Applier.Prune(ctx, target(app, back), apply.Minus(app.Status.Inventory, inventory)); err != nil {
+			return ctrl.Result{}, r.trouble(ctx, app, err)
+		}
+		app.Status.Inventory = inventory
+		r.event(app, corev1.EventTypeNormal, "RolledBack", "release %d is back", back)
+	}
+	message := fmt.Sprintf("release %d failed: %s", rel.Spec.Number, rel.Status.Reason)
+	if back > 0 {
+		message = fmt.Sprintf("release %d failed, release %d runs: %s", rel.Spec.Number, back, rel.Status.Reason)
+	}
+	result, err := r.observe(ctx, app, "Failed", message)
+	if err != nil || rel.Status.FinishedAt != nil {
+		return result, err
+	}
+	rel.Status.FinishedAt = r.stamp()
+	if err := r.Client.Status().Update(ctx, rel); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.Metrics.finished(app, rel)
+	return result, nil
+}

@@ -1,0 +1,227 @@
+package release
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/render"
+)
+
+// Sets keeps bytes under a repository and a tag; the registry's artifacts satisfy
+// it. Put of what is there already changes nothing.
+type Sets interface {
+	Put(ctx context.Context, repository, tag, mediaType string, r io.Reader) error
+	Get(ctx context.Context, repository, tag string) (io.ReadCloser, error)
+}
+
+// Media types of a stored set: gzip of its canonical JSON, sealed if it holds the
+// data of a Secret.
+const (
+	mediaType       = "application/vnd.slipway.release.set.v1+json+gzip"
+	mediaTypeSealed = "application/vnd.slipway.release.set.v1+json+gzip+aes256gcm"
+)
+
+const (
+	keySecret  = "release-set-key"
+	setSecret  = v1alpha1.LabelApplication + "-set" // the type of the Secret with the last healthy set
+	maxKept    = 900 << 10                          // what a Secret can hold
+	maxPacked  = 64 << 20
+	sealedMark = "SLPS1"
+)
+
+// Store keeps rendered sets by their digest.
+type Store struct {
+	Sets   Sets
+	Client client.Client
+	// Reader reads uncached.
+	Reader client.Reader
+
+	mu  sync.Mutex
+	key cipher.AEAD
+}
+
+func place(namespace, application string) string { return namespace + "/" + application + "/releases" }
+
+func tag(digest string) string { return strings.ReplaceAll(digest, ":", "-") }
+
+// Put stores a set. One with the data of a Secret is encrypted with the cluster key.
+func (s *Store) Put(ctx context.Context, namespace, application string, set *render.Set) error {
+	data, err := pack(set.Bytes())
+	if err != nil {
+		return err
+	}
+	kind := mediaType
+	if set.Secret() {
+		aead, err := s.cipher(ctx)
+		if err != nil {
+			return err
+		}
+		nonce := make([]byte, aead.NonceSize())
+		if _, err := rand.Read(nonce); err != nil {
+			return err
+		}
+		data = append([]byte(sealedMark), aead.Seal(nonce, nonce, data, []byte(set.Digest()))...)
+		kind = mediaTypeSealed
+	}
+	if err := s.Sets.Put(ctx, place(namespace, application), tag(set.Digest()), kind, bytes.NewReader(data)); err != nil {
+		return fmt.Errorf("set %s of application %s: %w", set.Digest(), application, err)
+	}
+	return nil
+}
+
+// Get reads a set and verifies its digest.
+func (s *Store) Get(ctx context.Context, namespace, application, digest string) (*render.Set, error) {
+	r, err := s.Sets.Get(ctx, place(namespace, application), tag(digest))
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data, err := io.ReadAll(io.LimitReader(r, maxPacked))
+	if err != nil {
+		return nil, err
+	}
+	if sealed, ok := bytes.CutPrefix(data, []byte(sealedMark)); ok {
+		aead, err := s.cipher(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(sealed) < aead.NonceSize() {
+			return nil, errors.New("sealed set is cut short")
+		}
+		nonce, text := sealed[:aead.NonceSize()], sealed[aead.NonceSize():]
+		if data, err = aead.Open(nil, nonce, text, []byte(digest)); err != nil {
+			return nil, fmt.Errorf("sealed set %s does not open with this cluster's key: %w", digest, err)
+		}
+	}
+	return unpack(data, digest)
+}
+
+// Keep holds the last healthy set in the cluster, so that putting it back needs
+// neither registry nor forge. Secrets are encrypted at rest by the apiserver.
+func (s *Store) Keep(ctx context.Context, app *v1alpha1.Application, n int64, set *render.Set) error {
+	data, err := pack(set.Bytes())
+	if err != nil {
+		return err
+	}
+	if len(data) > maxKept {
+		return fmt.Errorf("set of %d KiB does not fit into a Secret", len(data)>>10)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name + "-last-healthy"}}
+	exists := true
+	if err := s.Reader.Get(ctx, client.ObjectKeyFromObject(secret), secret); apierrors.IsNotFound(err) {
+		exists = false
+	} else if err != nil {
+		return err
+	}
+	if exists && secret.Type != setSecret {
+		return fmt.Errorf("secret %s is not ours", secret.Name)
+	}
+	number := strconv.FormatInt(n, 10)
+	if exists && string(secret.Data["digest"]) == set.Digest() && string(secret.Data["release"]) == number {
+		return nil
+	}
+	secret.Type = setSecret
+	secret.Data = map[string][]byte{"release": []byte(number), "digest": []byte(set.Digest()), "set": data}
+	if err := controllerutil.SetControllerReference(app, secret, s.Client.Scheme()); err != nil {
+		return err
+	}
+	if exists {
+		return s.Client.Update(ctx, secret)
+	}
+	return s.Client.Create(ctx, secret)
+}
+
+// LastHealthy reads what Keep held for release n.
+func (s *Store) LastHealthy(ctx context.Context, app *v1alpha1.Application, n int64) (*render.Set, error) {
+	secret := &corev1.Secret{}
+	if err := s.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Name + "-last-healthy"}, secret); err != nil {
+		return nil, err
+	}
+	if secret.Type != setSecret || string(secret.Data["release"]) != strconv.FormatInt(n, 10) {
+		return nil, fmt.Errorf("secret %s holds release %s, not %d", secret.Name, secret.Data["release"], n)
+	}
+	return unpack(secret.Data["set"], string(secret.Data["digest"]))
+}
+
+// cipher reads the cluster key, or makes it once.
+func (s *Store) cipher(ctx context.Context) (cipher.AEAD, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.key != nil {
+		return s.key, nil
+	}
+	name := types.NamespacedName{Namespace: v1alpha1.SystemNamespace, Name: keySecret}
+	secret := &corev1.Secret{}
+	err := s.Reader.Get(ctx, name, secret)
+	if apierrors.IsNotFound(err) {
+		key := make([]byte, 32)
+		if _, err := rand.Read(key); err != nil {
+			return nil, err
+		}
+		secret = &corev1.Secret{
+			ObjectMeta: metav1.ObjectMeta{Namespace: name.Namespace, Name: name.Name},
+			Data:       map[string][]byte{"key": key},
+		}
+		if err = s.Client.Create(ctx, secret); apierrors.IsAlreadyExists(err) {
+			err = s.Reader.Get(ctx, name, secret)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of release sets: %w", err)
+	}
+	block, err := aes.NewCipher(secret.Data["key"])
+	if err != nil {
+		return nil, fmt.Errorf("key of release sets: %w", err)
+	}
+	s.key, err = cipher.NewGCM(block)
+	return s.key, err
+}
+
+func pack(data []byte) ([]byte, error) {
+	var b bytes.Buffer
+	zw, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	if _, err := zw.Write(data); err != nil {
+		return nil, err
+	}
+	if err := zw.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+func unpack(data []byte, digest string) (*render.Set, error) {
+	zr, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("set %s: %w", digest, err)
+	}
+	text, err := io.ReadAll(io.LimitReader(zr, maxPacked))
+	if err != nil {
+		return nil, fmt.Errorf("set %s: %w", digest, err)
+	}
+	set, err := render.ParseSet(text)
+	if err != nil {
+		return nil, err
+	}
+	if set.Digest() != digest {
+		return nil, fmt.Errorf("set %s was changed: its digest is %s", digest, set.Digest())
+	}
+	return set, nil
+}

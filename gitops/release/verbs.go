@@ -1,0 +1,162 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
+)
+
+// Sync makes the head of the branch desired, and a value that failed before tried
+// again. An application whose images a pipeline builds keeps its value: only the
+// deploy job knows the digests.
+func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string) error {
+	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
+		if app.Spec.Sync != "pipeline" {
+			repo := &v1alpha1.Repository{}
+			if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
+				return err
+			}
+			desired := head(repo, app.Spec.Source.Branch)
+			if desired == nil {
+				return fmt.Errorf("application %s: branch %q of repository %s has no commit; known: %s",
+					application, app.Spec.Source.Branch, repo.Name, strings.Join(branches(repo), ", "))
+			}
+			if have := app.Spec.Desired; have == nil || have.Commit != desired.Commit {
+				desired.By = by
+				if !offer(app, *desired) {
+					return fmt.Errorf("application %s: update %d is already desired", application, app.Spec.Desired.Sequence)
+				}
+			}
+		}
+		if app.Spec.Desired == nil {
+			return fmt.Errorf("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
+		}
+		if app.Status.Refused != nil && same(*app.Status.Refused, *app.Spec.Desired) {
+			app.Spec.Retry = strconv.FormatInt(time.Now().UnixNano(), 36)
+		}
+		return nil
+	})
+}
+
+// Retry has a value that failed tried again.
+func (r *Reconciler) Retry(ctx context.Context, namespace, application string) error {
+	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
+		if app.Status.Refused == nil {
+			return fmt.Errorf("application %s: nothing failed that could be tried again", application)
+		}
+		app.Spec.Retry = strconv.FormatInt(time.Now().UnixNano(), 36)
+		return nil
+	})
+}
+
+// Rollback pins a release that was healthy, until Unpin. Release 0 means the one
+// that was healthy before the current one.
+func (r *Reconciler) Rollback(ctx context.Context, namespace, application string, release int64) error {
+	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
+		history, err := r.History(ctx, namespace, application)
+		if err != nil {
+			return err
+		}
+		var good []string
+		for _, rel := range history {
+			if rel.Status.Result != v1alpha1.ReleaseHealthy {
+				continue
+			}
+			n := rel.Spec.Number
+			if n == release || (release == 0 && n < app.Status.Current) {
+				app.Spec.Pin = n
+				return nil
+			}
+			good = append(good, strconv.FormatInt(n, 10))
+		}
+		if len(good) == 0 {
+			return fmt.Errorf("application %s: no release was healthy yet", application)
+		}
+		if release == 0 {
+			return fmt.Errorf("application %s: no release was healthy before release %d", application, app.Status.Current)
+		}
+		return fmt.Errorf("application %s: release %d was never healthy; choose one of %s", application, release, strings.Join(good, ", "))
+	})
+}
+
+// Unpin returns to what is desired.
+func (r *Reconciler) Unpin(ctx context.Context, namespace, application string) error {
+	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
+		if app.Spec.Pin > 0 {
+			r.event(app, corev1.EventTypeNormal, "Unpinned", "release %d is no longer held", app.Spec.Pin)
+		}
+		app.Spec.Pin = 0
+		return nil
+	})
+}
+
+// History of an application, newest first.
+func (r *Reconciler) History(ctx context.Context, namespace, application string) ([]v1alpha1.Release, error) {
+	list := &v1alpha1.ReleaseList{}
+	if err := r.Reader.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelApplication: application}); err != nil {
+		return nil, err
+	}
+	sort.Slice(list.Items, func(i, j int) bool { return list.Items[i].Spec.Number > list.Items[j].Spec.Number })
+	return list.Items, nil
+}
+
+// Diff says what making the desired value current would change, data of Secrets
+// masked. Nothing is changed.
+func (r *Reconciler) Diff(ctx context.Context, namespace, application string) ([]apply.Change, error) {
+	app := &v1alpha1.Application{}
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
+		return nil, err
+	}
+	if app.Spec.Desired == nil {
+		return nil, fmt.Errorf("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
+	}
+	set, err := r.render(ctx, app, *app.Spec.Desired)
+	if err != nil {
+		return nil, err
+	}
+	masks, err := r.masks(ctx, namespace)
+	if err != nil {
+		return nil, err
+	}
+	changes, err := r.Applier.Diff(ctx, target(app, app.Status.Current), set.Objects, app.Status.Inventory)
+	for i := range changes {
+		changes[i].Diff = masks.hide(changes[i].Diff)
+	}
+	return changes, err
+}
+
+// change updates the spec of an application, again if somebody else did meanwhile.
+func (r *Reconciler) change(ctx context.Context, namespace, application string, do func(*v1alpha1.Application) error) error {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		app := &v1alpha1.Application{}
+		if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
+			return err
+		}
+		if err := do(app); err != nil {
+			return err
+		}
+		return r.Client.Update(ctx, app)
+	})
+}
+
+func branches(repo *v1alpha1.Repository) []string {
+	var out []string
+	for ref := range repo.Status.Refs {
+		if b, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
+			out = append(out, b)
+		}
+	}
+	sort.Strings(out)
+	return out
+}
