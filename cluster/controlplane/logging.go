@@ -1,0 +1,117 @@
+package controlplane
+
+import (
+	"context"
+	"log/slog"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"k8s.io/klog/v2"
+)
+
+// noise is what upstream logs as a warning or an error at every start or stop although
+// nothing is wrong; real failures of the same kind come out of Failed as well.
+var noise = map[string]bool{
+	"The manifest file is empty, ignoring.":                                                true,
+	"setting up serving from embedded etcd failed.":                                        true,
+	"stopping secure grpc server due to error":                                             true,
+	"stopped secure grpc server due to error":                                              true,
+	"simple token is not cryptographically signed":                                         true,
+	"Running http and grpc server on single port. This is not recommended for production.": true,
+	"Failed to ensure lease exists, will retry":                                            true,
+}
+
+// quiet passes warnings and errors on and turns information and noise into debug lines.
+type quiet struct{ slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return q.Handler.Enabled(ctx, demote(l))
+}
+
+func (q quiet) Handle(ctx context.Context, r slog.Record) error {
+	r.Level = demote(r.Level)
+	if noise[r.Message] {
+		r.Level = slog.LevelDebug
+	}
+	if !q.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return q.Handler.Handle(ctx, r)
+}
+
+func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
+func (q quiet) WithGroup(name string) slog.Handler   { return quiet{q.Handler.WithGroup(name)} }
+
+func demote(l slog.Level) slog.Level {
+	if l >= slog.LevelInfo && l < slog.LevelWarn {
+		return slog.LevelDebug
+	}
+	return l
+}
+
+// logKubernetes sends what Kubernetes logs to log, for the whole process.
+func logKubernetes(log *slog.Logger) {
+	klog.SetSlogLogger(slog.New(quiet{log.Handler()}).With("component", "kubernetes"))
+}
+
+// zapCore sends what etcd logs to a slog handler.
+type zapCore struct {
+	handler slog.Handler
+}
+
+func zapLogger(log *slog.Logger) *zap.Logger {
+	return zap.New(zapCore{quiet{log.Handler()}.WithAttrs([]slog.Attr{slog.String("component", "etcd")})})
+}
+
+var zapLevels = map[zapcore.Level]slog.Level{
+	zapcore.DebugLevel: slog.LevelDebug, zapcore.InfoLevel: slog.LevelInfo, zapcore.WarnLevel: slog.LevelWarn,
+}
+
+func slogLevel(l zapcore.Level) slog.Level {
+	if level, ok := zapLevels[l]; ok {
+		return level
+	}
+	return slog.LevelError
+}
+
+// Enabled implements zapcore.LevelEnabler.
+func (c zapCore) Enabled(l zapcore.Level) bool {
+	return l > zapcore.DebugLevel && c.handler.Enabled(context.Background(), slogLevel(l))
+}
+
+// With implements zapcore.Core.
+func (c zapCore) With(fields []zapcore.Field) zapcore.Core {
+	return zapCore{c.handler.WithAttrs(attrs(fields))}
+}
+
+// Check implements zapcore.Core.
+func (c zapCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
+	if c.Enabled(e.Level) {
+		return ce.AddCore(e, c)
+	}
+	return ce
+}
+
+// Write implements zapcore.Core.
+func (c zapCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
+	r := slog.NewRecord(e.Time, slogLevel(e.Level), e.Message, 0)
+	r.AddAttrs(attrs(fields)...)
+	return c.handler.Handle(context.Background(), r)
+}
+
+// Sync implements zapcore.Core.
+func (c zapCore) Sync() error { return nil }
+
+func attrs(fields []zapcore.Field) []slog.Attr {
+	enc := zapcore.NewMapObjectEncoder()
+	for _, f := range fields {
+		f.AddTo(enc)
+	}
+	var out []slog.Attr
+	for k, v := range enc.Fields {
+		out = append(out, slog.Any(k, v))
+	}
+	return out
+}
+
+var _ zapcore.Core = zapCore{}
