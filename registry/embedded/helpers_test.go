@@ -1,11 +1,14 @@
 package embedded
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"testing"
 	"time"
 )
@@ -59,4 +62,32 @@ func getToken(t *testing.T, host, user, scope string) string {
 		t.Fatalf("no token for %s: %s", user, res.Status)
 	}
 	return answer.Token
+}
+
+func readAll(t *testing.T, res *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// tarDir packs a directory as an OCI archive, with a path that leads outside.
+func tarDir(t *testing.T, dir, file string) {
+	t.Helper()
+	out, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(out)
+	if err := w.WriteHeader(&tar.Header{Name: "../../escaped", Typeflag: tar.TypeReg, Mode: 0o600}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.AddFS(os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(w.Close(), out.Close()); err != nil {
+		t.Fatal(err)
+	}
 }

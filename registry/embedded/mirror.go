@@ -56,7 +56,7 @@ func newMirror(o Options, m *metrics) (*mirror, error) {
 		log: o.Logger, metrics: m, ctx: ctx, stop: stop, due: map[string]time.Time{},
 	}
 	for _, u := range o.Upstreams {
-		up, err := newUpstream(u, o.Logger)
+		up, err := newUpstream(u)
 		if err != nil {
 			stop()
 			return nil, err

@@ -94,6 +94,9 @@ func (r *mirroredRepository) explain(ctx context.Context, what string, err error
 			v.full = full
 		}
 		return err
+	case errors.Is(err, errNoUpstream):
+		return errcode.ErrorCodeNameUnknown.WithMessage(fmt.Sprintf(
+			"%s %s is not seeded here, and %v: add %s to the registry's upstreams, or run: slipway image seed NAME FILE", r.name, what, err, r.name.Owner))
 	case errors.Is(err, errNotThere):
 		return unknown
 	case ctx.Err() != nil:
@@ -104,7 +107,7 @@ func (r *mirroredRepository) explain(ctx context.Context, what string, err error
 		"%s %s is neither cached nor seeded here, and its upstream cannot be used: %v; connect the network, or run: slipway image seed NAME FILE", r.name, what, err))
 }
 
-var errNoUpstream = errors.New("no upstream registry of that name is configured")
+var errNoUpstream = errors.New("no upstream registry of its name is configured")
 
 type mirroredTags struct {
 	distribution.TagService

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -39,10 +39,11 @@ func DefaultUpstreams() []UpstreamRegistry {
 	}
 }
 
-var (
-	// errNotThere: the upstream answered, and it has no such thing (or hides it).
-	errNotThere = errors.New("not found")
-)
+// errNotThere: the upstream answered, and it has no such thing (or hides it).
+var errNotThere = errors.New("not found")
+
+// retry once, soon: whoever pulls tries again anyway, and a copy may serve.
+var retry = remote.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.1, Steps: 2}
 
 // upstream talks to one registry. Clients are kept per repository, because each
 // holds the token it got there; one that failed is thrown away.
@@ -57,7 +58,7 @@ type upstream struct {
 	pullers map[string]*remote.Puller
 }
 
-func newUpstream(u UpstreamRegistry, log *slog.Logger) (*upstream, error) {
+func newUpstream(u UpstreamRegistry) (*upstream, error) {
 	raw := u.URL
 	if raw == "" {
 		raw = "https://" + u.Host
@@ -75,7 +76,7 @@ func newUpstream(u UpstreamRegistry, log *slog.Logger) (*upstream, error) {
 		host:      u.Host,
 		base:      strings.TrimSuffix(parsed.Host+parsed.Path, "/"),
 		insecure:  parsed.Scheme == "http",
-		options:   []remote.Option{remote.WithAuth(auth), remote.WithTransport(t), remote.WithUserAgent("slipway")},
+		options:   []remote.Option{remote.WithAuth(auth), remote.WithTransport(t), remote.WithUserAgent("slipway"), remote.WithRetryBackoff(retry)},
 		transport: t,
 		pullers:   map[string]*remote.Puller{},
 	}, nil
