@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/tektoncd/pipeline/pkg/apis/pipeline"
+	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
+	"github.com/tektoncd/pipeline/pkg/reconciler/pipelinerun"
+	"github.com/tektoncd/pipeline/pkg/reconciler/taskrun"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	filteredinformerfactory "knative.dev/pkg/client/injection/kube/informers/factory/filtered"
+	"knative.dev/pkg/controller"
+	"knative.dev/pkg/injection"
+	"knative.dev/pkg/logging"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// threads of each of the two controllers.
+const threads = 16
+
+// Images are what Tekton puts into pods beside the user's own.
+type Images struct {
+	// Runner has ./runner at /ko-app/{entrypoint,nop,workingdirinit,sidecarlogresults}.
+	Runner string
+}
+
+// Start runs the two controllers until ctx ends, and returns when their caches are
+// filled and they work; or why not. The CRDs must be established. A controller that
+// fails later is logged, and its error is sent to the returned channel, which is
+// closed once both have ended.
+func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logger) (<-chan error, error) {
+	if images.Runner == "" {
+		return nil, errors.New("tekton: the runner image has no name")
+	}
+	if err := os.Setenv("SYSTEM_NAMESPACE", v1alpha1.SystemNamespace); err != nil {
+		return nil, fmt.Errorf("tekton: %w", err)
+	}
+	cfg = rest.CopyConfig(cfg)
+	cfg.QPS, cfg.Burst = 400, 800
+	cfg.UserAgent = "slipway-tekton"
+	controller.DefaultThreadsPerController = threads
+
+	ctx = logging.WithLogger(ctx, newLogger(log.With("part", "tekton")))
+	ctx = filteredinformerfactory.WithSelectors(ctx, v1.ManagedByLabelKey)
+	ctx = controller.WithResyncPeriod(ctx, 10*time.Hour)
+	ctx = injection.WithConfig(ctx, cfg)
+	ctx, informers := injection.Default.SetupInformers(ctx, cfg)
+
+	opts := &pipeline.Options{Images: pipeline.Images{
+		EntrypointImage:        images.Runner,
+		SidecarLogResultsImage: images.Runner,
+		NopImage:               images.Runner,
+		ShellImage:             images.Runner,
+		ShellImageWin:          images.Runner,
+		WorkingDirInitImage:    images.Runner,
+	}}
+	cmw := watcher(v1alpha1.SystemNamespace)
+	impls := []*controller.Impl{
+		taskrun.NewController(opts, clock.RealClock{})(ctx, cmw),
+		pipelinerun.NewController(opts, clock.RealClock{})(ctx, cmw),
+	}
+	if _, err := controller.RunInformers(ctx.Done(), informers...); err != nil {
+		return nil, fmt.Errorf("tekton: caches did not fill: %w", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		defer close(done)
+		if err := controller.StartAll(ctx, impls...); err != nil && ctx.Err() == nil {
+			log.Error("tekton stopped", "err", err)
+			done <- err
+		}
+	}()
+	return done, nil
+}
