@@ -30,6 +30,8 @@ type Plan struct {
 	// Given by hand when the run was started; they override everything else.
 	Given []Variable `json:"given,omitempty"`
 	Jobs  []Job      `json:"jobs"`
+	// Empty says why there is no job for this commit, where that is what rules want.
+	Empty string `json:"empty,omitempty"`
 }
 
 // Job is one thing to do, in one place, from a fresh checkout.

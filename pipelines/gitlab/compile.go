@@ -1,0 +1,229 @@
+package gitlab
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/plan"
+)
+
+// Limits of a pipeline.
+const (
+	maxJobs   = 500
+	maxScript = 512 << 10 // bytes of one job
+	maxLines  = 10_000    // script lines of one job
+	maxTotal  = 8 << 20   // script bytes of all jobs
+	maxName   = 255
+)
+
+// File is the well-known name.
+const File = ".gitlab-ci.yml"
+
+// Compile a pipeline file for one commit. It returns a plan, or else all problems of
+// the file. A file that is right and yet has nothing to do for this commit gives a
+// plan without jobs that says why in Empty.
+func Compile(file string, content []byte, in Context) (*plan.Plan, []v1alpha1.Problem) {
+	c := &compiler{problems: &problems{file: file}, ctx: in, predefined: in.predefined(file)}
+	p := c.compile(content)
+	if len(c.list) > 0 {
+		return nil, c.sorted()
+	}
+	return p, nil
+}
+
+type compiler struct {
+	*problems
+	ctx        Context
+	predefined []plan.Variable
+	root       *value
+	templates  *templates
+	stages     []string
+	global     []plan.Variable
+	defaults   *value
+	jobs       []*job
+	byName     map[string]*job
+	total      int
+}
+
+func (c *compiler) compile(content []byte) *plan.Plan {
+	root := read(content, c.problems)
+	if root == nil || root.kind == kindNull {
+		c.add(place{1, 1}, ruleEmpty, "write at least one job with a script", "the file is empty")
+		return nil
+	}
+	if root.kind != kindMap {
+		c.add(root.place, ruleType, "write jobs as `name:` with keys below", "the file is a mapping of jobs, and this is %s", root.kind)
+		return nil
+	}
+	c.root = root
+	c.templates = &templates{problems: c.problems, root: root, done: map[string]*value{}, budget: maxMerges}
+	c.readGlobals()
+	runs, name, extra := c.workflow(root.get("workflow"))
+	c.global = append(c.global, extra...)
+	c.readJobs()
+	c.checkDependencies()
+	p := &plan.Plan{
+		Version: plan.Version, Source: c.file, Commit: c.ctx.Commit, Ref: c.ctx.Ref,
+		Stages: c.stages, Predefined: c.predefined, Variables: c.global, Given: c.ctx.Variables,
+	}
+	p.Name = c.environment(c.global).expand(name)
+	c.edges(p)
+	plan.AssignIDs(p.Jobs)
+	switch {
+	case !runs:
+		p.Empty = "workflow:rules leave out this push"
+	case c.ctx.skipped():
+		p.Empty = "the commit message says [skip ci]"
+	case len(p.Jobs) == 0:
+		p.Empty = "the rules of all jobs leave out this push"
+	}
+	if p.Empty != "" {
+		p.Jobs = []plan.Job{}
+	}
+	return p
+}
+
+func (c *compiler) readGlobals() {
+	for _, e := range c.root.keys {
+		if hint, ok := globalKeys.unsupported[e.name]; ok {
+			if hint = notYet; e.name == "pages" {
+				hint = "rename the job to run it as any other; nothing is published"
+			}
+			c.add(e.at, ruleUnsupported, hint, "%s is not supported yet", e.name)
+		}
+	}
+	c.readStages(c.root.get("stages"))
+	c.global = c.variables(c.root.get("variables"), globalVariableKeys)
+	c.defaults = &value{kind: kindMap}
+	if d := c.root.get("default"); d != nil && defaultKeys.check(d, c.problems) {
+		for _, e := range d.keys {
+			c.defaults.put(e)
+		}
+	}
+	for _, key := range []string{"image", "before_script", "after_script"} {
+		v := c.root.get(key)
+		if v == nil {
+			continue
+		}
+		if c.defaults.get(key) != nil {
+			c.add(c.root.at(key), ruleDuplicate, "keep the one in default", "%s is given here and in default", key)
+		}
+		c.defaults.put(entry{name: key, at: c.root.at(key), val: v})
+	}
+}
+
+func (c *compiler) readStages(v *value) {
+	names := []string{"build", "test", "deploy"}
+	if v != nil {
+		names = nil
+		if v.kind != kindList {
+			c.add(v.place, ruleType, "", "stages is a list of names, and this is %s", v.kind)
+		}
+		for _, item := range v.items {
+			switch {
+			case !item.scalar() || item.text == "":
+				c.add(item.place, ruleType, "", "a stage is a name, and this is %s", item.kind)
+			case item.text == ".pre" || item.text == ".post":
+			case slices.Contains(names, item.text):
+				c.add(item.place, ruleDuplicate, "", "stage %q is there twice", item.text)
+			default:
+				names = append(names, item.text)
+			}
+		}
+	}
+	c.stages = append(append([]string{".pre"}, names...), ".post")
+}
+
+func (c *compiler) readJobs() {
+	c.byName = map[string]*job{}
+	visible := 0
+	for _, e := range c.root.keys {
+		if isGlobal(e.name) {
+			continue
+		}
+		if strings.HasPrefix(e.name, ".") {
+			continue
+		}
+		if visible++; visible > maxJobs {
+			c.add(e.at, ruleLimit, "", "more than %d jobs", maxJobs)
+			return
+		}
+		if e.name == "" || len(e.name) > maxName || strings.ContainsFunc(e.name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			c.add(e.at, ruleValue, "", "a job's name has 1 to %d characters, none of them a control character", maxName)
+			continue
+		}
+		if e.val.kind != kindMap {
+			c.notAJob(e)
+			continue
+		}
+		j := c.readJob(e)
+		c.jobs = append(c.jobs, j)
+		c.byName[e.name] = j
+	}
+	if visible == 0 {
+		c.add(place{1, 1}, ruleEmpty, "write at least one job with a script", "the file has no job; names that begin with a dot are templates")
+	}
+}
+
+func (c *compiler) notAJob(e entry) {
+	if n := nearest(e.name, globalKeys.supported); n != "" {
+		c.add(e.at, ruleUnknown, fmt.Sprintf("did you mean %q?", n), "unknown key %q at the top of the file", e.name)
+		return
+	}
+	c.add(e.at, ruleType, "write `script:` below it", "job %q is a mapping, and this is %s", e.name, e.val.kind)
+}
+
+// edges turns stages and needs into the needs of the plan's jobs, for the jobs that
+// the rules let in, and looks for circles in the whole file.
+func (c *compiler) edges(p *plan.Plan) {
+	all := &plan.Plan{}
+	for _, j := range c.jobs {
+		needs := make([]plan.Need, 0, len(j.needs))
+		for _, n := range c.stageNeeds(j, c.jobs) {
+			needs = append(needs, n.Need)
+		}
+		all.Jobs = append(all.Jobs, plan.Job{Name: j.plan.Name, Needs: needs})
+	}
+	var cycle *plan.CycleError
+	if _, err := all.Order(); errors.As(err, &cycle) {
+		c.cycle(cycle)
+		return
+	}
+	var in []*job
+	for _, j := range c.jobs {
+		if j.included {
+			in = append(in, j)
+		}
+	}
+	p.Jobs = make([]plan.Job, 0, len(in))
+	for _, j := range in {
+		j.plan.Needs = nil
+		for _, n := range c.stageNeeds(j, in) {
+			target := c.byName[n.Job]
+			if target == nil || !target.included {
+				if target != nil && !n.Optional {
+					c.add(n.at, ruleNeed, "add `optional: true` to this need, or let the rules of both agree",
+						"job %q needs %q, which its rules leave out of this pipeline", j.plan.Name, n.Job)
+				}
+				continue
+			}
+			n.Optional = false
+			j.plan.Needs = append(j.plan.Needs, n.Need)
+		}
+		p.Jobs = append(p.Jobs, j.plan)
+	}
+}
+
+func (c *compiler) cycle(e *plan.CycleError) {
+	first := c.byName[e.Jobs[0]]
+	at := first.at
+	for _, n := range first.needs {
+		if n.Job == e.Jobs[1%len(e.Jobs)] {
+			at = n.at
+		}
+	}
+	c.add(at, ruleCycle, "remove one of these needs", "%s", e)
+}

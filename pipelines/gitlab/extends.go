@@ -1,0 +1,114 @@
+package gitlab
+
+import "strings"
+
+// Limits of templates: how deep one extends another, and how many keys all merging
+// together may touch.
+const (
+	maxExtends = 10
+	maxMerges  = 200_000
+)
+
+// templates resolves `extends` for all jobs, each template once.
+type templates struct {
+	*problems
+	root   *value
+	done   map[string]*value
+	open   []string
+	budget int
+}
+
+// resolve the job of that name: what it extends, merged, and its own keys on top.
+func (t *templates) resolve(name string) *value {
+	if v, ok := t.done[name]; ok {
+		return v
+	}
+	own := t.root.get(name)
+	if own == nil || own.kind != kindMap {
+		return nil
+	}
+	ext := own.get("extends")
+	if ext == nil {
+		return own
+	}
+	t.open = append(t.open, name)
+	defer func() { t.open = t.open[:len(t.open)-1] }()
+	merged := &value{kind: kindMap, place: own.place}
+	for _, parent := range t.parents(ext) {
+		base, ok := t.parent(parent)
+		if !ok {
+			continue
+		}
+		merged = t.merge(merged, base)
+	}
+	merged = t.merge(merged, own)
+	merged.place = own.place
+	t.done[name] = merged
+	return merged
+}
+
+func (t *templates) parents(ext *value) []*value {
+	if ext.kind == kindString {
+		return []*value{ext}
+	}
+	if ext.kind != kindList {
+		t.add(ext.place, ruleType, "", "extends is the name of a job or a list of names, and this is %s", ext.kind)
+		return nil
+	}
+	for _, item := range ext.items {
+		if item.kind != kindString {
+			t.add(item.place, ruleType, "", "extends is the name of a job or a list of names, and this holds %s", item.kind)
+			return nil
+		}
+	}
+	return ext.items
+}
+
+func (t *templates) parent(ref *value) (*value, bool) {
+	name := ref.text
+	for i, open := range t.open {
+		if open == name {
+			circle := append(append([]string{}, t.open[i:]...), name)
+			t.add(ref.place, ruleExtends, "remove one of the extends", "jobs extend one another in a circle: %s", strings.Join(circle, " -> "))
+			return nil, false
+		}
+	}
+	if len(t.open) > maxExtends {
+		t.add(ref.place, ruleLimit, "", "templates extend one another more than %d deep", maxExtends)
+		return nil, false
+	}
+	base := t.resolve(name)
+	if base == nil {
+		var known []string
+		for _, e := range t.root.keys {
+			if e.val.kind == kindMap && !isGlobal(e.name) {
+				known = append(known, e.name)
+			}
+		}
+		t.add(ref.place, ruleExtends, didYouMean(name, known), "extends %q: there is no such job", name)
+		return nil, false
+	}
+	return base, true
+}
+
+// merge b over a: mappings key by key, anything else is replaced.
+func (t *templates) merge(a, b *value) *value {
+	out := &value{kind: kindMap, place: b.place}
+	for _, e := range a.keys {
+		out.put(e)
+	}
+	for _, e := range b.keys {
+		if t.budget--; t.budget < 0 {
+			t.add(e.at, ruleLimit, "extend fewer or smaller templates", "the templates of this file are too large together")
+			return out
+		}
+		if i, ok := out.index[e.name]; ok {
+			old := out.keys[i].val
+			if old != e.val && old.kind == kindMap && e.val.kind == kindMap {
+				e.val = t.merge(old, e.val)
+			}
+		}
+		out.put(e)
+	}
+	return out
+}

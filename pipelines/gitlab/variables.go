@@ -1,0 +1,118 @@
+package gitlab
+
+import (
+	"slices"
+	"strings"
+
+	"slipway.dev/pipelines/plan"
+)
+
+// variables reads a mapping of variables, in order.
+func (c *compiler) variables(v *value, keys keyset) []plan.Variable {
+	if v == nil {
+		return nil
+	}
+	if v.kind != kindMap {
+		c.add(v.place, ruleType, "write NAME: value below it", "variables is a mapping, and this is %s", v.kind)
+		return nil
+	}
+	var out []plan.Variable
+	for _, e := range v.keys {
+		if !plan.ValidName(e.name) {
+			c.add(e.at, ruleValue, "letters, digits and _, not a digit first", "variable name %q", e.name)
+			continue
+		}
+		if variable, ok := c.variable(e, keys); ok {
+			out = append(out, variable)
+		}
+	}
+	return out
+}
+
+func (c *compiler) variable(e entry, keys keyset) (plan.Variable, bool) {
+	out := plan.Variable{Name: e.name}
+	val := e.val
+	if val.kind == kindMap {
+		keys.check(val, c.problems)
+		if x := val.get("expand"); x != nil {
+			expand, ok := x.truth()
+			if !ok {
+				c.add(x.place, ruleType, "", "variable %s: expand is true or false, and this is %s", e.name, x.kind)
+			}
+			out.Raw = ok && !expand
+		}
+		whole := val
+		if val = whole.get("value"); val == nil {
+			// A description alone makes an empty variable that a person may fill in.
+			return out, true
+		}
+		c.options(e.name, val, whole.get("options"))
+	}
+	if !val.scalar() {
+		hint := "quote the value"
+		if val.kind == kindNull {
+			hint = `write "" for an empty value`
+		}
+		c.add(e.at, ruleType, hint, "variable %s is a string, and this is %s", e.name, val.kind)
+		return out, false
+	}
+	if strings.IndexByte(val.text, 0) >= 0 {
+		c.add(val.place, ruleValue, "", "variable %s holds a NUL byte", e.name)
+		return out, false
+	}
+	out.Value = val.text
+	return out, true
+}
+
+func (c *compiler) options(name string, val, options *value) {
+	if options == nil {
+		return
+	}
+	if options.kind != kindList {
+		c.add(options.place, ruleType, "", "variable %s: options is a list, and this is %s", name, options.kind)
+		return
+	}
+	if !slices.ContainsFunc(options.items, func(o *value) bool { return o.scalar() && o.text == val.text }) {
+		c.add(val.place, ruleValue, "", "variable %s: the value %q is none of its options", name, val.text)
+	}
+}
+
+// environment in which rules and image names of a job are read: what is known now.
+type environment struct {
+	values  map[string]string
+	secrets map[string]bool
+}
+
+func (c *compiler) environment(lists ...[]plan.Variable) *environment {
+	all := slices.Clone(c.predefined)
+	for _, l := range lists {
+		all = append(all, l...)
+	}
+	all = append(all, c.ctx.Variables...)
+	env := &environment{values: map[string]string{}, secrets: map[string]bool{}}
+	for _, v := range plan.Resolve(all) {
+		env.values[v.Name] = v.Value
+	}
+	for _, s := range c.ctx.Secrets {
+		if !slices.ContainsFunc(c.ctx.Variables, func(v plan.Variable) bool { return v.Name == s.Variable }) {
+			env.secrets[s.Variable] = true
+		}
+	}
+	return env
+}
+
+func (env *environment) lookup(name string) datum {
+	if env.secrets[name] {
+		return datum{secret: true}
+	}
+	v, ok := env.values[name]
+	return datum{null: !ok, text: v}
+}
+
+// expand what is known now, and leave the rest to the attempt.
+func (env *environment) expand(s string) string {
+	return plan.Expand(s, func(name string) (string, bool) {
+		v, ok := env.values[name]
+		return v, ok && !env.secrets[name]
+	})
+}
