@@ -28,7 +28,7 @@ import (
 // Sets keeps bytes under a repository and a tag; the registry's artifacts satisfy
 // it. Put of what is there already changes nothing.
 type Sets interface {
-	Put(ctx context.Context, repository, tag, mediaType string, r io.Reader) error
+	Put(ctx context.Context, repository, tag, mediaType string, r io.Reader) (digest string, size int64, err error)
 	Get(ctx context.Context, repository, tag string) (io.ReadCloser, error)
 }
 
@@ -81,7 +81,7 @@ func (s *Store) Put(ctx context.Context, namespace, application string, set *ren
 		data = append([]byte(sealedMark), aead.Seal(nonce, nonce, data, []byte(set.Digest()))...)
 		kind = mediaTypeSealed
 	}
-	if err := s.Sets.Put(ctx, place(namespace, application), tag(set.Digest()), kind, bytes.NewReader(data)); err != nil {
+	if _, _, err := s.Sets.Put(ctx, place(namespace, application), tag(set.Digest()), kind, bytes.NewReader(data)); err != nil {
 		return fmt.Errorf("set %s of application %s: %w", set.Digest(), application, err)
 	}
 	return nil

@@ -1,0 +1,242 @@
+package release
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	kubefake "k8s.io/client-go/kubernetes/fake"
+	clientscheme "k8s.io/client-go/kubernetes/scheme"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/render"
+)
+
+// world is a cluster, a repository and a clock in memory. The commit's name says
+// how it behaves: see cluster.
+type world struct {
+	t       *testing.T
+	client  client.WithWatch
+	r       *Reconciler
+	cluster *cluster
+	now     time.Time
+	// failAt is the write that fails as if the server were killed before it; 0: none.
+	failAt, writes int
+}
+
+var errKilled = errors.New("killed")
+
+func newWorld(t *testing.T, objects ...client.Object) *world {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	require.NoError(t, clientscheme.AddToScheme(scheme))
+	require.NoError(t, v1alpha1.AddToScheme(scheme))
+	w := &world{t: t, now: time.Now().Truncate(time.Microsecond), cluster: &cluster{health: map[string]string{}}}
+	kill := func() error {
+		w.writes++
+		if w.writes == w.failAt {
+			return errKilled
+		}
+		return nil
+	}
+	w.client = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.Application{}, &v1alpha1.Release{}, &v1alpha1.Repository{}).
+		WithIndex(&v1alpha1.Application{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
+		Build(), interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			if err := kill(); err != nil {
+				return err
+			}
+			return c.Create(ctx, o, opts...)
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			if err := kill(); err != nil {
+				return err
+			}
+			return c.Update(ctx, o, opts...)
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			if err := kill(); err != nil {
+				return err
+			}
+			return c.SubResource(sub).Update(ctx, o, opts...)
+		},
+	})
+	w.cluster.kill = kill
+	w.r = &Reconciler{
+		Client: w.client, Reader: w.client, Pods: kubefake.NewClientset(), Source: repository{}, Renderer: renderer{}, Applier: w.cluster,
+		Store:   &Store{Sets: &sets{content: map[string][]byte{}}, Client: w.client, Reader: w.client},
+		WorkDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+	}
+	return w
+}
+
+func (w *world) reconcile() (ctrl.Result, error) {
+	return w.r.Reconcile(context.Background(), ctrl.Request{NamespacedName: types.NamespacedName{Namespace: "default", Name: "hello"}})
+}
+
+// settle reconciles until nothing changes.
+func (w *world) settle() {
+	w.t.Helper()
+	for range 30 {
+		before := w.writes
+		_, err := w.reconcile()
+		if err == nil && w.writes == before {
+			return
+		}
+		if err != nil && !errors.Is(err, errKilled) {
+			require.NoError(w.t, err)
+		}
+	}
+	w.t.Fatal("never settles")
+}
+
+func (w *world) app() *v1alpha1.Application {
+	w.t.Helper()
+	app := &v1alpha1.Application{}
+	require.NoError(w.t, w.client.Get(context.Background(), types.NamespacedName{Namespace: "default", Name: "hello"}, app))
+	return app
+}
+
+func (w *world) release(n int64) *v1alpha1.Release {
+	w.t.Helper()
+	rel := &v1alpha1.Release{}
+	require.NoError(w.t, w.client.Get(context.Background(), types.NamespacedName{Namespace: "default", Name: Name("hello", n)}, rel))
+	return rel
+}
+
+// desire writes a desired value as a deploy job does.
+func (w *world) desire(commit string, sequence int64) {
+	w.t.Helper()
+	d := &Deployer{Client: w.client}
+	require.NoError(w.t, d.Deploy(context.Background(), "default", "hello", v1alpha1.Source{Repository: "hello"},
+		v1alpha1.Desired{Commit: commit, Sequence: sequence, Run: "run-" + commit}))
+}
+
+func (w *world) spec(change func(*v1alpha1.ApplicationSpec)) {
+	w.t.Helper()
+	app := w.app()
+	change(&app.Spec)
+	require.NoError(w.t, w.client.Update(context.Background(), app))
+}
+
+// repository has every commit.
+type repository struct{}
+
+func (repository) Checkout(context.Context, string, string, string, string, string) error { return nil }
+func (repository) Commit(_ context.Context, _, _, commit string) (string, string, time.Time, error) {
+	return "subject of " + commit, "author", time.Now().Add(-time.Minute), nil
+}
+
+// renderer gives one ConfigMap named after the commit, which it learns from the
+// image digest that the tests do not use; the tree is empty.
+type renderer struct{ set string }
+
+func (r renderer) Render(_ context.Context, _ string, req render.Request) (*render.Set, error) {
+	if req.Path == "bad" {
+		return nil, &render.Error{File: "deploy/a.yaml", Line: 3, Message: "did not find expected node content"}
+	}
+	set := r.set
+	if set == "" {
+		set = "v1"
+	}
+	return render.NewSet([]*unstructured.Unstructured{{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": set, "namespace": req.Namespace},
+	}}})
+}
+
+// cluster says of each set how it ends, by the name of its object.
+type cluster struct {
+	mu      sync.Mutex
+	kill    func() error
+	applied []string
+	pruned  []string
+	// health of an object by name: Current unless said.
+	health map[string]string
+	refuse string
+}
+
+func (c *cluster) Check(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured) error {
+	if c.refuse != "" {
+		return &apply.Refusal{Message: c.refuse}
+	}
+	return nil
+}
+
+func (c *cluster) Apply(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured) error {
+	if err := c.kill(); err != nil {
+		return err
+	}
+	c.applied = append(c.applied, objects[0].GetName())
+	return nil
+}
+
+func (c *cluster) Prune(_ context.Context, _ apply.Target, gone []v1alpha1.ObjectReference) error {
+	for _, g := range gone {
+		c.pruned = append(c.pruned, g.Name)
+	}
+	return nil
+}
+
+func (c *cluster) Health(_ context.Context, refs []v1alpha1.ObjectReference) ([]v1alpha1.ObjectReference, error) {
+	out := append([]v1alpha1.ObjectReference(nil), refs...)
+	for i := range out {
+		out[i].Health, out[i].Message = "Current", ""
+		if h := c.health[out[i].Name]; h != "" {
+			out[i].Health, out[i].Message = h, "not ready"
+		}
+	}
+	return out, nil
+}
+
+func (c *cluster) Addresses(context.Context, []v1alpha1.ObjectReference) ([]string, error) {
+	return []string{"http://10.41.0.1:30080"}, nil
+}
+
+func (c *cluster) Diff(context.Context, apply.Target, []*unstructured.Unstructured, []v1alpha1.ObjectReference) ([]apply.Change, error) {
+	return []apply.Change{{Action: "configured", Diff: "+ token: planted-value\n"}}, nil
+}
+
+// sets keeps artifacts in memory.
+type sets struct {
+	mu      sync.Mutex
+	content map[string][]byte
+}
+
+func (s *sets) Put(_ context.Context, repository, tag, _ string, r io.Reader) (string, int64, error) {
+	data, err := io.ReadAll(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.content[repository+":"+tag] = data
+	return "", int64(len(data)), err
+}
+
+func (s *sets) Get(_ context.Context, repository, tag string) (io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, ok := s.content[repository+":"+tag]
+	if !ok {
+		return nil, errors.New("not found")
+	}
+	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+func secret(name, value string) *corev1.Secret {
+	return &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, Data: map[string][]byte{"token": []byte(value)}}
+}
