@@ -1,0 +1,88 @@
+package runjob
+
+import (
+	"bytes"
+	"io"
+	"slices"
+	"sync"
+)
+
+// masked stands for a secret in the log.
+const masked = "[MASKED]"
+
+// minMask is the shortest value that is masked; shorter ones would eat the log.
+const minMask = 4
+
+// Masker replaces secrets in a stream, also where one is split over several writes.
+// It holds back only what could be the beginning of a secret.
+type Masker struct {
+	mu      sync.Mutex
+	out     io.Writer
+	secrets [][]byte
+	held    []byte
+}
+
+// NewMasker writes to out.
+func NewMasker(out io.Writer, secrets []string) *Masker {
+	m := &Masker{out: out}
+	for _, s := range secrets {
+		if len(s) >= minMask {
+			m.secrets = append(m.secrets, []byte(s))
+		}
+	}
+	// The longest first, so that no part of it stays because a shorter one matched.
+	slices.SortFunc(m.secrets, func(a, b []byte) int { return len(b) - len(a) })
+	return m
+}
+
+// Write takes all of p or fails.
+func (m *Masker) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.secrets) == 0 {
+		return m.out.Write(p)
+	}
+	m.held = append(m.held, p...)
+	if err := m.emit(false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Flush writes what was held back; call it at the end of the stream.
+func (m *Masker) Flush() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.emit(true)
+}
+
+func (m *Masker) emit(all bool) error {
+	var b bytes.Buffer
+	data := m.held
+	start := 0 // of what is not yet in b
+	i := 0
+scan:
+	for i < len(data) {
+		rest := data[i:]
+		for _, s := range m.secrets {
+			if bytes.HasPrefix(rest, s) {
+				b.Write(data[start:i])
+				b.WriteString(masked)
+				i += len(s)
+				start = i
+				continue scan
+			}
+			if !all && len(rest) < len(s) && bytes.HasPrefix(s, rest) {
+				break scan
+			}
+		}
+		i++
+	}
+	b.Write(data[start:i])
+	m.held = append(m.held[:0], data[i:]...)
+	if b.Len() == 0 {
+		return nil
+	}
+	_, err := m.out.Write(b.Bytes())
+	return err
+}

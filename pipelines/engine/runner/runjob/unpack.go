@@ -1,0 +1,165 @@
+package runjob
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+
+	"slipway.dev/pipelines/jobapi/wire"
+)
+
+// placer writes entries of an archive below one directory and never outside it: all
+// goes through os.Root, which follows no link out.
+type placer struct {
+	root    *os.Root
+	left    int64
+	entries int
+}
+
+func newPlacer(dir string) (*placer, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &placer{root: root, left: wire.MaxUnpacked, entries: wire.MaxEntries}, nil
+}
+
+func (p *placer) put(name string, mode fs.FileMode, link string, r io.Reader) error {
+	if p.entries--; p.entries < 0 {
+		return fmt.Errorf("archive has more than %d entries", wire.MaxEntries)
+	}
+	name = path.Clean(name)
+	if name == "." {
+		return nil
+	}
+	local, err := filepath.Localize(name)
+	if err != nil {
+		return fmt.Errorf("archive entry %q leaves the directory", name)
+	}
+	if dir := filepath.Dir(local); dir != "." {
+		if err := p.root.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("archive entry %q: %w", name, err)
+		}
+	}
+	switch {
+	case mode.IsDir():
+		err = p.root.MkdirAll(local, 0o755)
+	case mode&fs.ModeSymlink != 0:
+		if err = p.root.Remove(local); err == nil || errors.Is(err, fs.ErrNotExist) {
+			err = p.root.Symlink(link, local)
+		}
+	case mode.IsRegular():
+		err = p.file(local, mode, r)
+	default:
+		return fmt.Errorf("archive entry %q is neither file, directory nor link", name)
+	}
+	if err != nil {
+		return fmt.Errorf("archive entry %q: %w", name, err)
+	}
+	return nil
+}
+
+func (p *placer) file(local string, mode fs.FileMode, r io.Reader) error {
+	if info, err := p.root.Lstat(local); err == nil && !info.Mode().IsRegular() {
+		if err := p.root.Remove(local); err != nil {
+			return err
+		}
+	}
+	perm := fs.FileMode(0o644)
+	if mode&0o111 != 0 {
+		perm = 0o755
+	}
+	f, err := p.root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, io.LimitReader(r, p.left+1))
+	if p.left -= n; p.left < 0 {
+		err = fmt.Errorf("archive is larger than %d bytes unpacked", int64(wire.MaxUnpacked))
+	}
+	return errors.Join(err, f.Close())
+}
+
+// UntarGz unpacks a source archive into dir.
+func UntarGz(r io.Reader, dir string) error {
+	gz, err := gzip.NewReader(r)
+	if err != nil {
+		return fmt.Errorf("source archive: %w", err)
+	}
+	p, err := newPlacer(dir)
+	if err != nil {
+		return err
+	}
+	defer p.root.Close()
+	tr := tar.NewReader(gz)
+	for {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			// The checksum is at the very end.
+			_, err = io.Copy(io.Discard, gz)
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("source archive: %w", err)
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader {
+			continue
+		}
+		if err := p.put(h.Name, h.FileInfo().Mode(), h.Linkname, tr); err != nil {
+			return err
+		}
+	}
+}
+
+// Unzip unpacks artifacts, which it first writes to a file in scratch.
+func Unzip(r io.Reader, dir, scratch string) error {
+	f, err := os.CreateTemp(scratch, "artifacts-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	size, err := io.Copy(f, io.LimitReader(r, wire.MaxArtifacts+1))
+	if err != nil {
+		return err
+	}
+	zr, err := zip.NewReader(f, size)
+	if err != nil {
+		return err
+	}
+	p, err := newPlacer(dir)
+	if err != nil {
+		return err
+	}
+	defer p.root.Close()
+	for _, e := range zr.File {
+		if err := unzipEntry(p, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unzipEntry(p *placer, e *zip.File) error {
+	rc, err := e.Open()
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	link := ""
+	if e.Mode()&fs.ModeSymlink != 0 {
+		data, err := io.ReadAll(io.LimitReader(rc, 4096))
+		if err != nil {
+			return err
+		}
+		link = string(data)
+	}
+	return p.put(e.Name, e.Mode(), link, rc)
+}
