@@ -92,6 +92,19 @@ func (b *bench) try(dir string, args ...string) (string, error) {
 	return string(out), err
 }
 
+// gitIn is git with text on its standard input.
+func (b *bench) gitIn(dir, in string, args ...string) string {
+	b.t.Helper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = filepath.Join(b.work, dir)
+	cmd.Stdin = strings.NewReader(in)
+	out, err := cmd.Output()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
 func (b *bench) git(dir string, args ...string) string {
 	b.t.Helper()
 	out, err := b.try(dir, args...)
