@@ -50,6 +50,9 @@ type compiler struct {
 
 func (c *compiler) compile(content []byte) *plan.Plan {
 	root := read(content, c.problems)
+	if len(c.list) > 0 && (root == nil || root.kind != kindMap) {
+		return nil
+	}
 	if root == nil || root.kind == kindNull {
 		c.add(place{1, 1}, ruleEmpty, "write at least one job with a script", "the file is empty")
 		return nil
@@ -69,7 +72,7 @@ func (c *compiler) compile(content []byte) *plan.Plan {
 		Version: plan.Version, Source: c.file, Commit: c.ctx.Commit, Ref: c.ctx.Ref,
 		Stages: c.stages, Predefined: c.predefined, Variables: c.global, Given: c.ctx.Variables,
 	}
-	p.Name = c.environment(c.global).expand(name)
+	p.Name = plan.Expand(name, c.environment(c.global).text)
 	c.edges(p)
 	plan.AssignIDs(p.Jobs)
 	switch {
@@ -121,6 +124,7 @@ func (c *compiler) readStages(v *value) {
 		names = nil
 		if v.kind != kindList {
 			c.add(v.place, ruleType, "", "stages is a list of names, and this is %s", v.kind)
+			names = []string{"build", "test", "deploy"}
 		}
 		for _, item := range v.items {
 			switch {

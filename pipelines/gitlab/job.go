@@ -162,6 +162,7 @@ func (c *compiler) readImage(j *job, v *value, env *environment) {
 	image := plan.Expand(name.text, func(ref string) (string, bool) {
 		d := env.lookup(ref)
 		switch {
+		case !j.included:
 		case d.secret:
 			c.add(name.place, ruleValue, "use a variable", "image refers to the secret $%s, whose value is not known here", ref)
 		case d.null:
@@ -169,7 +170,7 @@ func (c *compiler) readImage(j *job, v *value, env *environment) {
 		}
 		return d.text, true
 	})
-	if image == "" || strings.ContainsAny(image, " \t\n\x00") {
+	if j.included && image == "" || strings.ContainsAny(image, " \t\n\x00") {
 		c.add(name.place, ruleValue, "", "image %q is not the name of an image", image)
 	}
 	j.plan.Image.Name = image

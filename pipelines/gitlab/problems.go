@@ -26,7 +26,7 @@ const (
 	ruleEmpty       = "no-jobs"
 )
 
-const notYet = "Slipway does not support this yet; remove it to run this pipeline"
+const notYet = "remove it to run this pipeline"
 
 // maxProblems in one answer; a file with more is told so.
 const maxProblems = 100

@@ -32,7 +32,7 @@ func (c *compiler) readRules(v *value, keys keyset, whens []string) []rule {
 		return nil
 	}
 	var out []rule
-	for _, item := range c.flatten(v.items, "rules", nil, 0) {
+	for _, item := range c.flatten(v.items, "rules") {
 		if !keys.check(item, c.problems) {
 			continue
 		}
@@ -116,22 +116,39 @@ func (c *compiler) when(v *value, known []string, where string) plan.When {
 	return plan.When(v.text)
 }
 
-// flatten nested lists, as anchors make them; within bounds.
-func (c *compiler) flatten(items []*value, what string, out []*value, depth int) []*value {
-	for _, item := range items {
-		if len(out) > maxLines {
-			c.add(item.place, ruleLimit, "", "%s has more than %d entries", what, maxLines)
-			return out
-		}
-		if item.kind != kindList {
+// flatten nested lists, as anchors make them; within bounds, which aliases to
+// aliases would leave at once.
+func (c *compiler) flatten(items []*value, what string) []*value {
+	var out []*value
+	seen := 0
+	var walk func(items []*value, depth int) bool
+	walk = func(items []*value, depth int) bool {
+		for _, item := range items {
+			// Lists count too: empty ones in aliases to aliases are a bomb as well.
+			if seen++; seen > 2*maxLines {
+				c.add(item.place, ruleLimit, "", "%s has more than %d entries", what, maxLines)
+				return false
+			}
+			if item.kind == kindList {
+				if depth == 10 {
+					c.add(item.place, ruleLimit, "", "%s is nested more than 10 deep", what)
+					return false
+				}
+				if !walk(item.items, depth+1) {
+					return false
+				}
+				continue
+			}
+			if len(out) == maxLines {
+				c.add(item.place, ruleLimit, "", "%s has more than %d entries", what, maxLines)
+				return false
+			}
 			out = append(out, item)
-			continue
 		}
-		if depth == 10 {
-			c.add(item.place, ruleLimit, "", "%s is nested more than 10 deep", what)
-			return out
-		}
-		out = c.flatten(item.items, what, out, depth+1)
+		return true
+	}
+	if !walk(items, 0) {
+		return nil
 	}
 	return out
 }

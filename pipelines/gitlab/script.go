@@ -16,12 +16,13 @@ func (c *compiler) readScripts(j *job, v *value, get func(string) *value) {
 		}
 		return
 	}
+	before := len(c.list)
 	j.plan.Script = plan.Script{
 		Before: c.lines(get("before_script"), "before_script"),
 		Main:   c.lines(main, "script"),
 		After:  c.lines(get("after_script"), "after_script"),
 	}
-	if strings.TrimSpace(strings.Join(j.plan.Script.Main, "")) == "" {
+	if len(c.list) == before && strings.TrimSpace(strings.Join(j.plan.Script.Main, "")) == "" {
 		c.add(v.at("script"), ruleScript, "write the commands to run", "the script of job %q is empty", j.plan.Name)
 	}
 	size := 0
@@ -47,7 +48,7 @@ func (c *compiler) lines(v *value, what string) []string {
 	}
 	items := []*value{v}
 	if v.kind == kindList {
-		items = c.flatten(v.items, what, nil, 0)
+		items = c.flatten(v.items, what)
 	}
 	size := 0
 	var out []string

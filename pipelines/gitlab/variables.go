@@ -109,6 +109,14 @@ func (env *environment) lookup(name string) datum {
 	return datum{null: !ok, text: v}
 }
 
+// text of a variable, empty where it is not known.
+func (env *environment) text(name string) (string, bool) {
+	if env.secrets[name] {
+		return "", true
+	}
+	return env.values[name], true
+}
+
 // expand what is known now, and leave the rest to the attempt.
 func (env *environment) expand(s string) string {
 	return plan.Expand(s, func(name string) (string, bool) {

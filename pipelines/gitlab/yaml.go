@@ -66,10 +66,10 @@ func addSyntax(err error, p *problems) {
 		return
 	}
 	hint := ""
-	if strings.Contains(e.GetMessage(), `\t`) || strings.Contains(e.GetMessage(), "tab") {
+	if strings.Contains(e.GetMessage(), "\t") || strings.Contains(e.GetMessage(), "tab") {
 		hint = "indent with spaces"
 	}
-	p.add(position(e.GetToken()), ruleSyntax, hint, "%s", e.GetMessage())
+	p.add(position(e.GetToken()), ruleSyntax, hint, "%s", strings.ReplaceAll(e.GetMessage(), "\t", `\t`))
 }
 
 func position(t *token.Token) place {
