@@ -1,0 +1,256 @@
+package jobapi
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/jobapi/wire"
+)
+
+// quiet is how long a stream of events says nothing before it says so.
+const quiet = 15 * time.Second
+
+// stream runs work and sends what it writes as events.
+func (c *call) stream(work func(ctx context.Context, progress io.Writer) (v1alpha1.Image, error)) {
+	c.w.Header().Set("Content-Type", "application/x-ndjson")
+	rc := http.NewResponseController(c.w)
+	_ = rc.EnableFullDuplex()
+	e := &events{enc: json.NewEncoder(c.w), flush: rc.Flush}
+	stop := make(chan struct{})
+	var beat sync.WaitGroup
+	beat.Go(func() {
+		t := time.NewTicker(quiet)
+		defer t.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-t.C:
+				e.send(wire.Event{})
+			}
+		}
+	})
+	image, err := work(c.r.Context(), e)
+	close(stop)
+	beat.Wait()
+	e.end()
+	last := wire.Event{Done: true}
+	if err != nil {
+		last.Error = err.Error()
+	} else if image.Name != "" {
+		last.Image = image.Name + "@" + image.Digest
+	}
+	e.send(last)
+}
+
+// events turns lines into events.
+type events struct {
+	mu    sync.Mutex
+	enc   *json.Encoder
+	flush func() error
+	line  []byte
+}
+
+func (e *events) send(v wire.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.put(v)
+}
+
+func (e *events) put(v wire.Event) {
+	if e.enc.Encode(v) == nil {
+		_ = e.flush()
+	}
+}
+
+// maxLine bounds an event.
+const maxLine = 32 << 10
+
+func (e *events) Write(p []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.line = append(e.line, p...)
+	cut := bytes.LastIndexByte(e.line, '\n') + 1
+	if cut == 0 && len(e.line) > maxLine {
+		cut = len(e.line)
+	}
+	if cut > 0 {
+		e.put(wire.Event{Log: string(e.line[:cut])})
+		e.line = append(e.line[:0], e.line[cut:]...)
+	}
+	return len(p), nil
+}
+
+func (e *events) end() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.line) > 0 {
+		e.put(wire.Event{Log: string(e.line)})
+		e.line = nil
+	}
+}
+
+func (c *call) build(ctx context.Context, progress io.Writer) (v1alpha1.Image, error) {
+	var b wire.Build
+	options := c.r.URL.Query().Get("options")
+	if options != "" {
+		data, err := base64.RawURLEncoding.DecodeString(options)
+		if err == nil {
+			err = json.Unmarshal(data, &b)
+		}
+		if err != nil {
+			return v1alpha1.Image{}, errors.New("the build's options are not understood")
+		}
+	} else if err := json.NewDecoder(io.LimitReader(c.r.Body, wire.MaxReportSize)).Decode(&b); err != nil {
+		return v1alpha1.Image{}, errors.New("the build's options are not understood")
+	}
+	if p := c.job.Build; p != nil {
+		b.Dockerfile, b.Target = first(b.Dockerfile, p.Dockerfile), first(b.Target, p.Target)
+		b.Context, b.Image = first(b.Context, p.Context), first(b.Image, p.Image)
+		if b.Args == nil {
+			b.Args = map[string]string{}
+		}
+		for _, a := range p.Args {
+			if _, given := b.Args[a.Name]; !given {
+				b.Args[a.Name] = a.Value
+			}
+		}
+	}
+	name, err := imageName(b.Image, c.ref.Namespace, c.job.Repository)
+	if err != nil {
+		return v1alpha1.Image{}, err
+	}
+	req := BuildRequest{Namespace: c.ref.Namespace, Name: name, Tag: short(c.job.Commit),
+		Dockerfile: b.Dockerfile, Target: b.Target, Args: b.Args}
+	dir := path.Clean(first(b.Context, "."))
+	if b.Uploaded {
+		req.Context = io.LimitReader(c.r.Body, wire.MaxContext)
+	} else {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		r, w := io.Pipe()
+		defer r.Close()
+		go func() {
+			w.CloseWithError(c.Source.Archive(ctx, c.ref.Namespace, c.job.Repository, c.job.Commit, w))
+		}()
+		req.Context = r
+		if dir != "." {
+			req.Context = below(r, dir)
+			if rel, ok := strings.CutPrefix(b.Dockerfile, dir+"/"); ok {
+				req.Dockerfile = rel
+			}
+		}
+	}
+	image, err := c.Builder.Build(ctx, req, progress)
+	if err != nil {
+		return v1alpha1.Image{}, err
+	}
+	fmt.Fprintf(progress, "Pushed %s@%s\n", image.Name, image.Digest)
+	return image, c.Jobs.Pushed(ctx, c.ref, image)
+}
+
+// imageName within the namespace, from what the author wrote: nothing, a name, or the
+// full name with the registry.
+func imageName(image, namespace, repository string) (string, error) {
+	if image == "" {
+		return repository, nil
+	}
+	name, full := strings.CutPrefix(image, v1alpha1.RegistryHost+"/")
+	if full {
+		var own bool
+		if name, own = strings.CutPrefix(name, namespace+"/"); !own {
+			return "", fmt.Errorf("image %s: jobs of namespace %s push below %s/%s/", image, namespace, v1alpha1.RegistryHost, namespace)
+		}
+	}
+	name, _, _ = strings.Cut(name, "@")
+	name, _, _ = strings.Cut(name, ":")
+	return name, nil
+}
+
+// below gives the entries of a tar.gz that are in dir, with their names within it.
+func below(r io.Reader, dir string) io.Reader {
+	out, w := io.Pipe()
+	go func() {
+		gz, err := gzip.NewReader(r)
+		if err != nil {
+			w.CloseWithError(err)
+			return
+		}
+		tr, tw := tar.NewReader(gz), tar.NewWriter(w)
+		found := false
+		for {
+			h, err := tr.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				w.CloseWithError(err)
+				return
+			}
+			name, in := strings.CutPrefix(path.Clean(h.Name), dir+"/")
+			if !in {
+				continue
+			}
+			found = true
+			h.Name = name
+			if err := tw.WriteHeader(h); err != nil {
+				w.CloseWithError(err)
+				return
+			}
+			if _, err := io.Copy(tw, tr); err != nil {
+				w.CloseWithError(err)
+				return
+			}
+		}
+		if !found {
+			w.CloseWithError(fmt.Errorf("build context %q is not a directory in this commit", dir))
+			return
+		}
+		w.CloseWithError(tw.Close())
+	}()
+	return out
+}
+
+func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, error) {
+	var d wire.Deploy
+	if err := json.NewDecoder(io.LimitReader(c.r.Body, wire.MaxReportSize)).Decode(&d); err != nil {
+		return v1alpha1.Image{}, errors.New("the deployment's options are not understood")
+	}
+	if p := c.job.Deploy; p != nil {
+		d.Application, d.Path, d.Renderer = first(d.Application, p.Application), first(d.Path, p.Path), first(d.Renderer, p.Renderer)
+	}
+	d.Application = first(d.Application, c.job.Repository)
+	if !c.job.Default {
+		fmt.Fprintf(progress, "%s is not the default branch: built, not deployed.\n", c.job.Ref)
+		return v1alpha1.Image{}, nil
+	}
+	source := v1alpha1.Source{Repository: c.job.Repository, Path: d.Path, Renderer: d.Renderer}
+	desired := v1alpha1.Desired{Commit: c.job.Commit, Sequence: c.job.Sequence, Images: c.job.Images, Run: c.ref.Run, By: c.job.By}
+	if err := c.Deployer.Deploy(ctx, c.ref.Namespace, d.Application, source, desired); err != nil {
+		return v1alpha1.Image{}, err
+	}
+	fmt.Fprintf(progress, "Application %s: commit %s is desired.\n", d.Application, short(c.job.Commit))
+	return v1alpha1.Image{}, c.Deployer.Wait(ctx, c.ref.Namespace, d.Application, desired, progress)
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
