@@ -1,0 +1,189 @@
+package joblog
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// again is the pause before a broken stream is asked for once more.
+const again = 300 * time.Millisecond
+
+// Pods is what the collector asks of Kubernetes.
+type Pods interface {
+	// Stream follows the container's log with time stamps, from since on.
+	Stream(ctx context.Context, namespace, pod, container string, since *metav1.Time) (io.ReadCloser, error)
+	// Ended says whether the container will print nothing more.
+	Ended(ctx context.Context, namespace, pod, container string) (bool, error)
+}
+
+// Collector writes the logs of running containers into a Store, each in a goroutine
+// of its own that ends with the container or with the context of Run.
+type Collector struct {
+	Store *Store
+	Pods  Pods
+	Log   *slog.Logger
+	// Sealed is called after a log was sealed. May be nil.
+	Sealed func(Attempt)
+
+	mu     sync.Mutex
+	ctx    context.Context
+	active map[Attempt]bool
+	group  sync.WaitGroup
+}
+
+// Start lets Follow work until ctx ends; Wait then waits for what runs.
+func (c *Collector) Start(ctx context.Context) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ctx, c.active = ctx, map[Attempt]bool{}
+}
+
+// Wait for all that Follow started, after the context of Start has ended.
+func (c *Collector) Wait() { c.group.Wait() }
+
+// Follow the container from where the log ends. Following what is followed or sealed
+// does nothing.
+func (c *Collector) Follow(a Attempt, pod, container string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.active == nil || c.active[a] || c.ctx.Err() != nil || c.Store.Sealed(a) {
+		return
+	}
+	c.active[a] = true
+	ctx := c.ctx
+	c.group.Go(func() {
+		err := c.follow(ctx, a, pod, container)
+		c.mu.Lock()
+		delete(c.active, a)
+		c.mu.Unlock()
+		if err != nil && ctx.Err() == nil {
+			c.Log.Error("job log", "namespace", a.Namespace, "run", a.Run, "job", a.Job, "attempt", a.Number, "err", err)
+		}
+		if err == nil && c.Sealed != nil {
+			c.Sealed(a)
+		}
+	})
+}
+
+// Following says whether the attempt's log is being written.
+func (c *Collector) Following(a Attempt) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.active[a]
+}
+
+func (c *Collector) follow(ctx context.Context, a Attempt, pod, container string) error {
+	w, err := c.Store.append(a)
+	if errors.Is(err, errSealed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	for {
+		// Asked before the last look at the log, so that nothing is missed between.
+		ended, endErr := c.Pods.Ended(ctx, a.Namespace, pod, container)
+		err := c.once(ctx, w, a.Namespace, pod, container)
+		var disk *diskError
+		switch {
+		case errors.As(err, &disk):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case apierrors.IsNotFound(err) || apierrors.IsNotFound(endErr):
+			return w.seal()
+		case err == nil && endErr == nil && ended:
+			return w.seal()
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(again):
+		}
+	}
+}
+
+type diskError struct{ error }
+
+func (e *diskError) Unwrap() error { return e.error }
+
+func (c *Collector) once(ctx context.Context, w *writer, namespace, pod, container string) error {
+	var since *metav1.Time
+	if !w.last.IsZero() {
+		t := metav1.NewTime(w.last.Truncate(time.Second))
+		since = &t
+	}
+	body, err := c.Pods.Stream(ctx, namespace, pod, container, since)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	last, same := w.last, w.same
+	r := bufio.NewReaderSize(body, 64<<10)
+	for {
+		line, err := r.ReadBytes('\n')
+		if len(line) > 0 {
+			if line[len(line)-1] != '\n' {
+				if err != nil && !errors.Is(err, io.EOF) {
+					return err
+				}
+				line = append(line, '\n')
+			}
+			t, _ := split(line)
+			switch {
+			case !t.IsZero() && t.Before(last):
+			case !t.IsZero() && t.Equal(last) && same > 0:
+				same--
+			default:
+				if err := w.line(line); err != nil {
+					return &diskError{fmt.Errorf("write: %w", err)}
+				}
+			}
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// KubePods is Pods by a Kubernetes client.
+type KubePods struct{ Client kubernetes.Interface }
+
+// Stream implements Pods.
+func (k KubePods) Stream(ctx context.Context, namespace, pod, container string, since *metav1.Time) (io.ReadCloser, error) {
+	return k.Client.CoreV1().Pods(namespace).GetLogs(pod, &corev1.PodLogOptions{
+		Container: container, Follow: true, Timestamps: true, SinceTime: since,
+	}).Stream(ctx)
+}
+
+// Ended implements Pods.
+func (k KubePods) Ended(ctx context.Context, namespace, pod, container string) (bool, error) {
+	p, err := k.Client.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
+	if err != nil {
+		return false, err
+	}
+	if p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed {
+		return true, nil
+	}
+	for _, s := range p.Status.ContainerStatuses {
+		if s.Name == container {
+			return s.State.Terminated != nil, nil
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,308 @@
+package joblog
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Attempt names one log.
+type Attempt struct {
+	Namespace, Run string
+	// Job is its ID in the plan.
+	Job    string
+	Number int
+}
+
+// MaxBytes of one log; what comes after is counted but not kept.
+const MaxBytes = 64 << 20
+
+// sealed files can no longer be written; that is how they are known.
+const (
+	openMode   fs.FileMode = 0o600
+	sealedMode fs.FileMode = 0o400
+)
+
+// Store has the files. All writers and readers of one directory share one Store.
+type Store struct {
+	dir string
+	max int64
+
+	mu     sync.Mutex
+	change chan struct{} // closed and replaced at every write
+}
+
+// NewStore in dir.
+func NewStore(dir string) *Store {
+	return &Store{dir: dir, max: MaxBytes, change: make(chan struct{})}
+}
+
+var partRE = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,252}$`)
+
+func (s *Store) path(a Attempt) (string, error) {
+	for _, p := range []string{a.Namespace, a.Run, a.Job} {
+		if !partRE.MatchString(p) {
+			return "", fmt.Errorf("log of job %q: not a name", p)
+		}
+	}
+	if a.Number < 1 {
+		return "", fmt.Errorf("log of job %s: attempts count from 1", a.Job)
+	}
+	return filepath.Join(s.dir, a.Namespace, a.Run, a.Job+"-"+strconv.Itoa(a.Number)+".log"), nil
+}
+
+func (s *Store) changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.change
+}
+
+func (s *Store) notify() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	close(s.change)
+	s.change = make(chan struct{})
+}
+
+// Sealed says whether the log is complete.
+func (s *Store) Sealed(a Attempt) bool {
+	p, err := s.path(a)
+	if err != nil {
+		return false
+	}
+	info, err := os.Stat(p)
+	return err == nil && info.Mode().Perm() == sealedMode
+}
+
+// Delete the logs of one run.
+func (s *Store) Delete(namespace, run string) error {
+	p, err := s.path(Attempt{Namespace: namespace, Run: run, Job: "x", Number: 1})
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(filepath.Dir(p))
+}
+
+// Open reads a log from its beginning, time stamps taken off. With follow it waits
+// for the log to begin and for more until it is sealed or ctx ends; without, a log
+// that is not there is fs.ErrNotExist.
+func (s *Store) Open(ctx context.Context, a Attempt, follow bool) (io.ReadCloser, error) {
+	p, err := s.path(a)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		changed := s.changed()
+		f, err := os.Open(p)
+		if err == nil {
+			return &reader{ctx: ctx, store: s, file: f, follow: follow}, nil
+		}
+		if !follow || !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("log of job %s: %w", a.Job, err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+type reader struct {
+	ctx    context.Context
+	store  *Store
+	file   *os.File
+	follow bool
+	raw    []byte // read and not yet stripped: an incomplete line
+	text   []byte // stripped and not yet given out
+}
+
+func (r *reader) Close() error { return r.file.Close() }
+
+func (r *reader) Read(p []byte) (int, error) {
+	for len(r.text) == 0 {
+		changed := r.store.changed()
+		info, err := r.file.Stat()
+		if err != nil {
+			return 0, err
+		}
+		buf := make([]byte, 32<<10)
+		n, err := r.file.Read(buf)
+		r.raw = append(r.raw, buf[:n]...)
+		for {
+			i := bytes.IndexByte(r.raw, '\n')
+			if i < 0 {
+				break
+			}
+			_, text := split(r.raw[:i+1])
+			r.text = append(r.text, text...)
+			r.raw = r.raw[i+1:]
+		}
+		if len(r.text) > 0 || n > 0 {
+			continue
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if !r.follow || info.Mode().Perm() == sealedMode {
+			return 0, io.EOF
+		}
+		select {
+		case <-r.ctx.Done():
+			return 0, r.ctx.Err()
+		case <-changed:
+		}
+	}
+	n := copy(p, r.text)
+	r.text = r.text[n:]
+	return n, nil
+}
+
+// split a line into time stamp and text. A line without one is all text.
+func split(line []byte) (time.Time, []byte) {
+	if i := bytes.IndexByte(line, ' '); i > 0 {
+		if t, err := time.Parse(time.RFC3339Nano, string(line[:i])); err == nil {
+			return t, line[i+1:]
+		}
+	}
+	return time.Time{}, line
+}
+
+// writer appends to one log.
+type writer struct {
+	store *Store
+	file  *os.File
+	path  string
+	size  int64
+	full  bool
+	// last is the time stamp of the last line, and same how many lines have it.
+	last time.Time
+	same int
+}
+
+// errSealed says that there is nothing more to write.
+var errSealed = errors.New("log is sealed")
+
+// append opens a log for writing where it ends, cutting off a line that a crash left
+// incomplete.
+func (s *Store) append(a Attempt) (*writer, error) {
+	p, err := s.path(a)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+		return nil, err
+	}
+	if s.Sealed(a) {
+		return nil, errSealed
+	}
+	f, err := os.OpenFile(p, os.O_RDWR|os.O_CREATE, openMode)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{store: s, file: f, path: p}
+	if err := w.recover(); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("log of job %s: %w", a.Job, err)
+	}
+	s.notify()
+	return w, nil
+}
+
+func (w *writer) recover() error {
+	r := bufio.NewReaderSize(w.file, 64<<10)
+	for {
+		line, err := r.ReadBytes('\n')
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+			break
+		}
+		w.size += int64(len(line))
+		w.seen(line)
+	}
+	w.full = w.size >= w.store.max
+	if err := w.file.Truncate(w.size); err != nil {
+		return err
+	}
+	_, err := w.file.Seek(w.size, io.SeekStart)
+	return err
+}
+
+func (w *writer) seen(line []byte) {
+	if t, _ := split(line); t.Equal(w.last) {
+		w.same++
+	} else if !t.IsZero() {
+		w.last, w.same = t, 1
+	}
+}
+
+// line appends one, with its time stamp and newline.
+func (w *writer) line(line []byte) error {
+	if w.full {
+		return nil
+	}
+	if w.size+int64(len(line)) > w.store.max {
+		w.full = true
+		line = fmt.Appendf(nil, "%s [the log is limited to %d bytes; what follows is not kept]\n", w.last.Format(time.RFC3339Nano), w.store.max)
+	}
+	n, err := w.file.Write(line)
+	w.size += int64(n)
+	if err != nil {
+		return err
+	}
+	w.seen(line)
+	w.store.notify()
+	return nil
+}
+
+func (w *writer) close() error { return w.file.Close() }
+
+// seal makes the log durable and complete.
+func (w *writer) seal() error {
+	if err := w.file.Sync(); err != nil {
+		return err
+	}
+	if err := w.file.Chmod(sealedMode); err != nil {
+		return err
+	}
+	if err := w.file.Sync(); err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(w.path))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	defer w.store.notify()
+	return d.Sync()
+}
+
+// Seal ends a log that no container will add to, with a last line where text is not empty.
+func (s *Store) Seal(a Attempt, text string) error {
+	w, err := s.append(a)
+	if errors.Is(err, errSealed) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if text != "" {
+		if err := w.line(fmt.Appendf(nil, "%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), text)); err != nil {
+			return err
+		}
+	}
+	return w.seal()
+}
