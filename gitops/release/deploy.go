@@ -141,7 +141,8 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 		}
 	}
 	if rel.Name == "" || !same(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
-		if app.Status.Message != "" {
+		// What is said of a value that failed before is not about this one.
+		if app.Status.Message != "" && app.Status.Sync != "Failed" {
 			say("%s", app.Status.Message)
 		}
 		return nil, false, nil

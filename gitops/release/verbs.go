@@ -62,7 +62,7 @@ func (r *Reconciler) Retry(ctx context.Context, namespace, application string) e
 
 // Rollback pins a release that was healthy, until Unpin. Release 0 means the one
 // that was healthy before the current one.
-func (r *Reconciler) Rollback(ctx context.Context, namespace, application string, release int64) error {
+func (r *Reconciler) Rollback(ctx context.Context, namespace, application string, release int64, by string) error {
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
 		history, err := r.History(ctx, namespace, application)
 		if err != nil {
@@ -76,6 +76,7 @@ func (r *Reconciler) Rollback(ctx context.Context, namespace, application string
 			n := rel.Spec.Number
 			if n == release || (release == 0 && n < app.Status.Current) {
 				app.Spec.Pin = n
+				r.Log.Info("rollback", "namespace", namespace, "application", application, "release", n, "by", by)
 				return nil
 			}
 			good = append(good, strconv.FormatInt(n, 10))
@@ -91,10 +92,10 @@ func (r *Reconciler) Rollback(ctx context.Context, namespace, application string
 }
 
 // Unpin returns to what is desired.
-func (r *Reconciler) Unpin(ctx context.Context, namespace, application string) error {
+func (r *Reconciler) Unpin(ctx context.Context, namespace, application, by string) error {
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
 		if app.Spec.Pin > 0 {
-			r.event(app, corev1.EventTypeNormal, "Unpinned", "release %d is no longer held", app.Spec.Pin)
+			r.event(app, corev1.EventTypeNormal, "Unpinned", "release %d is no longer held (%s)", app.Spec.Pin, by)
 		}
 		app.Spec.Pin = 0
 		return nil
@@ -111,9 +112,24 @@ func (r *Reconciler) History(ctx context.Context, namespace, application string)
 	return list.Items, nil
 }
 
-// Diff says what making the desired value current would change, data of Secrets
+// Diff is the text of Changes: one unified diff an object.
+func (r *Reconciler) Diff(ctx context.Context, namespace, application string) (string, error) {
+	changes, err := r.Changes(ctx, namespace, application)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, c := range changes {
+		if c.Action != "unchanged" {
+			fmt.Fprintf(&b, "%s %s/%s\n%s", c.Action, c.Object.Kind, c.Object.Name, c.Diff)
+		}
+	}
+	return b.String(), nil
+}
+
+// Changes says what making the desired value current would change, data of Secrets
 // masked. Nothing is changed.
-func (r *Reconciler) Diff(ctx context.Context, namespace, application string) ([]apply.Change, error) {
+func (r *Reconciler) Changes(ctx context.Context, namespace, application string) ([]apply.Change, error) {
 	app := &v1alpha1.Application{}
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
 		return nil, err
