@@ -49,7 +49,7 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 		}
 	}
 	app.Status.Last = n
-	app.Status.Refused, app.Status.RefusedRetry = nil, ""
+	forgive(app, rel)
 	app.Status.Health, app.Status.Sync = "Progressing", "OutOfSync"
 	app.Status.Message = fmt.Sprintf("release %d is rolling out", n)
 	if err := r.Client.Status().Update(ctx, app); err != nil {
@@ -63,6 +63,13 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 		return r.fail(ctx, app, rel, refused, nil)
 	}
 	return r.advance(ctx, app, rel)
+}
+
+// forgive forgets that a value was refused, when it is tried again or healthy.
+func forgive(app *v1alpha1.Application, rel *v1alpha1.Release) {
+	if refused := app.Status.Refused; refused != nil && same(*refused, rel.Spec.Desired) {
+		app.Status.Refused, app.Status.RefusedRetry = nil, ""
+	}
 }
 
 // create renders and stores the set and creates the Release. A refusal of the

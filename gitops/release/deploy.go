@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -83,37 +81,40 @@ func (d *Deployer) Wait(ctx context.Context, namespace, application string, desi
 		}
 	}
 	for {
-		watcher, err := d.Client.Watch(ctx, &v1alpha1.ApplicationList{}, client.InNamespace(namespace),
-			client.MatchingFields{"metadata.name": application})
-		if err != nil {
-			return nil, fmt.Errorf("application %s: watch: %w", application, err)
-		}
-		rel, done, err := d.follow(ctx, watcher, namespace, application, desired, say)
-		watcher.Stop()
+		rel, done, err := d.follow(ctx, namespace, application, desired, say)
 		if done || err != nil {
 			return rel, err
 		}
 	}
 }
 
-// follow looks after each change until the watch ends.
-func (d *Deployer) follow(ctx context.Context, watcher watch.Interface, namespace, application string, desired v1alpha1.Desired, say func(string, ...any)) (*v1alpha1.Release, bool, error) {
-	// The Release finishes just after the Application's last change: look again.
-	again := time.NewTicker(time.Second)
-	defer again.Stop()
+// follow looks after each change of the application or its releases, until one of
+// the watches ends, as they do after a while.
+func (d *Deployer) follow(ctx context.Context, namespace, application string, desired v1alpha1.Desired, say func(string, ...any)) (*v1alpha1.Release, bool, error) {
+	apps, err := d.Client.Watch(ctx, &v1alpha1.ApplicationList{}, client.InNamespace(namespace), client.MatchingFields{"metadata.name": application})
+	if err != nil {
+		return nil, true, fmt.Errorf("application %s: watch: %w", application, err)
+	}
+	defer apps.Stop()
+	releases, err := d.Client.Watch(ctx, &v1alpha1.ReleaseList{}, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelApplication: application})
+	if err != nil {
+		return nil, true, fmt.Errorf("application %s: watch of releases: %w", application, err)
+	}
+	defer releases.Stop()
 	for {
 		rel, done, err := d.look(ctx, namespace, application, desired, say)
 		if done || err != nil {
-			return rel, done, err
+			return rel, true, err
 		}
+		open := true
 		select {
 		case <-ctx.Done():
 			return rel, true, fmt.Errorf("application %s: %w", application, context.Cause(ctx))
-		case _, open := <-watcher.ResultChan():
-			if !open {
-				return nil, false, nil
-			}
-		case <-again.C:
+		case _, open = <-apps.ResultChan():
+		case _, open = <-releases.ResultChan():
+		}
+		if !open {
+			return nil, false, nil
 		}
 	}
 }
@@ -141,6 +142,9 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 		}
 	}
 	if rel.Name == "" || !same(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
+		if refused := app.Status.Refused; refused != nil && same(*refused, desired) && !retryAsked(app) {
+			return nil, true, fmt.Errorf("application %s: this value failed before; push a new commit or run `slipway app sync %s`", application, application)
+		}
 		// What is said of a value that failed before is not about this one.
 		if app.Status.Message != "" && app.Status.Sync != "Failed" {
 			say("%s", app.Status.Message)

@@ -167,6 +167,9 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		}
 	}
 	if refused := app.Status.Refused; refused != nil && same(*refused, *app.Spec.Desired) && !retryAsked(app) {
+		if result, done, err := r.restore(ctx, app); !done {
+			return result, err
+		}
 		return r.observe(ctx, app, "Failed", "this value failed before; push a new commit or run `slipway app sync`")
 	}
 	return r.begin(ctx, app)

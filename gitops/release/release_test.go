@@ -247,6 +247,46 @@ func TestWaitTellsHowItEnded(t *testing.T) {
 	require.EqualValues(t, 1, got.rel.Spec.Number)
 }
 
+func TestRefusedValueIsRememberedBehindAnother(t *testing.T) {
+	w := newWorld(t)
+	w.desire("c1", 1)
+	w.settle()
+	w.version("v2")
+	w.cluster.health["v2"] = "Failed"
+	w.desire("c2", 2)
+	w.settle()
+	w.version("v1")
+	w.desire("c1", 3)
+	w.settle()
+	require.Equal(t, "Synced", w.app().Status.Sync)
+	w.spec(func(s *v1alpha1.ApplicationSpec) {
+		s.Desired = &v1alpha1.Desired{Commit: "c2", Sequence: 4, Run: "run-c2"}
+	})
+	w.settle()
+	require.EqualValues(t, 3, w.app().Status.Last)
+	require.Equal(t, "Failed", w.app().Status.Sync)
+	_, err := (&Deployer{Client: w.client}).Wait(context.Background(), "default", "hello", *w.app().Spec.Desired, &strings.Builder{})
+	require.ErrorContains(t, err, "this value failed before")
+}
+
+func TestEvidenceHasLogsOfPodsThatAreNotReady(t *testing.T) {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hello-x", CreationTimestamp: metav1.Now(),
+			Labels: map[string]string{v1alpha1.LabelApplication: "hello"}},
+		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+			Name: "web", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+		}}},
+	}
+	w := newWorld(t, pod, secret("s", "fake"))
+	w.r.Pods = kubefake.NewClientset(pod)
+	w.cluster.health["v1"] = "Failed"
+	w.desire("c1", 1)
+	w.settle()
+	evidence := w.release(1).Status.Evidence
+	require.Len(t, evidence, 2)
+	require.Equal(t, v1alpha1.Evidence{Kind: "log", Object: "Pod/hello-x/web", Text: "***** logs"}, evidence[1])
+}
+
 func TestSyncOnPushFollowsTheBranch(t *testing.T) {
 	ctx := context.Background()
 	repo := &v1alpha1.Repository{

@@ -59,7 +59,7 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 	}
 	app.Status.Inventory = refs
 	if sync != "Pinned" {
-		app.Status.Refused, app.Status.RefusedRetry = nil, ""
+		forgive(app, rel)
 	}
 	settle(app, n)
 	app.Status.Sync, app.Status.Health, app.Status.Message = sync, health, message
@@ -162,29 +162,10 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 			return ctrl.Result{}, err
 		}
 	}
-	back := app.Status.Healthy
-	if back > 0 && !applied(app, back) {
-		healthy, err := r.release(ctx, app, back)
-		if err != nil {
-			return ctrl.Result{}, err
-		}
-		set, err := r.Store.LastHealthy(ctx, app, back)
-		if err != nil && healthy != nil {
-			set, err = r.load(ctx, app, healthy)
-		}
-		if err != nil {
-			return ctrl.Result{}, r.trouble(ctx, app, fmt.Errorf("release %d cannot be put back: %w", back, err))
-		}
-		if err := r.apply(ctx, app, back, set); err != nil {
-			return r.stuck(ctx, app, back, err)
-		}
-		inventory := apply.Inventory(set.Objects)
-		if err := r.Applier.Prune(ctx, target(app, back), apply.Minus(app.Status.Inventory, inventory)); err != nil {
-			return ctrl.Result{}, r.trouble(ctx, app, err)
-		}
-		app.Status.Inventory = inventory
-		r.event(app, corev1.EventTypeNormal, "RolledBack", "release %d is back", back)
+	if result, done, err := r.restore(ctx, app); !done {
+		return result, err
 	}
+	back := app.Status.Healthy
 	message := fmt.Sprintf("release %d failed: %s", rel.Spec.Number, rel.Status.Reason)
 	if back > 0 {
 		message = fmt.Sprintf("release %d failed, release %d runs: %s", rel.Spec.Number, back, rel.Status.Reason)
@@ -199,4 +180,35 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 	}
 	r.Metrics.finished(app, rel)
 	return result, nil
+}
+
+// restore applies the last healthy release if something else is applied; there is
+// nothing to do before the first one. It is done when observe may follow.
+func (r *Reconciler) restore(ctx context.Context, app *v1alpha1.Application) (result ctrl.Result, done bool, err error) {
+	back := app.Status.Healthy
+	if back == 0 || applied(app, back) {
+		return ctrl.Result{}, true, nil
+	}
+	healthy, err := r.release(ctx, app, back)
+	if err != nil {
+		return ctrl.Result{}, false, err
+	}
+	set, err := r.Store.LastHealthy(ctx, app, back)
+	if err != nil && healthy != nil {
+		set, err = r.load(ctx, app, healthy)
+	}
+	if err != nil {
+		return ctrl.Result{}, false, r.trouble(ctx, app, fmt.Errorf("release %d cannot be put back: %w", back, err))
+	}
+	if err := r.apply(ctx, app, back, set); err != nil {
+		result, err = r.stuck(ctx, app, back, err)
+		return result, false, err
+	}
+	inventory := apply.Inventory(set.Objects)
+	if err := r.Applier.Prune(ctx, target(app, back), apply.Minus(app.Status.Inventory, inventory)); err != nil {
+		return ctrl.Result{}, false, r.trouble(ctx, app, err)
+	}
+	app.Status.Inventory = inventory
+	r.event(app, corev1.EventTypeNormal, "RolledBack", "release %d is back", back)
+	return ctrl.Result{}, true, nil
 }

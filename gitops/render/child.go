@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -42,6 +43,7 @@ func Main(in io.Reader, out io.Writer) error {
 	if err := confine(); err != nil {
 		return err
 	}
+	http.DefaultTransport = noNetwork{}
 	var req Request
 	decoder := json.NewDecoder(io.LimitReader(in, 1<<20))
 	decoder.DisallowUnknownFields()

@@ -26,7 +26,6 @@ func isKustomization(file string) bool {
 // kustomize builds the directory: no plugins, no exec, no remote bases, nothing
 // read above a kustomization's own root.
 func kustomize(t *tree, dir string) ([]map[string]any, error) {
-	http.DefaultTransport = noNetwork{}
 	options := krusty.MakeDefaultOptions()
 	options.LoadRestrictions = types.LoadRestrictionsRootOnly
 	options.PluginConfig = types.DisabledPluginConfig()

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,10 +42,38 @@ type Runner struct {
 	// Memory, CPU and Deadline of a child; 0 means the default.
 	Memory, CPU uint64
 	Deadline    time.Duration
+	// Parallel children at most; 0 means 2.
+	Parallel int
+
+	once  sync.Once
+	slots chan struct{}
+}
+
+// enter waits for a free slot, so that many applications at once cannot need more
+// memory than a few children may use.
+func (r *Runner) enter(ctx context.Context) (leave func(), err error) {
+	r.once.Do(func() {
+		n := r.Parallel
+		if n <= 0 {
+			n = 2
+		}
+		r.slots = make(chan struct{}, n)
+	})
+	select {
+	case r.slots <- struct{}{}:
+		return func() { <-r.slots }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // Render renders the tree below dir. A refusal is an *Error.
 func (r *Runner) Render(ctx context.Context, dir string, req Request) (*Set, error) {
+	leave, err := r.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	limit := r.Deadline
 	if limit == 0 {
 		limit = deadline
