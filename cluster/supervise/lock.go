@@ -48,8 +48,13 @@ func TakeLock(runDir string) (*Lock, error) {
 	return &Lock{file: f, runDir: runDir}, nil
 }
 
-// Release removes the pid file and lets another server in.
+// Release removes the pid file and lets another server in. A second call does
+// nothing.
 func (l *Lock) Release() {
+	if l.file == nil {
+		return
+	}
 	removeRecord(l.runDir, ServerName)
 	_ = l.file.Close()
+	l.file = nil
 }
