@@ -188,6 +188,11 @@ func (c *cluster) Apply(_ context.Context, _ apply.Target, objects []*unstructur
 }
 
 func (c *cluster) Prune(_ context.Context, _ apply.Target, gone []v1alpha1.ObjectReference) error {
+	if len(gone) > 0 {
+		if err := c.kill(); err != nil {
+			return err
+		}
+	}
 	for _, g := range gone {
 		c.pruned = append(c.pruned, g.Name)
 	}

@@ -205,6 +205,9 @@ func TestKilledBeforeEveryWrite(t *testing.T) {
 		require.Equal(t, []int64{2, 1, 1}, []int64{app.Status.Last, app.Status.Current, app.Status.Healthy}, "kill %d", at)
 		require.Equal(t, "v1", w.cluster.applied[len(w.cluster.applied)-1], "kill %d", at)
 		require.Equal(t, "c2", app.Status.Refused.Commit, "kill %d", at)
+		require.Len(t, app.Status.Inventory, 1, "kill %d", at)
+		require.Equal(t, "v1", app.Status.Inventory[0].Name, "kill %d", at)
+		require.Equal(t, "Healthy", app.Status.Health, "kill %d", at)
 		list := &v1alpha1.ReleaseList{}
 		require.NoError(t, w.client.List(context.Background(), list))
 		require.Len(t, list.Items, 2, "kill %d", at)

@@ -186,7 +186,7 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 // nothing to do before the first one. It is done when observe may follow.
 func (r *Reconciler) restore(ctx context.Context, app *v1alpha1.Application) (result ctrl.Result, done bool, err error) {
 	back := app.Status.Healthy
-	if back == 0 || applied(app, back) {
+	if back == 0 || settled(app, back) {
 		return ctrl.Result{}, true, nil
 	}
 	healthy, err := r.release(ctx, app, back)
@@ -209,6 +209,10 @@ func (r *Reconciler) restore(ctx context.Context, app *v1alpha1.Application) (re
 		return ctrl.Result{}, false, r.trouble(ctx, app, err)
 	}
 	app.Status.Inventory = inventory
+	settle(app, back)
+	if err := r.Client.Status().Update(ctx, app); err != nil {
+		return ctrl.Result{}, false, err
+	}
 	r.event(app, corev1.EventTypeNormal, "RolledBack", "release %d is back", back)
 	return ctrl.Result{}, true, nil
 }
