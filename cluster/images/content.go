@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"github.com/containerd/containerd/v2/core/content"
+	"github.com/containerd/errdefs"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/partial"
 	"github.com/opencontainers/go-digest"
@@ -60,11 +61,29 @@ func writeContent(ctx context.Context, store content.Store, image v1.Image) (oci
 	return target, writeBlob(ctx, store, target, bytes.NewReader(raw), references)
 }
 
+// writeBlob stores one blob. A record whose file is gone would make the store
+// believe that it has the blob; such a record is removed first.
 func writeBlob(ctx context.Context, store content.Store, d ocispec.Descriptor, r io.Reader, labels map[string]string) error {
+	if err := probe(ctx, store, d); errdefs.IsNotFound(err) {
+		if err := ignoreNotFound(store.Delete(ctx, d.Digest)); err != nil {
+			return fmt.Errorf("forget %s: %w", d.Digest, err)
+		}
+	}
 	if err := content.WriteBlob(ctx, store, "slipway-"+d.Digest.String(), r, d, content.WithLabels(labels)); err != nil {
 		return fmt.Errorf("write %s: %w", d.Digest, err)
 	}
 	return nil
+}
+
+// probe reads a byte, as opening alone does not reach the file.
+func probe(ctx context.Context, store content.Store, d ocispec.Descriptor) error {
+	at, err := store.ReaderAt(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer at.Close()
+	_, err = at.ReadAt(make([]byte, 1), 0)
+	return err
 }
 
 func descriptor(d v1.Descriptor) ocispec.Descriptor {

@@ -1,0 +1,163 @@
+# make build   fetches, compiles and seeds everything; needs a network the first time only
+# make demo    the whole story, on this machine; make down stops it and leaves nothing behind
+# make test    every test; make bench figures; make soak what takes long; make race the race detector
+# make generate  deep copies and CRDs from cluster/api/v1alpha1
+#
+# Each step says what it does and how long it takes on a cold machine of two cores. A step
+# whose inputs have not changed does nothing and touches no network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+BUILD   := $(CURDIR)/build
+PAYLOAD := $(BUILD)/payload
+SEED    := $(BUILD)/seed
+TOOLS   := $(BUILD)/tools
+STAMPS  := $(BUILD)/stamps
+
+# One set of flags for all of Go, so that programs and tests share what is compiled.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath -buildvcs=false
+export GOWORK := off
+
+KUBERNETES := $(shell awk '$$1 == "k8s.io/kubernetes" { print $$2 }' go.mod)
+COMMIT     := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+MAJOR      := $(word 1,$(subst ., ,$(KUBERNETES:v%=%)))
+MINOR      := $(word 2,$(subst ., ,$(KUBERNETES:v%=%)))
+version     = -X $(1).gitVersion=$(KUBERNETES) -X $(1).gitMajor=$(MAJOR) -X $(1).gitMinor=$(MINOR) \
+	-X $(1).gitTreeState=clean -X $(1).gitCommit=$(COMMIT)
+LDFLAGS    := -s -w $(call version,k8s.io/component-base/version) $(call version,k8s.io/client-go/pkg/version)
+
+# Go files of this module that can be part of a program. Nested modules have their own rules.
+sources = $(shell find $(1) -name node_modules -prune -o -path cluster/libexec -prune -o \
+	-type f ! -name '*_test.go' ! -path '*/testdata/*' -print 2>/dev/null | sed 's/ /\\ /g')
+
+say = @printf '== %s\n'
+
+.PHONY: build demo down test bench soak race generate clean packages libexec
+.DEFAULT_GOAL := build
+
+build: $(BUILD)/slipway $(SEED)/index.json
+
+# --- what the machine needs -------------------------------------------------
+
+PACKAGES := busybox-static ca-certificates chromium conntrack gcc git iproute2 libc6-dev libseccomp-dev \
+	make mmdebstrap nftables pkg-config util-linux
+MISSING  := for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done
+
+packages: $(STAMPS)/packages
+
+$(STAMPS)/packages: Makefile
+	@mkdir -p $(@D)
+	@missing=$$($(MISSING)); if [ -n "$$missing" ]; then \
+		echo "== installing packages with apt, about 2 minutes cold:" $$missing; \
+		export DEBIAN_FRONTEND=noninteractive; \
+		apt-get install -y --no-install-recommends $$missing >$(BUILD)/apt.log 2>&1 || { \
+			apt-get update >>$(BUILD)/apt.log 2>&1; \
+			apt-get install -y --no-install-recommends $$missing >>$(BUILD)/apt.log 2>&1; } || { \
+			tail -5 $(BUILD)/apt.log; echo "apt could not install $$missing; the whole log: build/apt.log"; exit 1; }; \
+	fi
+	@for c in go npm git; do command -v $$c >/dev/null || { \
+		echo "$$c is not installed; Slipway needs Go 1.26 and Node 20 or newer to build"; exit 1; }; done
+	@touch $@
+
+# --- the daemons and what images are made of --------------------------------
+
+libexec: $(STAMPS)/packages
+	@$(MAKE) --no-print-directory -C cluster/libexec OUT=$(PAYLOAD)
+
+$(PAYLOAD)/pause: $(call sources,cluster/images/pause) | $(STAMPS)/packages
+	$(say) "compiling pause"
+	@go build -ldflags "-s -w" -o $@ ./cluster/images/pause
+
+# The runner's list of files comes from Go itself, as it shares packages with the server.
+$(PAYLOAD)/runner: go.mod go.sum $(call sources,pipelines cluster/api) | $(STAMPS)/packages
+	$(say) "compiling the runner of jobs, about 40 seconds cold"
+	@go build -tags disable_spire,disable_tls -ldflags "-s -w" -o $@ ./pipelines/engine/runner
+
+$(PAYLOAD)/busybox: | $(STAMPS)/packages
+	@mkdir -p $(@D)
+	@install -m 755 $$(command -v busybox) $@
+
+$(PAYLOAD)/busybox.applets: $(PAYLOAD)/busybox
+	@$< --list > $@
+
+$(TOOLS)/pack: $(call sources,cluster/payload) go.mod | $(STAMPS)/packages
+	@go build -o $@ ./cluster/payload/pack
+
+# Made again when one of its files is newer; libexec decides about its own.
+$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(PAYLOAD)/runner $(PAYLOAD)/busybox $(PAYLOAD)/busybox.applets
+	@if [ ! -e $@ ] || [ -n "$$(find $(PAYLOAD) $(TOOLS)/pack -type f -newer $@ -print -quit)" ]; then \
+		echo "== packing the daemons, about 5 seconds"; $(TOOLS)/pack archive $(PAYLOAD) $@; fi
+
+# --- the console -------------------------------------------------------------
+
+CONSOLE := $(if $(wildcard server/console/package.json),$(STAMPS)/console)
+console_sources := $(shell find server/console -name node_modules -prune -o -name dist -prune -o -type f ! -name '*.go' -print 2>/dev/null)
+
+$(STAMPS)/npm: server/console/package.json $(wildcard server/console/package-lock.json) | $(STAMPS)/packages
+	$(say) "fetching what the console is built with, about 30 seconds cold"
+	@cd server/console && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(STAMPS)/console: $(STAMPS)/npm $(console_sources)
+	$(say) "building the console, about 10 seconds"
+	@cd server/console && npm run --silent build
+	@touch $@
+
+# --- the program --------------------------------------------------------------
+
+$(BUILD)/slipway.bare: go.mod go.sum Makefile $(CONSOLE) \
+		$(call sources,server cluster gitops observability pipelines registry ansible examples) | $(STAMPS)/packages
+	$(say) "compiling Kubernetes, Tekton, Prometheus and Slipway: about 15 minutes cold, 1 minute warm"
+	@go build -ldflags "$(LDFLAGS)" -o $@ ./server
+
+$(BUILD)/slipway: $(BUILD)/slipway.bare $(BUILD)/payload.zip
+	@if [ ! -e $@ ] || [ $< -nt $@ ] || [ $(BUILD)/payload.zip -nt $@ ]; then \
+		$(TOOLS)/pack append $< $(BUILD)/payload.zip $@; \
+		echo "== build/slipway is ready ($$(du -h $@ | cut -f1))"; fi
+
+# --- base images ----------------------------------------------------------------
+
+$(TOOLS)/mkseed: $(call sources,cluster/images cluster/payload) go.mod | $(STAMPS)/packages
+	@go build -o $@ ./cluster/images/seed/mkseed
+
+$(BUILD)/bookworm.tar: cluster/images/seed/debian.sh | $(STAMPS)/packages
+	$(say) "making a Debian base image, about 30 seconds and 60 MB from the network"
+	@bash $< $@
+
+$(SEED)/index.json: $(TOOLS)/mkseed $(BUILD)/bookworm.tar $(PAYLOAD)/busybox.applets
+	$(say) "assembling base images: toolbox, debian, golang, about 20 seconds"
+	@$(TOOLS)/mkseed -payload $(PAYLOAD) -debian $(BUILD)/bookworm.tar -goroot "$$(go env GOROOT)" -out $(SEED)
+
+# --- what people do with it -------------------------------------------------------
+
+demo: build
+	@./build/slipway demo
+
+down:
+	@if [ -x build/slipway ]; then ./build/slipway reset --data; else echo "nothing to stop: build/slipway does not exist"; fi
+
+test: build
+	@bash .ci/test
+
+bench: build
+	@./build/slipway bench
+
+soak: build
+	@./build/slipway bench --soak
+
+# Small packages with goroutines of their own; the race detector needs C.
+RACE := ./cluster/payload/... ./cluster/supervise/... ./pipelines/plan/... ./pipelines/gitlab/...
+race: packages
+	@CGO_ENABLED=1 go test -race $(RACE)
+
+CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
+generate:
+	@go run $(CONTROLLER_GEN) object paths=./cluster/api/v1alpha1
+	@go run $(CONTROLLER_GEN) crd paths=./cluster/api/v1alpha1 output:crd:dir=cluster/api/crds
+
+# What was fetched (modules, npm, packages) stays.
+clean:
+	@rm -rf $(BUILD)
