@@ -42,7 +42,7 @@ build: $(BUILD)/slipway $(SEED)/index.json
 
 # --- what the machine needs -------------------------------------------------
 
-PACKAGES := busybox-static ca-certificates chromium conntrack gcc git iproute2 libc6-dev libseccomp-dev \
+PACKAGES := busybox-static ca-certificates chromium gcc git iproute2 libc6-dev libseccomp-dev \
 	make mmdebstrap nftables pkg-config util-linux
 MISSING  := for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done
 
