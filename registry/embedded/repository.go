@@ -38,6 +38,9 @@ func init() {
 	}
 }
 
+// localOnlyKey marks a request that asks what is here, not what could be had.
+type localOnlyKey struct{}
+
 // mirroredNamespace looks upstream for what it does not have.
 type mirroredNamespace struct {
 	distribution.Namespace
@@ -56,6 +59,9 @@ func (n *mirroredNamespace) Repository(ctx context.Context, named reference.Name
 		return nil, distribution.ErrRepositoryNameInvalid{Name: named.Name(), Reason: err}
 	}
 	if parsed.Kind != Upstream {
+		return repo, nil
+	}
+	if ctx.Value(localOnlyKey{}) != nil {
 		return repo, nil
 	}
 	return &mirroredRepository{Repository: repo, name: parsed, mirror: n.mirror, upstream: n.mirror.upstreams[parsed.Owner]}, nil

@@ -65,7 +65,12 @@ func (d *durableDriver) PutContent(ctx context.Context, name string, content []b
 		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 			return err
 		}
-		return os.WriteFile(file, content, 0o600)
+		// Whole or not at all, as upstream has it: the next request may read it.
+		temp := file + ".tmp"
+		if err := os.WriteFile(temp, content, 0o600); err != nil {
+			return err
+		}
+		return os.Rename(temp, file)
 	}
 	if err := d.Driver.PutContent(ctx, name, content); err != nil {
 		return err

@@ -1,23 +1,27 @@
 package embedded
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/distribution/distribution/v3/registry/auth/token"
 )
 
 // Transport lets code in this process use the registry's API as the server
-// itself: every repository, also the reserved ones, and no network between.
-// Bodies are streamed both ways.
+// itself: every repository, also the reserved ones, with no network between and no
+// upstream behind. Bodies are streamed both ways.
 func (r *Registry) Transport() http.RoundTripper { return inProcess{r} }
 
 type inProcess struct{ registry *Registry }
 
 // RoundTrip serves the request in a goroutine that ends with the answer's body.
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	out := req.Clone(req.Context())
+	out := req.Clone(context.WithValue(req.Context(), localOnlyKey{}, true))
 	if out.Body == nil {
 		out.Body = http.NoBody
 	}
@@ -38,67 +42,69 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out.Header.Set("Authorization", "Bearer "+raw)
 
+	if req.Method != http.MethodGet {
+		return t.whole(out)
+	}
+	return t.streamed(out)
+}
+
+// whole answers when the handler has ended. Distribution finishes an upload's
+// file after it has written the answer; over a network that answer leaves only
+// then, and the next request must not come sooner here either.
+func (t inProcess) whole(req *http.Request) (res *http.Response, err error) {
+	defer req.Body.Close()
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("registry ended the answer early: %v", p)
+		}
+	}()
+	var body bytes.Buffer
+	w := &answer{header: http.Header{}, body: &body, ready: make(chan struct{})}
+	if req.Method == http.MethodHead {
+		w.body = io.Discard
+	}
+	t.registry.ServeHTTP(w, req)
+	w.WriteHeader(http.StatusOK)
+	return w.response(req, io.NopCloser(&body)), nil
+}
+
+// streamed answers with the headers, while a goroutine, which ends with the body
+// or with the reader's Close, goes on writing.
+func (t inProcess) streamed(req *http.Request) (*http.Response, error) {
 	reader, writer := io.Pipe()
-	w := &pipedAnswer{header: http.Header{}, pipe: writer, ready: make(chan struct{})}
+	w := &answer{header: http.Header{}, body: writer, ready: make(chan struct{})}
 	go func() {
-		defer out.Body.Close()
+		defer req.Body.Close()
 		defer func() {
 			if p := recover(); p != nil {
-				w.abort = true
+				writer.CloseWithError(errors.New("registry ended the answer early"))
 			}
 			w.WriteHeader(http.StatusOK)
-			if w.abort {
-				writer.CloseWithError(errors.New("registry ended the answer early"))
-				return
-			}
 			writer.Close()
 		}()
-		t.registry.ServeHTTP(w, out)
+		t.registry.ServeHTTP(w, req)
 	}()
 	select {
 	case <-w.ready:
+		return w.response(req, reader), nil
 	case <-req.Context().Done():
 		reader.CloseWithError(req.Context().Err())
 		return nil, req.Context().Err()
 	}
-	res := &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.sent, Body: reader, ContentLength: -1, Request: req,
-	}
-	if n := w.sent.Get("Content-Length"); n != "" {
-		res.ContentLength = parseLength(n)
-	}
-	if req.Method == http.MethodHead {
-		reader.Close()
-		res.Body = http.NoBody
-	}
-	return res, nil
 }
 
-func parseLength(s string) int64 {
-	var n int64
-	for _, c := range s {
-		if c < '0' || c > '9' || n > 1<<59 {
-			return -1
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n
-}
-
-// pipedAnswer is a ResponseWriter whose body is read while it is written.
-type pipedAnswer struct {
+// answer is a ResponseWriter whose reader is in the same process.
+type answer struct {
 	header http.Header
-	pipe   *io.PipeWriter
+	body   io.Writer
 	ready  chan struct{}
 	status int
 	sent   http.Header
-	abort  bool
 }
 
-func (w *pipedAnswer) Header() http.Header { return w.header }
+func (w *answer) Header() http.Header { return w.header }
 
-func (w *pipedAnswer) WriteHeader(status int) {
+func (w *answer) WriteHeader(status int) {
 	if w.status != 0 {
 		return
 	}
@@ -106,7 +112,19 @@ func (w *pipedAnswer) WriteHeader(status int) {
 	close(w.ready)
 }
 
-func (w *pipedAnswer) Write(p []byte) (int, error) {
+func (w *answer) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	return w.pipe.Write(p)
+	return w.body.Write(p)
+}
+
+func (w *answer) response(req *http.Request, body io.ReadCloser) *http.Response {
+	res := &http.Response{
+		Status: strconv.Itoa(w.status) + " " + http.StatusText(w.status), StatusCode: w.status,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.sent, Body: body, ContentLength: -1, Request: req,
+	}
+	if n, err := strconv.ParseInt(w.sent.Get("Content-Length"), 10, 64); err == nil && n >= 0 {
+		res.ContentLength = n
+	}
+	return res
 }

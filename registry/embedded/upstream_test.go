@@ -27,6 +27,7 @@ type hub struct {
 	*Registry
 	url   string
 	asked atomic.Int64
+	heads atomic.Int64
 	gone  atomic.Bool
 }
 
@@ -43,6 +44,9 @@ func newHub(t *testing.T) *hub {
 		}
 		if strings.Contains(req.URL.Path, "/blobs/") && req.Method == http.MethodGet {
 			h.asked.Add(1)
+		}
+		if strings.HasPrefix(req.UserAgent(), "slipway") {
+			h.heads.Add(1)
 		}
 		r.ServeHTTP(w, req)
 	}))
@@ -229,6 +233,9 @@ func TestSeed(t *testing.T) {
 		if a != b {
 			t.Errorf("%s: pulled config %s, seeded %s (image %s)", c.pull, a, b, want)
 		}
+	}
+	if n := h.heads.Load(); n != 0 {
+		t.Errorf("seeding and pulling what was seeded asked the upstream %d times", n)
 	}
 	bad := filepath.Join(dir, "bad.tar")
 	if err := os.WriteFile(bad, []byte("not an archive"), 0o600); err != nil {
