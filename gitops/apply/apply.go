@@ -99,7 +99,7 @@ func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.U
 	options := ssa.DefaultApplyOptions()
 	options.ForceSelector = map[string]string{AnnotationRecreate: "true"}
 	if _, err := m.ApplyAll(ctx, label(t, objects), options); err != nil {
-		return explain(err)
+		return conceal(objects, explain(err))
 	}
 	return nil
 }

@@ -176,3 +176,10 @@ func TestEnsureDeployerIsIdempotent(t *testing.T) {
 	require.NoError(t, cluster.Get(context.Background(), client.ObjectKey{Namespace: "shop", Name: v1alpha1.DeployerServiceAccount}, binding))
 	require.Equal(t, "admin", binding.RoleRef.Name)
 }
+
+func TestRefusalsConcealTheSetsOwnSecrets(t *testing.T) {
+	set := parse(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: 48151623, token: [planted-value]}\ndata: {key: cGxhbnRlZA==}")
+	err := conceal(set, refuse(".stringData.pin: expected string, got 48151623; [planted-value]; planted; cGxhbnRlZA=="))
+	require.EqualError(t, err, ".stringData.pin: expected string, got *****; [*****]; *****; *****")
+	require.NoError(t, conceal(set, nil))
+}

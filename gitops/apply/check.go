@@ -63,7 +63,7 @@ func (a *Applier) Check(ctx context.Context, t Target, objects []*unstructured.U
 	for _, o := range label(t, objects) {
 		g.Go(func() error { return a.dryRun(ctx, deployer, t, o) })
 	}
-	return g.Wait()
+	return conceal(objects, g.Wait())
 }
 
 // scope keeps a set within its tenant's namespace.

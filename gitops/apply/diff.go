@@ -33,7 +33,7 @@ func (a *Applier) Diff(ctx context.Context, t Target, objects []*unstructured.Un
 	for i, o := range label(t, objects) {
 		entry, live, merged, err := m.Diff(ctx, o, ssa.DefaultDiffOptions())
 		if err != nil {
-			return nil, explain(err)
+			return nil, conceal(objects, explain(err))
 		}
 		change := Change{Object: refs[i], Action: string(entry.Action)}
 		switch entry.Action {

@@ -214,6 +214,6 @@ func (r *Reconciler) stamp() *metav1.MicroTime {
 
 func (r *Reconciler) event(app *v1alpha1.Application, kind, reason, format string, args ...any) {
 	if r.Events != nil {
-		r.Events.Eventf(app, nil, kind, reason, "Release", format, args...)
+		r.Events.Eventf(app, nil, kind, reason, "Release", "%s", oneLine(fmt.Sprintf(format, args...)))
 	}
 }

@@ -124,7 +124,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		// Somebody wrote in between: look again with fresh eyes.
 		return ctrl.Result{RequeueAfter: 50 * time.Millisecond}, nil
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		r.Log.Warn("application", "namespace", req.Namespace, "name", req.Name, "error", err)
 	}
 	return result, err
