@@ -62,6 +62,10 @@ func Setup(ctx context.Context, c Config) (*Result, error) {
 	if r.NodeIP, r.Bridge, err = nodeAddress(c); err != nil {
 		return nil, err
 	}
+	// From here on reset has something to take away.
+	if err := record(c, r); err != nil {
+		return nil, err
+	}
 	if err := forwarding(); err != nil {
 		r.Warnings = append(r.Warnings, err.Error())
 	}
@@ -71,10 +75,7 @@ func Setup(ctx context.Context, c Config) (*Result, error) {
 	if err := serviceRoute(services, r); err != nil {
 		return nil, err
 	}
-	if err := applyTable(ctx, pods, services); err != nil {
-		return nil, err
-	}
-	return r, record(c, r)
+	return r, applyTable(ctx, pods, services)
 }
 
 func parseRange(what, cidr string) (netip.Prefix, error) {

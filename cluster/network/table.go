@@ -14,24 +14,24 @@ import (
 // tableText is the whole of our table. It is applied in one transaction that
 // first empties what was there, so that repeating it is harmless.
 //
-// masquerade: what pods send out of the cluster leaves with the node's address;
+// pods-out: what pods send out of the cluster leaves with the node's address;
 // one rule for all pods is cheaper than one chain for each.
-// refuse: service addresses that kube-proxy did not rewrite are nobody's. It is
+// from-here: service addresses that kube-proxy did not rewrite are nobody's. It is
 // a rule and not a route, because a route would also refuse the live ones.
-// accept: has effect only where nobody else drops; preflight names who does.
+// through: the same for pods; its accept has effect only where nobody else drops; preflight names who does.
 func tableText(pods, services netip.Prefix) string {
 	return fmt.Sprintf(`table ip %[1]s {}
 flush table ip %[1]s
 table ip %[1]s {
-	chain masquerade {
+	chain pods-out {
 		type nat hook postrouting priority srcnat; policy accept;
 		ip saddr %[2]s ip daddr != %[2]s ip daddr != %[3]s ip daddr != 224.0.0.0/4 masquerade
 	}
-	chain refuse-local {
+	chain from-here {
 		type filter hook output priority filter; policy accept;
 		ip daddr %[3]s reject with icmp host-unreachable
 	}
-	chain forward {
+	chain through {
 		type filter hook forward priority filter; policy accept;
 		ip daddr %[3]s reject with icmp host-unreachable
 		ip saddr %[2]s accept
