@@ -1,0 +1,206 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/jobapi"
+	"slipway.dev/pipelines/jobapi/wire"
+	"slipway.dev/pipelines/plan"
+)
+
+var _ jobapi.Jobs = (*Controller)(nil)
+
+// find the running attempt that ref names.
+func (c *Controller) find(ctx context.Context, ref jobapi.Ref) (*v1alpha1.Run, *plan.Plan, *plan.Job, *v1alpha1.JobStatus, error) {
+	run := &v1alpha1.Run{}
+	err := c.Get(ctx, types.NamespacedName{Namespace: ref.Namespace, Name: ref.Run}, run)
+	if apierrors.IsNotFound(err) {
+		return nil, nil, nil, nil, jobapi.ErrGone
+	}
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	p, err := loadPlan(ctx, c.Artifacts, ref.Namespace, ref.Run)
+	if err != nil {
+		return nil, nil, nil, nil, err
+	}
+	if p == nil {
+		return nil, nil, nil, nil, jobapi.ErrGone
+	}
+	for i := range p.Jobs {
+		job := &p.Jobs[i]
+		if job.ID != ref.Job {
+			continue
+		}
+		js := jobStatus(run, job.Name)
+		if js == nil || js.Attempt != ref.Attempt || js.Phase != v1alpha1.Running {
+			return nil, nil, nil, nil, jobapi.ErrGone
+		}
+		return run, p, job, js, nil
+	}
+	return nil, nil, nil, nil, jobapi.ErrGone
+}
+
+// Job implements jobapi.Jobs.
+func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, error) {
+	run, p, job, _, err := c.find(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	repo := &v1alpha1.Repository{}
+	if err := c.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Repository}, repo); err != nil {
+		return nil, err
+	}
+	secrets, mask, err := c.secrets(ctx, run.Namespace, job)
+	if err != nil {
+		return nil, err
+	}
+	dir := path.Join(run.Namespace, run.Spec.Repository)
+	attempt := []plan.Variable{
+		{Name: "CI_JOB_ID", Value: attemptName(run.Name, job.ID, ref.Attempt), Raw: true},
+		{Name: "CI_BUILDS_DIR", Value: buildsDir, Raw: true},
+		{Name: "CI_PROJECT_DIR", Value: path.Join(buildsDir, dir), Raw: true},
+		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339), Raw: true},
+		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(ref.Attempt), Raw: true},
+	}
+	env := plan.Environment(p, job, attempt, secrets)
+	value := func(s string) string {
+		return plan.Expand(s, func(name string) (string, bool) {
+			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })
+			if i < 0 {
+				return "", true
+			}
+			return env[i].Value, true
+		})
+	}
+	j := &jobapi.Job{
+		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,
+		By: run.Spec.By, Build: job.Build, Deploy: job.Deploy, Default: isDefault(repo, run.Spec.Ref),
+		Wire: wire.Job{
+			Name: job.Name, Attempt: ref.Attempt, Directory: dir, Mask: mask,
+			Shell: job.Script.Shell, Before: job.Script.Before, Main: job.Script.Main, After: job.Script.After,
+			TimeoutSeconds: int64(c.timeout(job) / time.Second),
+		},
+	}
+	for _, v := range env {
+		j.Wire.Env = append(j.Wire.Env, wire.Variable{Name: v.Name, Value: v.Value})
+	}
+	for _, n := range job.Needs {
+		if need := p.Job(n.Job); need != nil && n.Artifacts {
+			j.Wire.Needs = append(j.Wire.Needs, need.ID)
+		}
+	}
+	if a := job.Artifacts; a != nil {
+		j.Wire.Artifacts = &wire.Artifacts{When: string(a.When)}
+		for _, s := range a.Paths {
+			j.Wire.Artifacts.Paths = append(j.Wire.Artifacts.Paths, value(s))
+		}
+		for _, s := range a.Exclude {
+			j.Wire.Artifacts.Exclude = append(j.Wire.Artifacts.Exclude, value(s))
+		}
+	}
+	if serverDoes(job) {
+		j.Wire.Verb = "deploy"
+		if job.Build != nil {
+			j.Wire.Verb = "build"
+		}
+	}
+	for i := range run.Status.Jobs {
+		j.Images = append(j.Images, run.Status.Jobs[i].Images...)
+	}
+	return j, nil
+}
+
+func isDefault(repo *v1alpha1.Repository, ref string) bool {
+	branch := repo.Spec.DefaultBranch
+	if branch == "" {
+		branch = repo.Status.DefaultBranch
+	}
+	return branch != "" && ref == "refs/heads/"+branch
+}
+
+// secrets of the job as variables, and the values to mask. A missing one is left out.
+func (c *Controller) secrets(ctx context.Context, namespace string, job *plan.Job) (vars []plan.Variable, mask []string, err error) {
+	for _, s := range job.Secrets {
+		secret := &corev1.Secret{}
+		err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: s.Secret}, secret)
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("secret %s: %w", s.Secret, err)
+		}
+		if data, ok := secret.Data[s.Key]; ok {
+			vars = append(vars, plan.Variable{Name: s.Variable, Value: string(data), Raw: true})
+			mask = append(mask, string(data))
+			if t := strings.TrimSpace(string(data)); t != string(data) {
+				mask = append(mask, t)
+			}
+		}
+	}
+	return vars, mask, nil
+}
+
+// change the status of a running attempt's job, in one update.
+func (c *Controller) change(ctx context.Context, ref jobapi.Ref, f func(js *v1alpha1.JobStatus)) error {
+	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+		run, _, _, js, err := c.find(ctx, ref)
+		if err != nil {
+			return err
+		}
+		before := run.DeepCopy()
+		f(js)
+		if equalStatus(&before.Status, &run.Status) {
+			return nil
+		}
+		// Merged with a lock on the version: the cache may be behind.
+		return c.Status().Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	})
+}
+
+// Pushed implements jobapi.Jobs.
+func (c *Controller) Pushed(ctx context.Context, ref jobapi.Ref, image v1alpha1.Image) error {
+	return c.change(ctx, ref, func(js *v1alpha1.JobStatus) {
+		i := slices.IndexFunc(js.Images, func(o v1alpha1.Image) bool { return o.Name == image.Name })
+		if i >= 0 {
+			js.Images[i] = image
+			return
+		}
+		js.Images = append(js.Images, image)
+	})
+}
+
+// Kept implements jobapi.Jobs.
+func (c *Controller) Kept(ctx context.Context, ref jobapi.Ref) error {
+	return c.change(ctx, ref, func(js *v1alpha1.JobStatus) { js.Artifacts = true })
+}
+
+// Reported implements jobapi.Jobs. An attempt that has ended meanwhile is no fault.
+func (c *Controller) Reported(ctx context.Context, ref jobapi.Ref, report wire.Report) error {
+	if report.Message == "" {
+		return nil
+	}
+	message := report.Message
+	if len(message) > 1024 {
+		message = message[:1024]
+	}
+	err := c.change(ctx, ref, func(js *v1alpha1.JobStatus) { js.Message = reportedPrefix + oneLine(message) })
+	if errors.Is(err, jobapi.ErrGone) {
+		return nil
+	}
+	return err
+}

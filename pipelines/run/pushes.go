@@ -1,0 +1,114 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+)
+
+// handledAnnotation is the sequence up to which a Repository's updates have runs. It
+// is written after the Runs, whose names are deterministic, so that a crash between
+// repeats into AlreadyExists; and it outlives the Runs, so that deleting one does not
+// bring it back.
+const handledAnnotation = "slipway.dev/runs-through"
+
+// Pushes makes a Run for each ref update of each Repository.
+type Pushes struct {
+	client.Client
+	Log *slog.Logger
+}
+
+// SetupWithManager registers the controller.
+func (p *Pushes) SetupWithManager(mgr ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(mgr).Named("pushes").For(&v1alpha1.Repository{}).Complete(p)
+}
+
+// Name of the run of an update.
+func Name(repository string, sequence int64) string {
+	return repository + "-" + strconv.FormatInt(sequence, 10)
+}
+
+// Reconcile makes the runs that one repository does not have yet.
+func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	repo := &v1alpha1.Repository{}
+	if err := p.Get(ctx, req.NamespacedName, repo); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !repo.DeletionTimestamp.IsZero() {
+		return ctrl.Result{}, nil
+	}
+	handled, _ := strconv.ParseInt(repo.Annotations[handledAnnotation], 10, 64)
+	through := handled
+	var updates []string
+	for ref, s := range repo.Status.Refs {
+		if s.Sequence > handled {
+			updates = append(updates, ref)
+			through = max(through, s.Sequence)
+		}
+	}
+	if through == handled {
+		return ctrl.Result{}, nil
+	}
+	slices.SortFunc(updates, func(a, b string) int {
+		return int(repo.Status.Refs[a].Sequence - repo.Status.Refs[b].Sequence)
+	})
+	for _, ref := range updates {
+		s := repo.Status.Refs[ref]
+		if !wanted(repo, ref) || s.Commit == "" {
+			continue
+		}
+		run := newRun(repo, ref, s)
+		run.Name = Name(repo.Name, s.Sequence)
+		run.Spec.Cause, run.Spec.By = "push", s.By
+		if err := p.Create(ctx, run); err != nil && !apierrors.IsAlreadyExists(err) {
+			return ctrl.Result{}, fmt.Errorf("run %s: %w", run.Name, err)
+		}
+		p.Log.Info("run made", "namespace", run.Namespace, "run", run.Name, "ref", ref, "commit", s.Commit)
+	}
+	patch := client.MergeFrom(repo.DeepCopy())
+	if repo.Annotations == nil {
+		repo.Annotations = map[string]string{}
+	}
+	repo.Annotations[handledAnnotation] = strconv.FormatInt(through, 10)
+	return ctrl.Result{}, client.IgnoreNotFound(p.Patch(ctx, repo, patch))
+}
+
+// wanted says whether updates of ref make runs: tags always, branches by spec.branches.
+func wanted(repo *v1alpha1.Repository, ref string) bool {
+	if strings.HasPrefix(ref, "refs/tags/") {
+		return true
+	}
+	branch, ok := strings.CutPrefix(ref, "refs/heads/")
+	if !ok || len(repo.Spec.Branches) == 0 {
+		return ok
+	}
+	return slices.ContainsFunc(repo.Spec.Branches, func(pattern string) bool {
+		m, err := path.Match(pattern, branch)
+		return err == nil && m
+	})
+}
+
+func newRun(repo *v1alpha1.Repository, ref string, s v1alpha1.RefStatus) *v1alpha1.Run {
+	return &v1alpha1.Run{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace:  repo.Namespace,
+			Labels:     map[string]string{v1alpha1.LabelRepository: repo.Name},
+			Finalizers: []string{finalizer},
+			OwnerReferences: []metav1.OwnerReference{
+				*metav1.NewControllerRef(repo, v1alpha1.GroupVersion.WithKind("Repository")),
+			},
+		},
+		Spec: v1alpha1.RunSpec{Repository: repo.Name, Commit: s.Commit, Ref: ref, Before: s.Before, Sequence: s.Sequence},
+	}
+}
