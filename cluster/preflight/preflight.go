@@ -1,0 +1,201 @@
+// Package preflight owns the look at the machine before a server starts: what
+// would break it is refused by name, with the reason and the next step. It never
+// changes anything, and it never objects to what this data directory's own
+// daemons hold. Start at Check.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"slipway.dev/cluster/node/layout"
+	"slipway.dev/cluster/supervise"
+)
+
+// Problem is one thing that keeps the server from starting.
+type Problem struct {
+	Name   string `json:"name"`   // such as kubelet-running; stable
+	Reason string `json:"reason"` // what was found
+	Next   string `json:"next"`   // what to do
+}
+
+func (p Problem) String() string { return p.Name + ": " + p.Reason + "; " + p.Next }
+
+// Config says what the server is about to use.
+type Config struct {
+	DataDir     string
+	PodCIDR     string
+	ServiceCIDR string
+	BridgeCIDR  string   // optional: of slipway0, when it will be made
+	Ports       []string // TCP addresses that will be listened on: "127.0.0.1:2379", ":8443"
+}
+
+// Check looks at everything and returns all problems at once.
+func Check(ctx context.Context, c Config) []Problem {
+	l, err := layout.New(c.DataDir)
+	if err != nil {
+		return []Problem{{"data-directory", err.Error(), "give another --data-dir"}}
+	}
+	if os.Geteuid() != 0 {
+		return []Problem{{"not-root", "the server runs as user " + strconv.Itoa(os.Geteuid()), "start it as root: containers, mounts and nftables need it"}}
+	}
+	own := ownProcesses(l)
+	var found []Problem
+	found = append(found, serverRunning(l)...)
+	found = append(found, dataDir(l)...)
+	found = append(found, tools()...)
+	found = append(found, cgroups("/sys/fs/cgroup")...)
+	found = append(found, clock(time.Now())...)
+	found = append(found, kubeletRunning(own)...)
+	found = append(found, ports(c.Ports, own)...)
+	found = append(found, ranges(c)...)
+	if !hasTool("nft") {
+		return found
+	}
+	return append(found, forwarding(ctx)...)
+}
+
+// ownProcesses are the server of this data directory and what it left; they are
+// adopted or replaced, and are no problem.
+func ownProcesses(l layout.Layout) map[int]bool {
+	own := map[int]bool{os.Getpid(): true}
+	for _, r := range supervise.Records(l.Run()) {
+		if r.Alive() {
+			own[r.PID] = true
+		}
+	}
+	return own
+}
+
+func serverRunning(l layout.Layout) []Problem {
+	r, ok, err := supervise.ReadRecord(l.Run(), supervise.ServerName)
+	if err != nil || !ok || !r.Alive() || r.PID == os.Getpid() {
+		return nil
+	}
+	return []Problem{{"server-running", fmt.Sprintf("a server (pid %d) runs on %s already", r.PID, l.DataDir),
+		"stop it first, or give another --data-dir and other ports"}}
+}
+
+const (
+	minFree     = 2 << 30
+	minFreePart = 0.06 // the kubelet evicts at 5 %
+)
+
+func dataDir(l layout.Layout) []Problem {
+	var found []Problem
+	// A Unix socket address holds 107 bytes.
+	if len(l.DataDir)+len("/run/containerd.sock.ttrpc") > 107 {
+		found = append(found, Problem{"data-directory", fmt.Sprintf("%s is too long for Unix sockets below it", l.DataDir), "give a shorter --data-dir"})
+	}
+	dir := l.DataDir
+	var st unix.Statfs_t
+	for unix.Statfs(dir, &st) != nil && dir != "/" {
+		dir = filepath.Dir(dir)
+	}
+	free, size := st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize)
+	if size > 0 && (free < minFree || float64(free) < minFreePart*float64(size)) {
+		found = append(found, Problem{"disk-full", fmt.Sprintf("%s has %d MiB free of %d MiB", dir, free>>20, size>>20),
+			"free at least 2 GiB and 6 % of it, or give a --data-dir on another disk"})
+	}
+	if st.Files > 0 && float64(st.Ffree) < minFreePart*float64(st.Files) {
+		found = append(found, Problem{"disk-full", dir + " has hardly any inodes free", "delete many small files, or give a --data-dir on another disk"})
+	}
+	if st.Flags&unix.ST_NOEXEC != 0 {
+		found = append(found, Problem{"data-directory", dir + " is mounted noexec", "remount it with exec, or give another --data-dir"})
+	}
+	return found
+}
+
+// needed are the programs that the daemons start; all else is brought along.
+var needed = map[string]string{"nft": "nftables", "mount": "mount", "umount": "mount"}
+
+func hasTool(name string) bool { _, err := exec.LookPath(name); return err == nil }
+
+func tools() []Problem {
+	var found []Problem
+	for tool, pkg := range needed {
+		if !hasTool(tool) {
+			found = append(found, Problem{"missing-tool", tool + " is not in PATH", "install it (Debian: apt-get install " + pkg + ")"})
+		}
+	}
+	slices.SortFunc(found, func(a, b Problem) int { return strings.Compare(a.Reason, b.Reason) })
+	return found
+}
+
+// cgroups looks for the controllers without which the kubelet does not start.
+func cgroups(mount string) []Problem {
+	var missing []string
+	unified, err := os.ReadFile(filepath.Join(mount, "cgroup.controllers"))
+	for _, name := range []string{"cpu", "cpuset", "memory", "pids"} {
+		if err == nil {
+			if !slices.Contains(strings.Fields(string(unified)), name) {
+				missing = append(missing, name)
+			}
+		} else if _, err := os.Stat(filepath.Join(mount, name, "cgroup.procs")); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return []Problem{{"cgroup-missing", "no controller " + strings.Join(missing, ", ") + " below " + mount,
+		"mount cgroups, or enable the controller on the kernel command line (such as cgroup_enable=memory)"}}
+}
+
+// clock refuses a time at which no certificate could be valid.
+func clock(now time.Time) []Problem {
+	if y := now.Year(); y >= 2025 && y < 2100 {
+		return nil
+	}
+	return []Problem{{"clock-wrong", "it is " + now.UTC().Format(time.RFC3339) + " here", "set the clock; certificates would be valid at the wrong time"}}
+}
+
+// kubeletRunning finds a kubelet that is not ours. Two on one machine kill each
+// other's pods; ours of another data directory has a cgroup of its own and
+// clashes at most over ports.
+func kubeletRunning(own map[int]bool) []Problem {
+	for _, pid := range supervise.Pids() {
+		data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err != nil || own[pid] {
+			continue
+		}
+		argv := strings.Split(strings.TrimRight(string(data), "\x00"), "\x00")
+		if isForeignKubelet(argv) {
+			return []Problem{{"kubelet-running", fmt.Sprintf("a kubelet of another Kubernetes runs here (pid %d, %s)", pid, argv[0]),
+				"stop that Kubernetes first, or use it instead of the bundled one"}}
+		}
+	}
+	return nil
+}
+
+// isForeignKubelet knows kubelet itself and the programs that carry one inside.
+func isForeignKubelet(argv []string) bool {
+	if len(argv) == 0 {
+		return false
+	}
+	base := filepath.Base(argv[0])
+	if len(argv) > 1 && (base == "k3s" || base == "rke2" || base == "k0s") {
+		return argv[1] == "server" || argv[1] == "agent" || argv[1] == "controller" || argv[1] == "worker"
+	}
+	return base == "kubelet" || base == "hyperkube" && slices.Contains(argv, "kubelet")
+}
+
+// busy says whether somebody listens on an address already.
+func busy(address string) bool {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return strings.Contains(err.Error(), "in use")
+	}
+	_ = l.Close()
+	return false
+}
