@@ -19,6 +19,7 @@ const (
 	RoleViewer    = "slipway-viewer"
 	RoleDeployer  = "slipway-deployer"
 	RoleServer    = "slipway-server"
+	RolePuller    = "slipway-puller"
 )
 
 var (
@@ -36,7 +37,8 @@ func role(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
 
 // ClusterRoles are Slipway's roles, as they should be on the cluster.
 func ClusterRoles() []*rbacv1.ClusterRole {
-	return []*rbacv1.ClusterRole{adminRole(), developerRole(), viewerRole(), deployerRole(), serverRole()}
+	return []*rbacv1.ClusterRole{adminRole(), developerRole(), viewerRole(), deployerRole(), serverRole(),
+		role(RolePuller, rule([]string{"get"}, Group, "images"))}
 }
 
 func adminRole() *rbacv1.ClusterRole {
