@@ -11,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -220,6 +221,9 @@ func (r *Reconciler) release(ctx context.Context, app *v1alpha1.Application, n i
 	}
 	if rel.Spec.Application != app.Name {
 		return nil, fmt.Errorf("release %s belongs to application %s", rel.Name, rel.Spec.Application)
+	}
+	if !metav1.IsControlledBy(rel, app) {
+		return nil, fmt.Errorf("release %s of an earlier application of this name is still being removed", rel.Name)
 	}
 	return rel, nil
 }

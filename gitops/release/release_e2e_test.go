@@ -217,9 +217,18 @@ func TestReleasesOnARealControlPlane(t *testing.T) {
 	})
 	stop()
 	r, stop = manage(t, rc, scheme, source, kept)
-	defer stop()
+	defer func() { stop() }()
 	_, err = d.Wait(ctx, "default", "hello", desired, os.Stderr)
 	require.NoError(t, err)
+
+	// A server that starts with everything healthy leaves every pod alone.
+	require.NoError(t, c.Get(ctx, keyOf("hello"), live))
+	generation := live.Generation
+	stop()
+	r, stop = manage(t, rc, scheme, source, kept)
+	until(t, "the application is looked at", func() bool { _, err := r.Reconcile(ctx, requestOf("hello")); return err == nil })
+	require.NoError(t, c.Get(ctx, keyOf("hello"), live))
+	require.Equal(t, generation, live.Generation)
 
 	require.NoError(t, r.Rollback(ctx, "default", "hello", 1, "ada"))
 	until(t, "release 1 is held", func() bool {

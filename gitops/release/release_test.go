@@ -229,6 +229,14 @@ func TestDeletedApplicationIsPruned(t *testing.T) {
 	require.Error(t, w.client.Get(context.Background(), keyOf("hello"), &v1alpha1.Application{}))
 }
 
+func TestReleasesOfAnEarlierApplicationAreNotTakenOver(t *testing.T) {
+	w := newWorld(t, &v1alpha1.Release{ObjectMeta: metaOf("hello-1"), Spec: v1alpha1.ReleaseSpec{Application: "hello", Number: 1}})
+	w.desire("c1", 1)
+	_, err := w.reconcile()
+	require.ErrorContains(t, err, "still being removed")
+	require.Empty(t, w.cluster.applied)
+}
+
 func TestWaitTellsHowItEnded(t *testing.T) {
 	w := newWorld(t)
 	w.desire("c1", 1)
