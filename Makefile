@@ -10,7 +10,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 
-BUILD   := $(CURDIR)/build
+BUILD   := build
 PAYLOAD := $(BUILD)/payload
 SEED    := $(BUILD)/seed
 TOOLS   := $(BUILD)/tools
@@ -65,7 +65,7 @@ $(STAMPS)/packages: Makefile
 # --- the daemons and what images are made of --------------------------------
 
 libexec: $(STAMPS)/packages
-	@$(MAKE) --no-print-directory -C cluster/libexec OUT=$(PAYLOAD)
+	@$(MAKE) --no-print-directory -C cluster/libexec OUT=$(CURDIR)/$(PAYLOAD)
 
 $(PAYLOAD)/pause: $(call sources,cluster/images/pause) | $(STAMPS)/packages
 	$(say) "compiling pause"
