@@ -139,3 +139,6 @@ func slug(s string) string {
 	}
 	return strings.Trim(string(b[:min(63, len(b))]), "-")
 }
+
+// Predefined variables of a run of the named file, for plans that no file describes.
+func Predefined(file string, in Context) []plan.Variable { return in.predefined(file) }

@@ -1,0 +1,104 @@
+// Package detect owns the question which pipeline a repository gets: its own file, or
+// a default one made from what is there. It never reads a pipeline file itself; that
+// is the front end's. Start at Pipeline.
+package detect
+
+import (
+	"fmt"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/gitlab"
+	"slipway.dev/pipelines/plan"
+)
+
+// Default is the source of a plan that no file describes.
+const Default = "default"
+
+// What a repository without a pipeline file is looked at for.
+const (
+	Dockerfile = "Dockerfile"
+	Manifests  = "deploy"
+)
+
+// Tree is one commit, read only. Paths are slash-separated, from the root.
+type Tree interface {
+	Exists(path string) (bool, error)
+	File(path string) ([]byte, error)
+}
+
+// Pipeline compiles the pipeline of a commit: the file named (which must be there),
+// or else .gitlab-ci.yml, or else a default one: `build` where there is a Dockerfile,
+// and `deploy` on the default branch where there is a deploy directory. A repository
+// with neither gets a plan without jobs that says so in Empty. The error is the
+// tree's; what is wrong with the file comes as problems.
+func Pipeline(tree Tree, file string, in gitlab.Context) (*plan.Plan, []v1alpha1.Problem, error) {
+	name := file
+	if name == "" {
+		name = gitlab.File
+	}
+	there, err := tree.Exists(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if there {
+		content, err := tree.File(name)
+		if err != nil {
+			return nil, nil, err
+		}
+		p, problems := gitlab.Compile(name, content, in)
+		return p, problems, nil
+	}
+	if file != "" {
+		return nil, []v1alpha1.Problem{{
+			File: file, Rule: "file-missing", Message: fmt.Sprintf("the commit has no file %q", file),
+			Hint: "correct pipelineFile of the repository, or add the file",
+		}}, nil
+	}
+	build, err := tree.Exists(Dockerfile)
+	if err != nil {
+		return nil, nil, err
+	}
+	deploy, err := tree.Exists(Manifests)
+	if err != nil {
+		return nil, nil, err
+	}
+	return standard(build, deploy, in), nil, nil
+}
+
+func standard(build, deploy bool, in gitlab.Context) *plan.Plan {
+	p := &plan.Plan{
+		Version: plan.Version, Source: Default, Commit: in.Commit, Ref: in.Ref, Stages: []string{"build", "deploy"},
+		Predefined: gitlab.Predefined(Default, in), Given: in.Variables, Jobs: []plan.Job{},
+	}
+	main := in.Branch != "" && in.Branch == in.DefaultBranch
+	if build {
+		p.Jobs = append(p.Jobs, plan.Job{
+			Name: "build", Stage: "build", When: plan.OnSuccess,
+			Script: plan.Script{Main: []string{"slipway build"}},
+			Build: &plan.Build{
+				Dockerfile: Dockerfile, Context: ".",
+				Image: v1alpha1.RegistryHost + "/" + in.Namespace + "/" + in.ProjectName,
+			},
+		})
+	}
+	if deploy && main {
+		j := plan.Job{
+			Name: "deploy", Stage: "deploy", When: plan.OnSuccess, ByStage: true,
+			Script: plan.Script{Main: []string{"slipway deploy"}},
+			Deploy: &plan.Deploy{Application: in.ProjectName, Path: Manifests},
+		}
+		if build {
+			j.Needs = []plan.Need{{Job: "build"}}
+		}
+		p.Jobs = append(p.Jobs, j)
+	}
+	plan.AssignIDs(p.Jobs)
+	switch {
+	case len(p.Jobs) > 0:
+	case deploy:
+		p.Empty = fmt.Sprintf("only the default branch %q is deployed, and there is no Dockerfile to build", in.DefaultBranch)
+	default:
+		p.Empty = "nothing to do: the repository has no .gitlab-ci.yml, no Dockerfile and no deploy directory; add one of them"
+	}
+	return p
+}

@@ -1,0 +1,90 @@
+package detect
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"slipway.dev/pipelines/gitlab"
+)
+
+type files map[string]string
+
+func (f files) Exists(path string) (bool, error) {
+	for name := range f {
+		if name == path || strings.HasPrefix(name, path+"/") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (f files) File(path string) ([]byte, error) {
+	if s, ok := f[path]; ok {
+		return []byte(s), nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func TestPipeline(t *testing.T) {
+	const file = "job: {script: echo}\n"
+	tests := []struct {
+		name, file, branch string
+		tree               files
+		want               string // source: jobs, or the reason
+	}{
+		{"own file wins", "", "main", files{".gitlab-ci.yml": file, "Dockerfile": "", "deploy/a.yaml": ""}, ".gitlab-ci.yml: job<-"},
+		{"named file", "ci/pipeline.yml", "main", files{"ci/pipeline.yml": file, ".gitlab-ci.yml": "x"}, "ci/pipeline.yml: job<-"},
+		{"named file missing", "ci.yml", "main", files{"Dockerfile": ""}, "problem file-missing"},
+		{"bad file", "", "main", files{".gitlab-ci.yml": "job: {}"}, "problem script-missing"},
+		{"build and deploy", "", "main", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<- deploy<-build"},
+		{"other branch builds", "", "feature", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<-"},
+		{"tag builds", "", "", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<-"},
+		{"no manifests", "", "main", files{"Dockerfile": ""}, "default: build<-"},
+		{"manifests only", "", "main", files{"deploy/a.yaml": ""}, "default: deploy<-"},
+		{"manifests, other branch", "", "x", files{"deploy/a.yaml": ""}, "default: only the default branch"},
+		{"nothing", "", "main", files{"README.md": ""}, "default: nothing to do"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, problems, err := Pipeline(tt.tree, tt.file, gitlab.Context{
+				Branch: tt.branch, DefaultBranch: "main", Namespace: "default", ProjectName: "shop", Commit: "abc",
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			if len(problems) > 0 {
+				got = "problem " + problems[0].Rule
+			} else {
+				if err := p.Check(); err != nil {
+					t.Fatal(err)
+				}
+				got = p.Source + ": " + p.Empty
+				var jobs []string
+				for _, j := range p.Jobs {
+					s := j.Name + "<-"
+					for _, n := range j.Needs {
+						s += n.Job
+					}
+					jobs = append(jobs, s)
+				}
+				got += strings.Join(jobs, " ")
+			}
+			if !strings.HasPrefix(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+type broken struct{ files }
+
+func (broken) Exists(string) (bool, error) { return false, fmt.Errorf("disk") }
+
+func TestPipelineTreeError(t *testing.T) {
+	if _, _, err := Pipeline(broken{}, "", gitlab.Context{}); err == nil {
+		t.Error("an unreadable tree gives no error")
+	}
+}
