@@ -1,0 +1,80 @@
+// Every request of the page goes through here: one shape of errors, and one place
+// that notices that the session has ended.
+
+export const namespace = "default";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly hint?: string,
+  ) {
+    super(message);
+  }
+}
+
+let onEnd: () => void = () => {};
+
+/** whenSessionEnds is called as soon as a request is answered with 401. */
+export function whenSessionEnds(f: () => void): void {
+  onEnd = f;
+}
+
+export async function raw(path: string, init?: RequestInit): Promise<Response> {
+  const res = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
+  if (res.ok) return res;
+  let message = `${res.status} ${res.statusText}`;
+  let hint: string | undefined;
+  try {
+    const body = (await res.json()) as { error?: { message?: string; hint?: string } };
+    message = body.error?.message ?? message;
+    hint = body.error?.hint;
+  } catch {
+    // Not our own answer, a proxy's: the status line is all there is.
+  }
+  if (res.status === 401) onEnd();
+  throw new ApiError(res.status, message, hint);
+}
+
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await (await raw(path, { signal })).json()) as T;
+}
+
+export async function post<T = void>(path: string, body?: unknown): Promise<T> {
+  const res = await raw(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await res.text();
+  return (text ? JSON.parse(text) : undefined) as T;
+}
+
+export async function remove(path: string): Promise<void> {
+  await raw(path, { method: "DELETE" });
+}
+
+const resources = { Repository: "repositories", Run: "runs", Application: "applications" } as const;
+
+/** path of a kind, an object of it, or something below that object. */
+export function path(kind: keyof typeof resources, ...rest: string[]): string {
+  return [`/api/v1/namespaces/${namespace}/${resources[kind]}`, ...rest.map(encodeURIComponent)].join("/");
+}
+
+/** lines reads a streamed answer line by line until it ends or is aborted. */
+export async function lines(url: string, signal: AbortSignal, each: (line: string) => void): Promise<void> {
+  const res = await raw(url, { signal });
+  if (!res.body) return;
+  const reader = res.body.getReader();
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    rest += done ? decoder.decode() : decoder.decode(value, { stream: true });
+    const parts = rest.split("\n");
+    rest = parts.pop() ?? "";
+    for (const p of parts) each(p);
+    if (done) break;
+  }
+  if (rest) each(rest);
+}

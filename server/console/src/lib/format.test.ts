@@ -1,0 +1,15 @@
+import { expect, test } from "vitest";
+import { ago, bytes, duration, refName, short, span } from "./format";
+
+test("durations", () => {
+  expect([850, 1200, 59_000, 185_000, 7_260_000, 360_000_000, -5, NaN].map(duration)).toEqual(["850ms", "1.2s", "59s", "3m 5s", "2h 1m", "4d 4h", "0ms", "0ms"]);
+  expect(span("2026-01-01T00:00:00Z", "2026-01-01T00:01:00.5Z")).toBe("1m 0s");
+  expect(span(undefined, undefined)).toBe("");
+});
+
+test("names and sizes", () => {
+  expect(refName("refs/heads/feature/x")).toBe("feature/x");
+  expect(short("0123456789abcdef")).toBe("01234567");
+  expect([0, 1023, 1536, 5 << 20].map(bytes)).toEqual(["0 B", "1023 B", "1.5 KiB", "5.0 MiB"]);
+  expect(ago("2026-01-01T00:00:00Z", Date.parse("2026-01-01T02:00:00Z"))).toContain("2");
+});

@@ -1,0 +1,127 @@
+// What the server has, kept current by server-sent events. Pages read from here
+// and are drawn again when it changes, at most every 60 ms.
+import { useEffect, useState } from "preact/hooks";
+import type { Kind, Kinds } from "../types";
+import { get, namespace, path } from "./api";
+
+type Table<K extends Kind> = Map<string, Kinds[K]>;
+
+const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map() };
+const watchers = new Set<() => void>();
+const loaded = new Set<Kind>();
+let source: EventSource | undefined;
+let live = false;
+let timer = 0;
+
+function changed(): void {
+  if (timer) return;
+  timer = window.setTimeout(() => {
+    timer = 0;
+    for (const w of watchers) w();
+  }, 60);
+}
+
+function version(o: { metadata: { resourceVersion?: string } } | undefined): number {
+  return Number(o?.metadata.resourceVersion ?? 0);
+}
+
+/** tableOf shows what is held of one kind. */
+export function tableOf<K extends Kind>(kind: K): ReadonlyMap<string, Kinds[K]> {
+  return tables[kind] as Table<K>;
+}
+
+/** put keeps the newer of two versions of an object. */
+export function put<K extends Kind>(kind: K, object: Kinds[K]): void {
+  const table = tables[kind] as Table<K>;
+  if (version(object) < version(table.get(object.metadata.name))) return;
+  table.set(object.metadata.name, object);
+  changed();
+}
+
+/** replace takes a whole list: what is not on it is gone. */
+export function replace<K extends Kind>(kind: K, items: Kinds[K][], mine: (o: Kinds[K]) => boolean = () => true): void {
+  const table = tables[kind] as Table<K>;
+  const names = new Set(items.map((o) => o.metadata.name));
+  for (const [name, o] of table) if (mine(o) && !names.has(name)) table.delete(name);
+  for (const o of items) put(kind, o);
+  loaded.add(kind);
+  changed();
+}
+
+interface Change {
+  kind: Kind;
+  type: "ADDED" | "MODIFIED" | "DELETED";
+  object: Kinds[Kind];
+}
+
+export function apply(c: Change): void {
+  if (!Object.hasOwn(tables, c.kind) || !c.object?.metadata?.name) return;
+  if (c.type === "DELETED") {
+    tables[c.kind].delete(c.object.metadata.name);
+    changed();
+  } else {
+    put(c.kind, c.object as never);
+  }
+}
+
+async function loadAll(): Promise<void> {
+  await Promise.all(
+    (["Repository", "Run", "Application"] as const).map(async (kind) => {
+      try {
+        const list = await get<{ items: Kinds[typeof kind][] | null }>(path(kind));
+        replace(kind, (list.items ?? []) as never);
+      } catch {
+        loaded.add(kind); // may not be listed by this user: an empty table says so
+        changed();
+      }
+    }),
+  );
+}
+
+/** connect starts the live view; it reconnects by itself and reads all again then. */
+export function connect(): void {
+  if (source) return;
+  void loadAll();
+  source = new EventSource(`/api/v1/namespaces/${namespace}/watch`);
+  let first = true;
+  source.onopen = () => {
+    live = true;
+    if (!first) void loadAll();
+    first = false;
+    changed();
+  };
+  source.onerror = () => {
+    live = false;
+    changed();
+    // A refused request ends an EventSource for good: begin again in a while.
+    if (source?.readyState === EventSource.CLOSED) {
+      source = undefined;
+      window.setTimeout(connect, 5000);
+    }
+  };
+  source.onmessage = (e: MessageEvent<string>) => apply(JSON.parse(e.data) as Change);
+}
+
+export function disconnect(): void {
+  source?.close();
+  source = undefined;
+  live = false;
+  loaded.clear();
+  for (const t of Object.values(tables)) t.clear();
+}
+
+/** useStore draws the component again whenever something changed. */
+export function useStore() {
+  const [, draw] = useState(0);
+  useEffect(() => {
+    const w = () => draw((n) => n + 1);
+    watchers.add(w);
+    return () => void watchers.delete(w);
+  }, []);
+  return {
+    live,
+    loaded: (kind: Kind) => loaded.has(kind),
+    all: <K extends Kind>(kind: K): Kinds[K][] => [...(tables[kind] as Table<K>).values()],
+    one: <K extends Kind>(kind: K, name: string): Kinds[K] | undefined => (tables[kind] as Table<K>).get(name),
+  };
+}

@@ -1,0 +1,158 @@
+// The objects of slipway.dev/v1alpha1 as the API sends them, as far as they are shown.
+
+export interface Meta {
+  name: string;
+  namespace?: string;
+  resourceVersion?: string;
+  creationTimestamp?: string;
+  labels?: Record<string, string>;
+}
+
+export interface Condition {
+  type: string;
+  status: string;
+  reason?: string;
+  message?: string;
+}
+
+export interface RefStatus {
+  commit: string;
+  before?: string;
+  sequence: number;
+  seen: string;
+  via: string;
+  by?: string;
+}
+
+export interface Repository {
+  metadata: Meta;
+  spec?: { url?: string; defaultBranch?: string };
+  status?: {
+    refs?: Record<string, RefStatus>;
+    defaultBranch?: string;
+    sequence?: number;
+    lastPolled?: string;
+    conditions?: Condition[];
+  };
+}
+
+export type Phase = "Pending" | "Running" | "Succeeded" | "Failed" | "Canceled" | "Skipped";
+
+export interface Image {
+  name: string;
+  digest: string;
+}
+
+export interface Job {
+  name: string;
+  stage?: string;
+  needs?: string[];
+  phase: Phase;
+  message?: string;
+  allowFailure?: boolean;
+  manual?: boolean;
+  attempt?: number;
+  exitCode?: number;
+  startedAt?: string;
+  finishedAt?: string;
+  images?: Image[];
+  artifacts?: boolean;
+}
+
+export interface Problem {
+  file?: string;
+  line?: number;
+  column?: number;
+  rule?: string;
+  message: string;
+  hint?: string;
+}
+
+export interface Run {
+  metadata: Meta;
+  spec: { repository: string; commit: string; ref: string; sequence: number; cause: string; by?: string };
+  status?: {
+    phase?: Phase;
+    message?: string;
+    problems?: Problem[];
+    pipeline?: string;
+    startedAt?: string;
+    finishedAt?: string;
+    jobs?: Job[];
+  };
+}
+
+export interface Desired {
+  commit: string;
+  sequence: number;
+  images?: Image[];
+  run?: string;
+  by?: string;
+}
+
+export interface ObjectReference {
+  group?: string;
+  version: string;
+  kind: string;
+  namespace?: string;
+  name: string;
+  health?: string;
+  message?: string;
+}
+
+export interface Application {
+  metadata: Meta;
+  spec: {
+    source: { repository: string; branch?: string; path?: string; renderer?: string };
+    namespace?: string;
+    sync?: string;
+    desired?: Desired;
+    pin?: number;
+  };
+  status?: {
+    current?: number;
+    healthy?: number;
+    last?: number;
+    health?: string;
+    sync?: string;
+    message?: string;
+    refused?: Desired;
+    inventory?: ObjectReference[];
+    addresses?: string[];
+  };
+}
+
+export interface Evidence {
+  kind: string;
+  object?: string;
+  text: string;
+}
+
+export interface Release {
+  metadata: Meta;
+  spec: { application: string; number: number; desired: Desired; subject?: string; author?: string };
+  status?: {
+    result?: string;
+    reason?: string;
+    evidence?: Evidence[];
+    rolledBackTo?: number;
+    startedAt?: string;
+    finishedAt?: string;
+  };
+}
+
+export interface Component {
+  name: string;
+  ready: boolean;
+  message?: string;
+  since?: string;
+}
+
+export type Kind = "Repository" | "Run" | "Application" | "Release";
+
+export interface Kinds {
+  Repository: Repository;
+  Run: Run;
+  Application: Application;
+  Release: Release;
+}
