@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"regexp"
 	"strings"
 
 	"github.com/moby/buildkit/solver/errdefs"
@@ -15,7 +16,7 @@ import (
 
 // Failure is a build that failed for what the Dockerfile says.
 type Failure struct {
-	// File and Line of the instruction; Line is 0 when no line is to blame.
+	// File and Line of the instruction; Line is 0 when no one line is to blame.
 	File string
 	Line int
 	// Excerpt of the file around the line, with the line marked.
@@ -29,7 +30,7 @@ type Failure struct {
 // Error is one line: where, and why.
 func (f *Failure) Error() string {
 	if f.Line == 0 {
-		return f.File + ": " + f.Reason
+		return "build from " + f.File + ": " + f.Reason
 	}
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Reason)
 }
@@ -71,8 +72,11 @@ func rootGRPC(err error) error {
 // noise that the solver puts before what went wrong.
 var noise = []string{"failed to solve: ", "failed to load cache key: ", "dockerfile parse error on line "}
 
+// checksumOf names a snapshot that means nothing to people.
+var checksumOf = regexp.MustCompile(`failed to compute cache key: failed to calculate checksum of ref \S+: `)
+
 func reason(err error, r Request) string {
-	text := err.Error()
+	text := checksumOf.ReplaceAllString(err.Error(), "")
 	for again := true; again; {
 		again = false
 		for _, n := range noise[:2] {
@@ -89,6 +93,8 @@ func reason(err error, r Request) string {
 	switch {
 	case strings.Contains(text, "not allowed by policy"), strings.Contains(text, "source denied by policy"):
 		text += "; a build reads images and its context only, not Git or HTTP addresses"
+	case strings.Contains(text, "failed to resolve source metadata") && strings.Contains(text, "503 Service Unavailable"):
+		text += "; the base image is neither cached nor seeded and its registry cannot be reached: connect the network, or run: slipway image seed NAME FILE"
 	case strings.Contains(text, "insufficient_scope"):
 		text += fmt.Sprintf("; the build may not pull a base image, or not push to %s/%s", r.Namespace, r.Name)
 	}
