@@ -35,6 +35,7 @@ import (
 	"slipway.dev/cluster/node"
 	"slipway.dev/cluster/node/command"
 	"slipway.dev/cluster/pki"
+	"slipway.dev/cluster/preflight"
 	"slipway.dev/cluster/reset"
 )
 
@@ -95,6 +96,7 @@ func TestNode(t *testing.T) {
 			t.Errorf("reset: %v", err)
 		}
 	})
+	require.Empty(t, check(ctx, dir))
 	began := time.Now()
 	setup, err := network.Setup(ctx, network.Config{DataDir: dir, PodCIDR: "10.42.0.0/16", ServiceCIDR: "10.43.0.0/16"})
 	require.NoError(t, err)
@@ -134,6 +136,8 @@ func TestNode(t *testing.T) {
 		eventually(t, ctx, url, func() bool { return get(ctx, url) == "hello" })
 	}
 	before := podStatus(t, ctx, client)
+	build(t, ctx, n, dir)
+	require.Empty(t, check(ctx, dir), "preflight objects to our own daemons")
 
 	// A stop of every daemon and another start: the pod never notices.
 	require.NoError(t, n.Stop(ctx))
@@ -157,6 +161,28 @@ func TestNode(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, left)
 	require.NoDirExists(t, dir)
+}
+
+func check(ctx context.Context, dir string) []preflight.Problem {
+	return preflight.Check(ctx, preflight.Config{DataDir: dir, PodCIDR: "10.42.0.0/16", ServiceCIDR: "10.43.0.0/16",
+		Ports: []string{":6443", "127.0.0.1:2379", ":10250", "127.0.0.1:10248"}})
+}
+
+// build runs a step on the pod network.
+func build(t *testing.T, ctx context.Context, n *node.Node, dir string) {
+	t.Helper()
+	source := filepath.Join(dir, "source")
+	require.NoError(t, os.MkdirAll(source, 0o755))
+	busybox, err := os.ReadFile(filepath.Join(os.Getenv("SLIPWAY_PAYLOAD"), "busybox"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(source, "busybox"), busybox, 0o755))
+	dockerfile := "FROM scratch\nCOPY busybox /bin/busybox\nRUN [\"/bin/busybox\", \"ip\", \"addr\"]\n"
+	require.NoError(t, os.WriteFile(filepath.Join(source, "Dockerfile"), []byte(dockerfile), 0o644))
+	out, err := exec.CommandContext(ctx, filepath.Join(os.Getenv("SLIPWAY_PAYLOAD"), "buildctl"), "--addr", "unix://"+n.BuildkitSocket(), "build",
+		"--frontend", "dockerfile.v0", "--local", "context="+source, "--local", "dockerfile="+source, "--progress", "plain", "--no-cache").CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "inet 10.42.", "not on the pod network")
+	require.NotContains(t, string(out), "slipway0", "on the host's network")
 }
 
 func serve(t *testing.T, ctx context.Context, client kubernetes.Interface) *corev1.Service {

@@ -37,3 +37,25 @@ func TestCopyProgramChangesNothingTheSecondTime(t *testing.T) {
 		t.Fatalf("same size, other content: %v %v", changed, err)
 	}
 }
+
+// The role in ansible/ carries the unit as a template; the two must not drift.
+func TestAnsibleTemplateIsTheSameUnit(t *testing.T) {
+	template, err := os.ReadFile("../../ansible/roles/server/templates/slipway.service.j2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := withoutExec(Text(Program, nil))
+	if got := withoutExec(string(template)); got != want {
+		t.Errorf("template:\n%s\nunit:\n%s", got, want)
+	}
+}
+
+func withoutExec(unit string) string {
+	var kept []string
+	for line := range strings.Lines(unit) {
+		if !strings.HasPrefix(line, "ExecStart=") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept, "")
+}
