@@ -138,6 +138,7 @@ func TestReleasesOnARealControlPlane(t *testing.T) {
 	t.Cleanup(cp.Stop)
 	rc, err := cp.AdminConfig()
 	require.NoError(t, err)
+	rc.QPS = -1 // as the server: the apiserver's own fairness limits, not the client
 
 	scheme := runtime.NewScheme()
 	require.NoError(t, errors.Join(clientscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), apiextensions.AddToScheme(scheme)))
