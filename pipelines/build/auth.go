@@ -15,8 +15,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-
-	"slipway.dev/cluster/api/v1alpha1"
 )
 
 // registryAuth answers the daemon when the registry asks who is there. The
@@ -33,7 +31,9 @@ type registryAuth struct {
 func newAuth(token, registry string) *registryAuth {
 	return &registryAuth{
 		token: token,
-		hosts: map[string]bool{registry: true, v1alpha1.RegistryHost: true},
+		// Not the one registry name: the daemon uses it only when the mirror refused,
+		// and what answers to it on the network is nobody we know.
+		hosts: map[string]bool{registry: true},
 		http: &http.Client{
 			Timeout:       30 * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
