@@ -59,6 +59,7 @@ func Start(ctx context.Context, config Config) (*ControlPlane, error) {
 
 func (p *ControlPlane) start(ctx, life context.Context) error {
 	c := p.config
+	stopping.Store(false)
 	logKubernetes(c.Log)
 	if err := ensureEncryption(filepath.Join(c.PKI.Dir, "encryption.yaml"), c.etcdDir()); err != nil {
 		return err
@@ -144,6 +145,7 @@ func (p *ControlPlane) AdminConfig() (*rest.Config, error) {
 // What runs on the nodes goes on.
 func (p *ControlPlane) Stop() {
 	p.stopped.Do(func() {
+		stopping.Store(true)
 		for i := len(p.parts) - 1; i >= 0; i-- {
 			t := p.parts[i]
 			t.cancel()

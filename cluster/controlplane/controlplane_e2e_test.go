@@ -11,14 +11,12 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 
 	"slipway.dev/cluster/pki"
 )
 
-// TestControlPlane starts a control plane in an empty directory, uses it, stops it and
-// finds everything again. Run it in a network namespace of its own with loopback up.
+// TestControlPlane starts a control plane in an empty directory, uses it as the parts
+// and people of a cluster do, and stops it. Run it in a network namespace of its own with loopback up.
 func TestControlPlane(t *testing.T) {
 	level := slog.LevelInfo
 	if os.Getenv("SLIPWAY_DEBUG") != "" {
@@ -41,14 +39,7 @@ func TestControlPlane(t *testing.T) {
 	_, err = Start(ctx, config)
 	require.ErrorContains(t, err, "in use by another server")
 
-	rc, err := cp.AdminConfig()
-	require.NoError(t, err)
-	client, err := kubernetes.NewForConfig(rc)
-	require.NoError(t, err)
-	eventually(t, "the default service account, which the controller manager makes", func() bool {
-		_, err := client.CoreV1().ServiceAccounts("default").Get(ctx, "default", metav1.GetOptions{})
-		return err == nil
-	})
+	useCluster(t, ctx, cp, files, dir)
 	t.Logf("controllers work after %s", time.Since(began))
 	select {
 	case err := <-cp.Failed():
@@ -58,6 +49,7 @@ func TestControlPlane(t *testing.T) {
 	began = time.Now()
 	cp.Stop()
 	t.Logf("stop took %s", time.Since(began))
+	encrypted(t, dir)
 }
 
 func eventually(t *testing.T, what string, ok func() bool) {

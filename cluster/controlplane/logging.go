@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -21,6 +22,10 @@ var noise = map[string]bool{
 	"Failed to ensure lease exists, will retry":                                            true,
 }
 
+// stopping says that Stop has begun: from then on every component complains of the
+// others' absence, and none of it matters.
+var stopping atomic.Bool
+
 // quiet passes warnings and errors on and turns information and noise into debug lines.
 type quiet struct{ slog.Handler }
 
@@ -30,7 +35,7 @@ func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = demote(r.Level)
-	if noise[r.Message] {
+	if noise[r.Message] || stopping.Load() {
 		r.Level = slog.LevelDebug
 	}
 	if !q.Handler.Enabled(ctx, r.Level) {
