@@ -1,0 +1,149 @@
+package joblog
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+var attempt = Attempt{Namespace: "default", Run: "shop-1", Job: "test", Number: 1}
+
+// pods prints lines; it breaks the stream after each of cuts.
+type pods struct {
+	mu    sync.Mutex
+	lines []string
+	cut   int
+	ended bool
+}
+
+func stamp(i int) string {
+	return time.Date(2026, 1, 2, 3, 4, 5, i/2*1000, time.UTC).Format(time.RFC3339Nano) // two lines share one stamp
+}
+
+func (p *pods) Stream(_ context.Context, _, _, _ string, since *metav1.Time) (io.ReadCloser, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.lines)
+	if p.cut > 0 && p.cut < n {
+		n = p.cut
+		p.cut = 0
+	} else {
+		p.ended = true
+	}
+	var b strings.Builder
+	for i, l := range p.lines[:n] {
+		fmt.Fprintf(&b, "%s %s\n", stamp(i), l)
+	}
+	return io.NopCloser(strings.NewReader(b.String())), nil
+}
+
+func (p *pods) Ended(context.Context, string, string, string) (bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ended, nil
+}
+
+func read(t *testing.T, s *Store, follow bool) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	r, err := s.Open(ctx, attempt, follow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	data, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestBrokenStreamIsResumedWithoutLossOrRepetition(t *testing.T) {
+	for cut := 1; cut < 5; cut++ {
+		s := NewStore(t.TempDir())
+		sealed := make(chan Attempt, 1)
+		c := &Collector{Store: s, Pods: &pods{lines: []string{"a", "b", "c", "c", ""}, cut: cut}, Log: slog.New(slog.DiscardHandler),
+			Sealed: func(a Attempt) { sealed <- a }}
+		c.Start(t.Context())
+		c.Follow(attempt, "pod", "step-job")
+		if got := read(t, s, true); got != "a\nb\nc\nc\n\n" {
+			t.Errorf("cut %d: %q", cut, got)
+		}
+		<-sealed
+		if !s.Sealed(attempt) || read(t, s, false) != "a\nb\nc\nc\n\n" {
+			t.Errorf("cut %d: not sealed", cut)
+		}
+		c.Wait()
+	}
+}
+
+func TestRestartContinuesInTheMiddleOfALine(t *testing.T) {
+	s := NewStore(t.TempDir())
+	w, err := s.append(attempt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.line([]byte(stamp(0) + " a\n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.file.WriteString(stamp(1) + " hal"); err != nil {
+		t.Fatal(err)
+	}
+	w.close()
+	c := &Collector{Store: s, Pods: &pods{lines: []string{"a", "half", "c"}}, Log: slog.New(slog.DiscardHandler)}
+	c.Start(t.Context())
+	c.Follow(attempt, "pod", "step-job")
+	if got := read(t, s, true); got != "a\nhalf\nc\n" {
+		t.Errorf("%q", got)
+	}
+	c.Wait()
+}
+
+func TestLogIsBoundedWithAClearLine(t *testing.T) {
+	s := NewStore(t.TempDir())
+	s.max = 200
+	var lines []string
+	for range 50 {
+		lines = append(lines, "0123456789")
+	}
+	c := &Collector{Store: s, Pods: &pods{lines: lines}, Log: slog.New(slog.DiscardHandler)}
+	c.Start(t.Context())
+	c.Follow(attempt, "pod", "step-job")
+	got := read(t, s, true)
+	if len(got) > 300 || strings.Count(got, "limited to 200 bytes") != 1 {
+		t.Errorf("%q", got)
+	}
+	c.Wait()
+}
+
+func TestSealWithoutAContainer(t *testing.T) {
+	s := NewStore(t.TempDir())
+	for range 2 {
+		if err := s.Seal(attempt, "the image cannot be pulled"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := read(t, s, true); got != "the image cannot be pulled\n" {
+		t.Errorf("%q", got)
+	}
+	if _, err := s.Open(t.Context(), Attempt{Namespace: "..", Run: "x", Job: "x", Number: 1}, false); err == nil {
+		t.Error("a name that leaves the directory was opened")
+	}
+}
+
+func FuzzSplit(f *testing.F) {
+	f.Add([]byte("2026-01-02T03:04:05.5Z text\n"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if _, text := split(line); len(text) > len(line) {
+			t.Fatal("longer")
+		}
+	})
+}
