@@ -13,7 +13,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,6 +39,7 @@ import (
 	"slipway.dev/cluster/pki"
 	"slipway.dev/cluster/preflight"
 	"slipway.dev/cluster/reset"
+	"slipway.dev/cluster/supervise"
 )
 
 const (
@@ -116,6 +119,7 @@ func TestNode(t *testing.T) {
 	}
 	n, err := node.Start(ctx, config)
 	require.NoError(t, err)
+	t.Cleanup(func() { _ = n.Stop(context.Background()) })
 	t.Logf("daemons ready after %s", time.Since(began))
 	rc, err := cp.AdminConfig()
 	require.NoError(t, err)
@@ -138,6 +142,15 @@ func TestNode(t *testing.T) {
 	before := podStatus(t, ctx, client)
 	build(t, ctx, n, dir)
 	require.Empty(t, check(ctx, dir), "preflight objects to our own daemons")
+
+	// Every daemon killed: they come back, the pod never notices.
+	for _, child := range n.State() {
+		require.NoError(t, syscall.Kill(child.PID, syscall.SIGKILL))
+	}
+	eventually(t, ctx, "daemons back", func() bool {
+		return !slices.ContainsFunc(n.State(), func(s supervise.State) bool { return s.Restarts == 0 || !s.Ready })
+	})
+	require.Equal(t, "hello", get(ctx, "http://"+svc.Spec.ClusterIP))
 
 	// A stop of every daemon and another start: the pod never notices.
 	require.NoError(t, n.Stop(ctx))

@@ -80,6 +80,7 @@ runtime_path = {{printf "%q" .Shim}}
 
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
 BinaryName = {{printf "%q" .Runc}}
+Root = {{printf "%q" .RuncRoot}}
 SystemdCgroup = false
 `
 
@@ -96,6 +97,10 @@ func (n Node) containerd() (string, error) {
 		Runc:   filepath.Join(n.BinDir, "runc"),
 	})
 }
+
+// RuncRoot is where runc keeps the state of containers, apart from other
+// containerds of the machine.
+func (n Node) RuncRoot() string { return filepath.Join(n.ContainerdState(), "runc") }
 
 // CNIBin is where the CNI plugins lie.
 func (n Node) CNIBin() string { return filepath.Join(n.BinDir, "cni") }
@@ -144,6 +149,7 @@ path = {{printf "%q" .Shim}}
 
 [worker.containerd.runtime.options]
 BinaryName = {{printf "%q" .Runc}}
+Root = {{printf "%q" .RuncRoot}}
 
 [frontend."dockerfile.v0"]
 enabled = true
