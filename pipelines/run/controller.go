@@ -275,6 +275,9 @@ func (c *Controller) follow(run *v1alpha1.Run, job *plan.Job, attempt int, tr *t
 	return true
 }
 
+// compilePatience is how long reading a commit is tried before the run fails.
+const compilePatience = time.Minute
+
 var errNoRepository = errors.New("the repository does not exist")
 
 // plan loads the run's plan, or compiles and stores it. Nil means that there is none:
@@ -305,6 +308,10 @@ func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, e
 		return nil, err
 	}
 	compiled, err := c.Compiler.Compile(ctx, run, repo)
+	if err != nil && time.Since(run.CreationTimestamp.Time) > compilePatience {
+		finish(run, v1alpha1.Failed, "the pipeline cannot be read: "+oneLine(err.Error()))
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("run %s: compile: %w", run.Name, err)
 	}

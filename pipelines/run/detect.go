@@ -1,0 +1,103 @@
+package run
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/detect"
+	"slipway.dev/pipelines/gitlab"
+	"slipway.dev/pipelines/plan"
+)
+
+// Source reads one commit of a repository.
+type Source interface {
+	Exists(ctx context.Context, namespace, repository, commit, path string) (bool, error)
+	File(ctx context.Context, namespace, repository, commit, path string) ([]byte, error)
+}
+
+// Detector is the Compiler that takes the repository's own pipeline file, or makes
+// the default pipeline from what is there.
+type Detector struct {
+	client.Client
+	Source Source
+	// Describe says what people want to know of a commit.
+	Describe func(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error)
+	// ServerURL is the front door's address as people know it.
+	ServerURL string
+}
+
+var _ Compiler = (*Detector)(nil)
+
+// VariablesSecret names the Secret whose keys every job of the repository gets as
+// variables, masked in its log.
+func VariablesSecret(repository string) string { return repository + "-ci-variables" }
+
+// Compile implements Compiler.
+func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository) (Compiled, error) {
+	spec := &run.Spec
+	in := gitlab.Context{
+		Ref: spec.Ref, Commit: spec.Commit, Before: spec.Before, Source: "push",
+		DefaultBranch: repo.Status.DefaultBranch, ProjectName: repo.Name, Namespace: repo.Namespace,
+		ServerURL: strings.TrimSuffix(d.ServerURL, "/"), RunID: run.Name, RunNumber: spec.Sequence, By: spec.By,
+	}
+	if repo.Spec.DefaultBranch != "" {
+		in.DefaultBranch = repo.Spec.DefaultBranch
+	}
+	in.Branch, _ = strings.CutPrefix(spec.Ref, "refs/heads/")
+	if tag, ok := strings.CutPrefix(spec.Ref, "refs/tags/"); ok {
+		in.Branch, in.Tag = "", tag
+	}
+	if spec.Cause == "manual" {
+		in.Source = "web"
+	}
+	for _, name := range slices.Sorted(maps.Keys(spec.Variables)) {
+		in.Variables = append(in.Variables, plan.Variable{Name: name, Value: spec.Variables[name], Raw: true})
+	}
+	var err error
+	if in.Message, in.Author, in.Time, err = d.Describe(ctx, run.Namespace, repo.Name, spec.Commit); err != nil {
+		return Compiled{}, err
+	}
+	if in.Secrets, err = d.secrets(ctx, run.Namespace, VariablesSecret(repo.Name)); err != nil {
+		return Compiled{}, err
+	}
+	p, problems, err := detect.Pipeline(tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}, repo.Spec.PipelineFile, in)
+	return Compiled{Plan: p, Problems: problems}, err
+}
+
+func (d *Detector) secrets(ctx context.Context, namespace, name string) ([]plan.SecretRef, error) {
+	secret := &corev1.Secret{}
+	err := d.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
+	if err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	var refs []plan.SecretRef
+	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
+		if plan.ValidName(key) {
+			refs = append(refs, plan.SecretRef{Variable: key, Secret: name, Key: key})
+		}
+	}
+	return refs, nil
+}
+
+// tree is one commit as detect wants it.
+type tree struct {
+	ctx                           context.Context
+	source                        Source
+	namespace, repository, commit string
+}
+
+func (t tree) Exists(path string) (bool, error) {
+	return t.source.Exists(t.ctx, t.namespace, t.repository, t.commit, path)
+}
+
+func (t tree) File(path string) ([]byte, error) {
+	return t.source.File(t.ctx, t.namespace, t.repository, t.commit, path)
+}
