@@ -118,7 +118,9 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 		return
 	}
 	if !tr.IsDone() {
-		js.Message = waitReason(cond.Reason, cond.Message)
+		if reported(js.Message) == "" {
+			js.Message = waitReason(cond.Reason, cond.Message)
+		}
 		return
 	}
 	var oom bool
