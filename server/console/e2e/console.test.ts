@@ -1,0 +1,197 @@
+// The page in real Chromium. Without SLIPWAY_URL it runs against the fixture beside
+// it; with SLIPWAY_URL and SLIPWAY_TOKEN against a running server, which must have
+// an application with two healthy releases and one finished run.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium, type BrowserContext, type Page } from "playwright-core";
+import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from "vitest";
+import { start, token as fixtureToken } from "./fixture";
+
+const real = process.env.SLIPWAY_URL;
+let base = real?.replace(/\/$/, "") ?? "";
+let token = process.env.SLIPWAY_TOKEN ?? "";
+let stop = async () => {};
+let profile = "";
+let context: BrowserContext;
+let page: Page;
+let faults: string[] = [];
+
+interface Named {
+  metadata: { name: string };
+}
+
+async function api<T>(path: string): Promise<T> {
+  const res = await context.request.get(`${base}/api/v1/namespaces/default/${path}`);
+  expect(res.status(), path).toBe(200);
+  return (await res.json()) as T;
+}
+
+beforeAll(async () => {
+  if (!real) {
+    const f = await start(fileURLToPath(new URL("../dist", import.meta.url)));
+    base = f.url;
+    token = fixtureToken;
+    stop = f.stop;
+  }
+  profile = await mkdtemp(join(tmpdir(), "slipway-console-"));
+  context = await chromium.launchPersistentContext(profile, {
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    ignoreHTTPSErrors: true,
+    locale: "en-US",
+    viewport: { width: 1280, height: 900 },
+  });
+  page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on("pageerror", (e) => faults.push(`error: ${e.message}`));
+  page.on("console", (m) => {
+    // A refused request is a line of the browser's own; the tests that make one look at the page.
+    if (m.type() === "error" && !m.text().includes("Failed to load resource")) faults.push(`console: ${m.text()}`);
+  });
+  await page.goto(`${base}/`);
+  await page.getByLabel("Token").fill("not-a-token");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("This token is not accepted.").waitFor();
+  await page.getByLabel("Token").fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign out" }).waitFor();
+});
+
+afterAll(async () => {
+  await context?.close();
+  await stop();
+  if (profile) await rm(profile, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  faults = [];
+});
+
+afterEach(async () => {
+  expect(faults).toEqual([]);
+  expect(await page.evaluate(() => "planted" in window)).toBe(false);
+});
+
+test("every page opens, live", async () => {
+  await page.getByText("live", { exact: true }).waitFor();
+  for (const name of ["Repositories", "Runs", "Applications", "Logs", "Status", "Overview"]) {
+    await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
+    await page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
+  }
+  await page.goto(`${base}/nothing-here`);
+  await page.getByText("There is nothing at this address.").waitFor();
+});
+
+test("a repository says how to clone it and push to it", async () => {
+  const { items } = await api<{ items: Named[] }>("repositories");
+  const name = items[0].metadata.name;
+  await page.goto(`${base}/repositories/${name}`);
+  await page.getByText(`git clone ${base}/git/${name}.git`).waitFor();
+});
+
+test("a run shows its graph, and a job its log; by keyboard too", async () => {
+  const { items } = await api<{ items: (Named & { status?: { jobs?: { name: string; attempt?: number; finishedAt?: string }[] } })[] }>("runs");
+  const run = items.find((r) => (r.status?.jobs ?? []).length > 1 && r.status?.jobs?.some((j) => j.finishedAt)) ?? items.find((r) => r.status?.jobs?.some((j) => j.finishedAt));
+  const job = run?.status?.jobs?.find((j) => j.finishedAt);
+  if (!run || !job) throw new Error("no run with a finished job on this server");
+  await page.goto(`${base}/runs`);
+  await page.getByRole("table", { name: "Runs" }).waitFor();
+  await page.goto(`${base}/runs/${run.metadata.name}`);
+  const node = page.locator(`.node[data-job="${job.name}"]`);
+  await node.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL((u) => u.searchParams.get("job") === job.name);
+  await page.getByRole("heading", { level: 2, name: job.name }).waitFor();
+  await page.locator(".lines li").first().waitFor();
+  expect(await page.locator(".lines li").count()).toBeLessThan(200);
+  const download = page.waitForEvent("download");
+  await page.getByRole("link", { name: "Download" }).click();
+  expect((await download).suggestedFilename()).toBe(`${run.metadata.name}-${job.name}.log`);
+});
+
+test("an application: chart, history, rollback that asks first, unpin", async () => {
+  const { items } = await api<{ items: Named[] }>("applications");
+  const wanted = process.env.SLIPWAY_APP ?? items[0].metadata.name;
+  await page.goto(`${base}/applications/${wanted}`);
+  await page.getByTestId("chart").locator("canvas").waitFor();
+  const history = page.getByRole("table", { name: "Releases" });
+  const button = history.getByRole("button", { name: /^Roll back to release/ }).last();
+  const label = (await button.getAttribute("aria-label")) ?? "";
+  await button.click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).click();
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  await button.click();
+  await page.getByRole("dialog").getByRole("button", { name: label }).click();
+  const number = label.replace(/\D/g, "");
+  await page.getByText(`Pinned to release ${number}: pushes do not change it.`).waitFor();
+  await page.getByRole("button", { name: "Unpin" }).click();
+  await page.getByText(`Pinned to release ${number}`).waitFor({ state: "detached" });
+});
+
+test("logs can be searched", async () => {
+  await page.goto(`${base}/logs`);
+  await page.getByLabel("Words to look for").fill("hello");
+  await page.getByRole("button", { name: "Search" }).click();
+  await page.waitForURL(/query=hello/);
+});
+
+test("Chinese, and dark", async () => {
+  await page.goto(`${base}/`);
+  await page.getByLabel("Language").selectOption("zh-CN");
+  await page.getByRole("heading", { level: 1, name: "概览" }).waitFor();
+  expect(await page.evaluate(() => document.documentElement.lang)).toBe("zh-CN");
+  await page.reload();
+  await page.getByRole("heading", { level: 1, name: "概览" }).waitFor();
+  await page.getByLabel("语言").selectOption("en");
+  await page.getByLabel("Appearance").selectOption("dark");
+  expect(await page.evaluate(() => getComputedStyle(document.body).backgroundColor)).toBe("rgb(13, 17, 23)");
+  await page.getByLabel("Appearance").selectOption("system");
+});
+
+test("readable on a phone", async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  for (const path of ["/", "/repositories", "/runs", "/applications", "/logs", "/status"]) {
+    await page.goto(`${base}${path}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(360);
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+});
+
+test("scripts and styles come from this server only, and nothing inline", async () => {
+  const csp = (await context.request.get(`${base}/`)).headers()["content-security-policy"];
+  expect(csp).toContain("default-src 'none'");
+  expect(csp).not.toContain("unsafe");
+});
+
+test.runIf(!real)("planted markup stays text everywhere", async () => {
+  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=unit", "/applications/hello", "/logs"]) {
+    await page.goto(`${base}${path}`);
+    await page.getByText("<img src=x").first().waitFor({ state: "attached" });
+    expect(await page.locator("img").count(), path).toBe(0);
+  }
+  await page.goto(`${base}/runs/hello-1201`);
+  await page.getByText(".gitlab-ci.yml:7:3").waitFor();
+});
+
+test.runIf(!real)("thousands of rows: pages, filter, and a search in a long log", async () => {
+  await page.goto(`${base}/runs`);
+  await page.getByText("1–50 of 1202").waitFor();
+  await page.getByLabel("Filter").fill("hello-777");
+  await page.getByRole("link", { name: "hello-777" }).waitFor();
+  expect(await page.locator("tbody tr").count()).toBe(1);
+  await page.goto(`${base}/runs/hello-1202?job=build`);
+  await page.getByText("line 5000").waitFor(); // followed to the end
+  await page.locator(".log").getByLabel("Search").fill("needle");
+  await page.keyboard.press("Enter");
+  await page.locator("li.hit mark").waitFor();
+});
+
+test("signing out ends the session", async () => {
+  await page.goto(`${base}/`);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("button", { name: "Sign in" }).waitFor();
+  expect((await context.request.get(`${base}/api/v1/whoami`)).status()).toBe(401);
+});

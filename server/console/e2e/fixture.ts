@@ -1,0 +1,167 @@
+// A small server with made-up data, for the browser tests to run without a cluster
+// and for `npm run dev`. It speaks as much of /api/v1 as the page asks for.
+import { readFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { extname, join, normalize } from "node:path";
+import type { AddressInfo } from "node:net";
+
+export const token = "fixture-token";
+export const planted = `<img src=x onerror="window.planted=1"><script>window.planted=1</script>`;
+
+// The policy of console.go, so that what it forbids fails here too.
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; " +
+  "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+const ns = "/api/v1/namespaces/default";
+let version = 100;
+const at = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+const meta = (name: string, minutes = 10) => ({ name, namespace: "default", resourceVersion: String(++version), creationTimestamp: at(minutes) });
+const commit = (n: number) => String(n).repeat(40).slice(0, 40);
+
+type Object_ = { metadata: { name: string; resourceVersion: string } } & Record<string, unknown>;
+
+function data() {
+  const job = (name: string, phase: string, needs: string[] = [], more = {}) => ({
+    name, phase, needs, stage: "stage", attempt: phase === "Pending" ? 0 : 1,
+    ...(phase === "Pending" ? {} : { startedAt: at(5) }),
+    ...(phase === "Succeeded" || phase === "Failed" ? { finishedAt: at(4) } : {}),
+    ...more,
+  });
+  const run = (n: number, status: object) => ({
+    metadata: meta(`hello-${n}`, 2000 - n),
+    spec: { repository: "hello", commit: commit(n % 10), ref: n % 2 ? "refs/heads/main" : `refs/heads/${planted}`, sequence: n, cause: "push", by: "ann" },
+    status,
+  });
+  const runs: Object_[] = [];
+  for (let n = 1; n <= 1200; n++) {
+    runs.push(run(n, { phase: "Succeeded", pipeline: "default", startedAt: at(2000 - n), finishedAt: at(1999 - n), jobs: [job("build", "Succeeded")] }));
+  }
+  runs.push(run(1201, { phase: "Failed", pipeline: ".gitlab-ci.yml", message: "the pipeline file was refused", problems: [{ file: ".gitlab-ci.yml", line: 7, column: 3, rule: "unknown-key", message: `unknown key "scrpt" ${planted}`, hint: "did you mean script?" }] }));
+  runs.push(run(1202, {
+    phase: "Running", pipeline: ".gitlab-ci.yml", startedAt: at(5),
+    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"]), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true })],
+  }));
+  const release = (n: number, result: string, more = {}) => ({
+    metadata: meta(`hello-${n}`, 60 - n * 10),
+    spec: { application: "hello", number: n, desired: { commit: commit(n), sequence: n }, subject: `version ${n} ${planted}`, author: "Ann" },
+    status: { result, startedAt: at(60 - n * 10), finishedAt: at(59 - n * 10), ...more },
+  });
+  return {
+    repositories: [{ metadata: meta("hello", 3000), spec: {}, status: { defaultBranch: "main", sequence: 1202, refs: { "refs/heads/main": { commit: commit(3), sequence: 1202, seen: at(5), via: "push", by: "ann" } }, conditions: [{ type: "Ready", status: "True", message: "hosted here" }] } }] as Object_[],
+    runs,
+    applications: [{
+      metadata: meta("hello", 3000),
+      spec: { source: { repository: "hello" }, sync: "pipeline", desired: { commit: commit(3), sequence: 3 }, pin: 0 },
+      status: { current: 2, healthy: 2, last: 3, health: "Healthy", sync: "Failed", message: "release 3 failed; release 2 is back", addresses: ["http://127.0.0.1:30080"], inventory: [{ group: "apps", version: "v1", kind: "Deployment", namespace: "default", name: "hello", health: "Current" }, { version: "v1", kind: "Service", namespace: "default", name: "hello", health: "Current" }] },
+    }],
+    releases: [release(3, "Failed", { reason: "readiness probe of Deployment/hello failed", rolledBackTo: 2, evidence: [{ kind: "event", object: "Pod/hello-1", text: `Readiness probe failed ${planted}` }] }), release(2, "Healthy"), release(1, "Healthy")] as Object_[],
+  };
+}
+
+function log(job: string): string {
+  if (job !== "build") return `$ make ${job}\n\x1b[31mred\x1b[0m and ${planted}\n`;
+  return Array.from({ length: 5000 }, (_, i) => `line ${i + 1}${i === 4321 ? " needle" : ""}`).join("\n") + "\n";
+}
+
+export async function start(dist: string, port = 0): Promise<{ url: string; stop: () => Promise<void> }> {
+  const state = data();
+  const streams = new Set<ServerResponse>();
+  const tell = (kind: string, object: unknown) => {
+    for (const s of streams) s.write(`data: ${JSON.stringify({ kind, type: "MODIFIED", object })}\n\n`);
+  };
+  const json = (res: ServerResponse, body: unknown, code = 200) => {
+    res.writeHead(code, { "Content-Type": "application/json" });
+    res.end(JSON.stringify(body));
+  };
+  const body = async (req: IncomingMessage) => {
+    let text = "";
+    for await (const chunk of req) text += chunk;
+    return text ? (JSON.parse(text) as Record<string, unknown>) : {};
+  };
+
+  async function api(req: IncomingMessage, res: ServerResponse, url: URL): Promise<void> {
+    const path = decodeURIComponent(url.pathname);
+    if (path === "/api/v1/session" && req.method === "POST") {
+      if ((await body(req)).token !== token) return json(res, { error: { message: "unauthorized" } }, 401);
+      res.setHeader("Set-Cookie", "slipway_session=yes; Path=/; HttpOnly; SameSite=Strict");
+      return json(res, { name: "admin" });
+    }
+    if (!req.headers.cookie?.includes("slipway_session=yes")) return json(res, { error: { message: "unauthorized" } }, 401);
+    if (path === "/api/v1/session") {
+      res.setHeader("Set-Cookie", "slipway_session=; Path=/; Max-Age=0");
+      res.writeHead(204).end();
+      return;
+    }
+    if (path === "/api/v1/whoami") return json(res, { name: "admin" });
+    if (path === "/api/v1/status") return json(res, { ready: true, components: [{ name: "apiserver", ready: true, message: "v1.37.2", since: at(60) }] });
+    if (path.startsWith("/prometheus/")) {
+      const [from, to, step] = ["start", "end", "step"].map((k) => Number(url.searchParams.get(k)));
+      const values = [];
+      for (let x = from; x <= to; x += step) values.push([x, String(0.2 + 0.1 * Math.sin(x / 300))]);
+      return json(res, { status: "success", data: { resultType: "matrix", result: [{ metric: {}, values }] } });
+    }
+    if (path === `${ns}/watch`) {
+      res.writeHead(200, { "Content-Type": "text/event-stream" });
+      for (const o of state.applications) res.write(`data: ${JSON.stringify({ kind: "Application", type: "ADDED", object: o })}\n\n`);
+      streams.add(res);
+      req.on("close", () => streams.delete(res));
+      return;
+    }
+    if (path === `${ns}/logs`) {
+      res.writeHead(200, { "Content-Type": "application/x-ndjson" });
+      res.end(`${JSON.stringify({ _time: at(1), _msg: `\x1b[32mhello\x1b[0m ${planted}`, pod: "hello-1", container: "hello" })}\n`);
+      return;
+    }
+    const m = new RegExp(`^${ns}/(repositories|runs|applications)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
+    if (!m) return json(res, { error: { message: `no route ${path}` } }, 404);
+    const [, kind, name, rest] = m;
+    const items: Object_[] = state[kind as "runs"];
+    if (!name) return json(res, { items });
+    const object = items.find((o) => o.metadata.name === name);
+    if (!object) return json(res, { error: { message: `${kind} "${name}" not found` } }, 404);
+    if (!rest) return json(res, object);
+    if (rest === "releases") return json(res, { items: state.releases });
+    if (rest === "diff") return res.end("--- live\n+++ desired\n-a\n+b\n") as unknown as void;
+    const l = /^jobs\/(.+)\/log$/.exec(rest);
+    if (l) {
+      res.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
+      res.end(log(l[1]));
+      return;
+    }
+    if (kind === "applications" && (rest === "rollback" || rest === "unpin")) {
+      const app = state.applications[0];
+      const release = rest === "rollback" ? Number((await body(req)).release) : 0;
+      app.spec.pin = release;
+      app.status.sync = release ? "Pinned" : "Synced";
+      if (release) app.status.current = release;
+      app.metadata.resourceVersion = String(++version);
+      tell("Application", app);
+    }
+    res.writeHead(204).end();
+  }
+
+  async function file(res: ServerResponse, path: string): Promise<void> {
+    const types: Record<string, string> = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html; charset=utf-8" };
+    const name = extname(path) in types ? path : "/index.html";
+    res.writeHead(200, { "Content-Type": types[extname(name)], "Content-Security-Policy": policy });
+    res.end(await readFile(join(dist, normalize(name))));
+  }
+
+  const server: Server = createServer((req, res) => {
+    const url = new URL(req.url ?? "/", "http://localhost");
+    const done = url.pathname.startsWith("/api/") || url.pathname.startsWith("/prometheus/") ? api(req, res, url) : file(res, url.pathname);
+    done.catch((e: unknown) => {
+      if (!res.headersSent) res.writeHead(500);
+      res.end(String(e));
+    });
+  });
+  await new Promise<void>((ok) => server.listen(port, "127.0.0.1", ok));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    stop: async () => {
+      server.closeAllConnections();
+      await new Promise((ok) => server.close(ok));
+    },
+  };
+}

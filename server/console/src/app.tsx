@@ -1,0 +1,136 @@
+// The frame of the page: who is signed in, where one can go, and what is shown.
+import { useEffect, useState } from "preact/hooks";
+import { language, setLanguage, t, useLanguage, type Language } from "./i18n";
+import { get, remove, whenSessionEnds } from "./lib/api";
+import { Link, to, usePlace, type Place } from "./lib/router";
+import { connect, disconnect, useStore } from "./lib/store";
+import { setTheme, theme, type Theme } from "./lib/theme";
+import { Empty } from "./lib/ui";
+import { ApplicationPage } from "./pages/application";
+import { Applications } from "./pages/applications";
+import { Login } from "./pages/login";
+import { Logs } from "./pages/logs";
+import { Overview } from "./pages/overview";
+import { Repositories, RepositoryPage } from "./pages/repositories";
+import { RunPage } from "./pages/run";
+import { Runs } from "./pages/runs";
+import { StatusPage } from "./pages/status";
+
+interface User {
+  name: string;
+}
+
+export function App() {
+  useLanguage();
+  const [user, setUser] = useState<User | null | undefined>();
+  useEffect(() => {
+    whenSessionEnds(() => {
+      disconnect();
+      setUser(null);
+    });
+    get<User>("/api/v1/whoami").then(setUser, () => setUser(null));
+  }, []);
+  useEffect(() => {
+    if (user) connect();
+  }, [user]);
+  if (user === undefined) return <Empty>{t("loading")}</Empty>;
+  if (user === null) return <Login signedIn={setUser} />;
+  return <Frame user={user} leave={() => setUser(null)} />;
+}
+
+const sections = ["repositories", "runs", "applications", "logs", "status"] as const;
+
+function Frame({ user, leave }: { user: User; leave: () => void }) {
+  const place = usePlace();
+  const store = useStore();
+  const section = place.parts[0] ?? "overview";
+  const signOut = async () => {
+    disconnect();
+    await remove("/api/v1/session").catch(() => undefined);
+    leave();
+  };
+  useEffect(() => {
+    const name = place.parts[1] ?? ((sections as readonly string[]).includes(section) ? t(section as (typeof sections)[number]) : t("overview"));
+    document.title = `${name} · Slipway`;
+  }, [place, language()]);
+  return (
+    <>
+      <a class="skip" href="#main">
+        {t("skip")}
+      </a>
+      <header>
+        <Link href="/" class="brand">
+          Slipway
+        </Link>
+        <nav aria-label={t("menu")}>
+          <Link href="/" aria-current={section === "overview" ? "page" : undefined}>
+            {t("overview")}
+          </Link>
+          {sections.map((s) => (
+            <Link key={s} href={to(s)} aria-current={section === s ? "page" : undefined}>
+              {t(s)}
+            </Link>
+          ))}
+        </nav>
+        <div class="row settings">
+          <span class={store.live ? "pulse on" : "pulse"} role="status">
+            {store.live ? t("live") : t("reconnecting")}
+          </span>
+          <Settings />
+          <span class="user">{user.name}</span>
+          <button type="button" onClick={signOut}>
+            {t("signOut")}
+          </button>
+        </div>
+      </header>
+      <main id="main" tabIndex={-1}>
+        <Page place={place} />
+      </main>
+    </>
+  );
+}
+
+export function Settings() {
+  const lang = useLanguage();
+  const [mode, setMode] = useState<Theme>(theme());
+  return (
+    <>
+      <select aria-label={t("language")} value={lang} onChange={(e) => setLanguage(e.currentTarget.value as Language)}>
+        <option value="en">English</option>
+        <option value="zh-CN">简体中文</option>
+      </select>
+      <select
+        aria-label={t("theme")}
+        value={mode}
+        onChange={(e) => {
+          const m = e.currentTarget.value as Theme;
+          setTheme(m);
+          setMode(m);
+        }}
+      >
+        <option value="system">{t("themeSystem")}</option>
+        <option value="light">{t("themeLight")}</option>
+        <option value="dark">{t("themeDark")}</option>
+      </select>
+    </>
+  );
+}
+
+function Page({ place }: { place: Place }) {
+  const [section, name] = place.parts;
+  switch (place.parts.length === 0 ? "overview" : section) {
+    case "overview":
+      return <Overview />;
+    case "repositories":
+      return name ? <RepositoryPage key={name} name={name} /> : <Repositories />;
+    case "runs":
+      return name ? <RunPage key={name} name={name} job={place.query.get("job") ?? undefined} /> : <Runs />;
+    case "applications":
+      return name ? <ApplicationPage key={name} name={name} /> : <Applications />;
+    case "logs":
+      return <Logs query={place.query.get("query") ?? ""} />;
+    case "status":
+      return <StatusPage />;
+  }
+  return <Empty>{t("notFound")}</Empty>;
+}

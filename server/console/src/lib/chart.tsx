@@ -1,0 +1,175 @@
+// One measured line of an application, with its releases marked on it.
+import { useEffect, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import { language, t } from "../i18n";
+import type { Application, Release } from "../types";
+import { get, namespace } from "./api";
+import { bytes } from "./format";
+import { Problem } from "./ui";
+
+type Measure = "cpu" | "memory";
+
+const ranges = { lastHour: 3600, last6Hours: 6 * 3600, lastDay: 24 * 3600 } as const;
+type Range = keyof typeof ranges;
+
+const workloads = new Set(["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "Pod"]);
+
+/** pods is the pattern of the names that the application's pods have; null without any. */
+export function pods(app: Application): { namespace: string; pattern: string } | null {
+  const mine = (app.status?.inventory ?? []).filter((o) => workloads.has(o.kind));
+  if (!mine.length) return null;
+  const home = app.spec.namespace || app.metadata.namespace || namespace;
+  const names = mine.map((o) => o.name.replace(/[^a-z0-9-]/g, "."));
+  return { namespace: mine[0].namespace || home, pattern: `(${names.join("|")})(-.+)?` };
+}
+
+export function query(app: Application, measure: Measure): string | null {
+  const p = pods(app);
+  if (!p) return null;
+  const select = `{namespace=${JSON.stringify(p.namespace)},pod=~${JSON.stringify(p.pattern)},container!=""}`;
+  return measure === "cpu"
+    ? `sum(rate(container_cpu_usage_seconds_total${select}[2m]))`
+    : `sum(container_memory_working_set_bytes${select})`;
+}
+
+interface Answer {
+  data?: { result?: { values: [number, string][] }[] };
+}
+
+async function load(app: Application, measure: Measure, seconds: number, signal: AbortSignal): Promise<uPlot.AlignedData> {
+  const q = query(app, measure);
+  const end = Math.floor(Date.now() / 1000);
+  const start = end - seconds;
+  if (!q) return [[start, end], [null, null]];
+  const step = Math.max(15, Math.round(seconds / 240));
+  const params = new URLSearchParams({ query: q, start: String(start), end: String(end), step: String(step) });
+  const a = await get<Answer>(`/prometheus/api/v1/query_range?${params}`, signal);
+  const have = new Map((a.data?.result?.[0]?.values ?? []).map(([at, v]) => [Math.round((at - start) / step), Number(v)]));
+  const xs: number[] = [];
+  const ys: (number | null)[] = [];
+  for (let i = 0; start + i * step <= end; i++) {
+    xs.push(start + i * step);
+    ys.push(have.get(i) ?? null);
+  }
+  return [xs, ys];
+}
+
+function colour(name: string): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** marks draws one line for each release within the range, red for a failed one. */
+function marks(releases: () => Release[]): uPlot.Plugin {
+  return {
+    hooks: {
+      draw: (u) => {
+        const { ctx, bbox } = u;
+        ctx.save();
+        ctx.font = `${11 * devicePixelRatio}px sans-serif`;
+        ctx.textAlign = "left";
+        ctx.textBaseline = "alphabetic";
+        ctx.lineWidth = devicePixelRatio;
+        ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+        for (const r of releases()) {
+          const at = Date.parse(r.status?.startedAt ?? r.metadata.creationTimestamp ?? "") / 1000;
+          if (!(at >= (u.scales.x.min ?? 0) && at <= (u.scales.x.max ?? 0))) continue;
+          const x = u.valToPos(at, "x", true);
+          ctx.strokeStyle = ctx.fillStyle = colour(r.status?.result === "Failed" ? "--bad" : "--accent");
+          ctx.beginPath();
+          ctx.moveTo(x, bbox.top);
+          ctx.lineTo(x, bbox.top + bbox.height);
+          ctx.stroke();
+          ctx.fillText(`#${r.spec.number}`, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+        }
+        ctx.restore();
+      },
+    },
+  };
+}
+
+export function Chart({ app, releases }: { app: Application; releases: Release[] }) {
+  const [measure, setMeasure] = useState<Measure>("cpu");
+  const [range, setRange] = useState<Range>("lastHour");
+  const [error, setError] = useState<unknown>();
+  const [none, setNone] = useState(false);
+  const holder = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot>();
+  const current = useRef(releases);
+  current.current = releases;
+  const what = pods(app)?.pattern;
+
+  useEffect(() => {
+    const parent = holder.current;
+    if (!parent) return;
+    const abort = new AbortController();
+    const value = (v: number) => (measure === "cpu" ? v.toPrecision(3) : bytes(v));
+    const axis = { stroke: () => colour("--text-soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false } };
+    const time = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" });
+    const u = new uPlot(
+      {
+        width: parent.clientWidth || 600,
+        height: 220,
+        legend: { show: false },
+        cursor: { y: false },
+        scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
+        axes: [
+          { ...axis, values: (_u, v) => v.map((x) => time.format(new Date(x * 1000))) },
+          { ...axis, size: 76, values: (_u, v) => v.map(value) },
+        ],
+        series: [{}, { stroke: () => colour("--accent"), width: 2, fill: () => colour("--accent-soft"), spanGaps: false }],
+        plugins: [marks(() => current.current)],
+      },
+      [[], []],
+      parent,
+    );
+    plot.current = u;
+    const refresh = async () => {
+      try {
+        const data = await load(app, measure, ranges[range], abort.signal);
+        setNone(!(data[1] as (number | null)[]).some((v) => v !== null));
+        u.setData(data);
+        setError(undefined);
+      } catch (e) {
+        if (!abort.signal.aborted) setError(e);
+      }
+    };
+    void refresh();
+    const id = window.setInterval(refresh, 15_000);
+    const size = new ResizeObserver(() => u.setSize({ width: parent.clientWidth, height: 220 }));
+    size.observe(parent);
+    return () => {
+      abort.abort();
+      window.clearInterval(id);
+      size.disconnect();
+      u.destroy();
+      plot.current = undefined;
+    };
+  }, [app.metadata.name, what, measure, range, language()]);
+  useEffect(() => plot.current?.redraw(false), [releases.length]);
+
+  const label = measure === "cpu" ? t("chartCpu") : t("chartMemory");
+  return (
+    <section class="panel" data-testid="chart">
+      <div class="row tools">
+        <div class="row" role="group" aria-label={label}>
+          {(["cpu", "memory"] as const).map((m) => (
+            <button key={m} type="button" aria-pressed={m === measure} onClick={() => setMeasure(m)}>
+              {m === "cpu" ? t("chartCpu") : t("chartMemory")}
+            </button>
+          ))}
+        </div>
+        <select aria-label={t("chartRange")} value={range} onChange={(e) => setRange(e.currentTarget.value as Range)}>
+          {(Object.keys(ranges) as Range[]).map((r) => (
+            <option key={r} value={r}>
+              {t(r)}
+            </option>
+          ))}
+        </select>
+        <span class="hint">{t("chartDeploys")}</span>
+      </div>
+      <Problem error={error} />
+      {none ? <p class="hint">{t("chartNone")}</p> : null}
+      <div ref={holder} class="chart" role="img" aria-label={label} />
+    </section>
+  );
+}

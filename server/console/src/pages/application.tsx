@@ -1,0 +1,176 @@
+import { useEffect, useState } from "preact/hooks";
+import { t } from "../i18n";
+import { ApiError, get, path, post, raw } from "../lib/api";
+import { Chart } from "../lib/chart";
+import { short, span } from "../lib/format";
+import { Link, to } from "../lib/router";
+import { put, replace, useStore } from "../lib/store";
+import { Action, Ago, Confirm, Empty, Problem, State, Table, useNow, type Column } from "../lib/ui";
+import type { Application, ObjectReference, Release } from "../types";
+import { Addresses } from "./applications";
+import { Fact } from "./run";
+
+export function ApplicationPage({ name }: { name: string }) {
+  const store = useStore();
+  const app = store.one("Application", name);
+  const releases = store
+    .all("Release")
+    .filter((r) => r.spec.application === name)
+    .sort((a, b) => b.spec.number - a.spec.number);
+  const [error, setError] = useState<unknown>();
+  const [asked, ask] = useState<Release>();
+  useEffect(() => {
+    const fail = (e: unknown) => setError(e instanceof ApiError && e.status === 404 ? new Error(t("gone", { name })) : e);
+    get<Application>(path("Application", name)).then((a) => put("Application", a), fail);
+    get<{ items: Release[] | null }>(path("Application", name, "releases")).then(
+      (l) => replace("Release", l.items ?? [], (r) => r.spec.application === name),
+      fail,
+    );
+  }, [name]);
+  if (!app) return error ? <Problem error={error} /> : <Empty>{t("loading")}</Empty>;
+  const st = app.status ?? {};
+  return (
+    <>
+      <div class="row head">
+        <h1>{name}</h1>
+        <State value={st.health ?? "Unknown"} />
+        <State value={st.sync ?? "Unknown"} />
+        <span class="fill" />
+        <Action label={t("retry")} run={() => post(path("Application", name, "sync"))} />
+      </div>
+      {app.spec.pin ? (
+        <div class="notice warn row" role="status">
+          {t("pinnedTo", { n: app.spec.pin })} <Action label={t("unpin")} run={() => post(path("Application", name, "unpin"))} />
+        </div>
+      ) : null}
+      {st.message ? <p class={`notice ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>{st.message}</p> : null}
+      <dl class="facts">
+        <Fact name={t("release")}>{st.current || ""}</Fact>
+        <Fact name={t("commit")}>{app.spec.desired ? <code title={app.spec.desired.commit}>{short(app.spec.desired.commit)}</code> : null}</Fact>
+        <Fact name={t("repository")}>
+          <Link href={to("repositories", app.spec.source.repository)}>{app.spec.source.repository}</Link>
+        </Fact>
+        <Fact name={t("sync")}>{app.spec.sync}</Fact>
+        <Fact name={t("addresses")}>{st.addresses?.length ? <Addresses list={st.addresses} /> : null}</Fact>
+      </dl>
+      <Chart app={app} releases={releases} />
+      <section>
+        <h2>{t("releases")}</h2>
+        {releases.length ? <Releases app={app} releases={releases} ask={ask} /> : <Empty>{t("noReleases")}</Empty>}
+      </section>
+      <section>
+        <h2>{t("objects")}</h2>
+        <Objects list={st.inventory ?? []} />
+        <Diff name={name} />
+      </section>
+      {asked ? (
+        <Confirm
+          question={t("rollbackAsk", { n: asked.spec.number, commit: short(asked.spec.desired.commit) })}
+          yes={t("rollbackTo", { n: asked.spec.number })}
+          run={() => post(path("Application", name, "rollback"), { release: asked.spec.number })}
+          close={() => ask(undefined)}
+        />
+      ) : null}
+    </>
+  );
+}
+
+function Releases({ app, releases, ask }: { app: Application; releases: Release[]; ask: (r: Release) => void }) {
+  const now = useNow(releases.some((r) => r.status?.result === "Progressing"));
+  const current = app.status?.current;
+  const columns: Column<Release>[] = [
+    {
+      head: t("release"),
+      cell: (r) => (
+        <>
+          #{r.spec.number} {r.spec.number === current ? <span class="tag">{t("current")}</span> : null}
+        </>
+      ),
+    },
+    { head: t("result"), cell: (r) => <State value={r.status?.result ?? "Pending"} /> },
+    {
+      head: t("commit"),
+      cell: (r) => (
+        <>
+          <code title={r.spec.desired.commit}>{short(r.spec.desired.commit)}</code> <span class="clip">{r.spec.subject}</span>
+          <Why release={r} />
+        </>
+      ),
+    },
+    { head: t("author"), cell: (r) => r.spec.author ?? r.spec.desired.by ?? "", wide: true },
+    { head: t("duration"), cell: (r) => span(r.status?.startedAt, r.status?.finishedAt, now), wide: true },
+    { head: t("age"), cell: (r) => <Ago time={r.metadata.creationTimestamp} />, wide: true },
+    {
+      head: "",
+      cell: (r) =>
+        r.status?.result === "Healthy" && (r.spec.number !== current || app.spec.pin !== r.spec.number) ? (
+          <button type="button" aria-label={t("rollbackTo", { n: r.spec.number })} onClick={() => ask(r)}>
+            {t("rollback")}
+          </button>
+        ) : null,
+    },
+  ];
+  return (
+    <Table
+      label={t("releases")}
+      rows={releases}
+      columns={columns}
+      id={(r) => r.metadata.name}
+      text={(r) => `#${r.spec.number} ${r.spec.desired.commit} ${r.spec.subject ?? ""} ${r.spec.author ?? ""} ${r.status?.result ?? ""}`}
+    />
+  );
+}
+
+/** Why says what went wrong, with what was seen before anything was undone. */
+function Why({ release }: { release: Release }) {
+  const st = release.status;
+  if (!st?.reason && !st?.evidence?.length) return null;
+  return (
+    <details open={st.result === "Failed" && !st.evidence?.length}>
+      <summary>
+        {st.reason || t("evidence")}
+        {st.rolledBackTo ? ` · ${t("putBack", { n: st.rolledBackTo })}` : ""}
+      </summary>
+      <ul class="evidence" aria-label={t("evidence")}>
+        {(st.evidence ?? []).map((e, i) => (
+          <li key={i}>
+            <span class="tag">{e.kind}</span> {e.object}
+            <pre>{e.text}</pre>
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Objects({ list }: { list: ObjectReference[] }) {
+  const columns: Column<ObjectReference>[] = [
+    { head: t("kind"), cell: (o) => o.kind },
+    { head: t("name"), cell: (o) => o.name },
+    { head: t("health"), cell: (o) => <State value={o.health ?? "Unknown"} /> },
+    { head: t("message"), cell: (o) => o.message ?? "", wide: true },
+  ];
+  const id = (o: ObjectReference) => `${o.group ?? ""}/${o.kind}/${o.namespace ?? ""}/${o.name}`;
+  return <Table label={t("objects")} rows={list} columns={columns} id={id} text={id} />;
+}
+
+function Diff({ name }: { name: string }) {
+  const [text, setText] = useState<string>();
+  return (
+    <details class="diff">
+      <summary>{t("changes")}</summary>
+      <Action label={t("showDiff")} run={async () => setText(await (await raw(path("Application", name, "diff"))).text())} />
+      {text === undefined ? null : text.trim() ? (
+        <pre tabIndex={0}>
+          {text.split("\n").map((l, i) => (
+            <span key={i} class={l.startsWith("+") ? "added" : l.startsWith("-") ? "removed" : undefined}>
+              {`${l}\n`}
+            </span>
+          ))}
+        </pre>
+      ) : (
+        <p>{t("noDiff")}</p>
+      )}
+    </details>
+  );
+}

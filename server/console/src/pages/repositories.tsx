@@ -1,0 +1,115 @@
+import { t } from "../i18n";
+import { path, post } from "../lib/api";
+import { refName, short } from "../lib/format";
+import { go, Link, to } from "../lib/router";
+import { put, useStore } from "../lib/store";
+import { Action, Ago, Copy, Empty, State, Table, type Column } from "../lib/ui";
+import type { RefStatus, Repository, Run } from "../types";
+import { newestFirst, RunTable } from "./runs";
+
+function address(name: string): string {
+  return `${location.origin}/git/${name}.git`;
+}
+
+export function Welcome() {
+  return (
+    <section class="panel">
+      <h2>{t("pushNew")}</h2>
+      <p>{t("noRepositories")}</p>
+      <Copy text={`git remote add slipway ${address("my-app")}\ngit push slipway main`} />
+      <p class="hint">{t("pushHint")}</p>
+    </section>
+  );
+}
+
+function condition(r: Repository): { state: string; message?: string } {
+  const c = r.status?.conditions?.find((x) => x.type === "Ready");
+  if (!c) return { state: "Pending" };
+  return { state: c.status === "True" ? "Healthy" : "Failed", message: c.message };
+}
+
+export function Repositories() {
+  const store = useStore();
+  const rows = store.all("Repository").sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
+  const columns: Column<Repository>[] = [
+    { head: t("name"), cell: (r) => <Link href={to("repositories", r.metadata.name)}>{r.metadata.name}</Link> },
+    { head: t("phase"), cell: (r) => <State value={condition(r).state} /> },
+    { head: t("source"), cell: (r) => r.spec?.url ?? t("hosted"), wide: true },
+    { head: t("branch"), cell: (r) => r.status?.defaultBranch ?? "" },
+    {
+      head: t("updated"),
+      cell: (r) => <Ago time={Object.values(r.status?.refs ?? {}).reduce<string | undefined>((m, x) => (!m || x.seen > m ? x.seen : m), undefined)} />,
+    },
+  ];
+  if (!store.loaded("Repository")) return <Empty>{t("loading")}</Empty>;
+  return (
+    <>
+      <h1>{t("repositories")}</h1>
+      {rows.length ? <Table label={t("repositories")} rows={rows} columns={columns} id={(r) => r.metadata.name} text={(r) => `${r.metadata.name} ${r.spec?.url ?? ""}`} /> : null}
+      <Welcome />
+    </>
+  );
+}
+
+export function RepositoryPage({ name }: { name: string }) {
+  const store = useStore();
+  const r = store.one("Repository", name);
+  if (!r) return <Empty>{store.loaded("Repository") ? t("gone", { name }) : t("loading")}</Empty>;
+  const { state, message } = condition(r);
+  const refs = Object.entries(r.status?.refs ?? {}).sort(([, a], [, b]) => b.sequence - a.sequence);
+  const main = r.status?.defaultBranch ?? "main";
+  const start = async (ref: string) => {
+    const run = await post<Run>(path("Run"), { repository: name, ref });
+    put("Run", run);
+    go(to("runs", run.metadata.name));
+  };
+  const columns: Column<[string, RefStatus]>[] = [
+    {
+      head: t("branch"),
+      cell: ([ref]) => (
+        <>
+          {refName(ref)} {ref === `refs/heads/${r.status?.defaultBranch}` ? <span class="tag">{t("defaultBranch")}</span> : null}
+        </>
+      ),
+    },
+    { head: t("commit"), cell: ([, s]) => <code title={s.commit}>{short(s.commit)}</code> },
+    { head: t("by"), cell: ([, s]) => [s.via, s.by].filter(Boolean).join(" · "), wide: true },
+    { head: t("updated"), cell: ([, s]) => <Ago time={s.seen} /> },
+    { head: "", cell: ([ref]) => <Action label={t("startRun")} run={() => start(ref)} /> },
+  ];
+  const runs = newestFirst(store.all("Run").filter((x) => x.spec.repository === name));
+  return (
+    <>
+      <div class="row head">
+        <h1>{name}</h1>
+        <State value={state} />
+        <span class="fill" />
+        {r.spec?.url ? <Action label={t("syncNow")} run={() => post(path("Repository", name, "sync"))} /> : null}
+      </div>
+      {message ? <p class={`notice ${state === "Failed" ? "bad" : ""}`}>{message}</p> : null}
+      <section class="panel">
+        <h2>{t("cloneIt")}</h2>
+        <Copy text={`git clone ${address(name)}`} />
+        {r.spec?.url ? (
+          <p class="hint">
+            {r.spec.url} {r.status?.lastPolled ? <Ago time={r.status.lastPolled} /> : null}
+          </p>
+        ) : (
+          <>
+            <h2>{t("pushIt")}</h2>
+            <Copy text={`git remote add slipway ${address(name)}\ngit push slipway ${main}`} />
+            <p class="hint">{t("pushHint")}</p>
+          </>
+        )}
+      </section>
+      <section>
+        <h2>{t("branches")}</h2>
+        <Table label={t("branches")} rows={refs} columns={columns} id={([ref]) => ref} text={([ref, s]) => `${ref} ${s.commit}`} />
+      </section>
+      <section>
+        <h2>{t("runs")}</h2>
+        {runs.length ? <RunTable runs={runs} /> : <Empty>{t("noRuns")}</Empty>}
+      </section>
+    </>
+  );
+}

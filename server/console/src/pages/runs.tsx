@@ -1,0 +1,45 @@
+import { t } from "../i18n";
+import { refName, short, span } from "../lib/format";
+import { Link, to } from "../lib/router";
+import { useStore } from "../lib/store";
+import { Ago, Empty, State, Table, useNow, type Column } from "../lib/ui";
+import type { Run } from "../types";
+
+export function newestFirst(runs: Run[]): Run[] {
+  return runs.sort(
+    (a, b) => (b.metadata.creationTimestamp ?? "").localeCompare(a.metadata.creationTimestamp ?? "") || b.spec.sequence - a.spec.sequence,
+  );
+}
+
+export function RunTable({ runs }: { runs: Run[] }) {
+  const now = useNow(runs.some((r) => r.status?.phase === "Running"));
+  const columns: Column<Run>[] = [
+    { head: t("phase"), cell: (r) => <State value={r.status?.phase} /> },
+    { head: t("name"), cell: (r) => <Link href={to("runs", r.metadata.name)}>{r.metadata.name}</Link> },
+    { head: t("branch"), cell: (r) => refName(r.spec.ref) },
+    { head: t("commit"), cell: (r) => <code>{short(r.spec.commit)}</code>, wide: true },
+    { head: t("by"), cell: (r) => r.spec.by ?? r.spec.cause, wide: true },
+    { head: t("duration"), cell: (r) => span(r.status?.startedAt, r.status?.finishedAt, now) },
+    { head: t("age"), cell: (r) => <Ago time={r.metadata.creationTimestamp} />, wide: true },
+  ];
+  return (
+    <Table
+      label={t("runs")}
+      rows={runs}
+      columns={columns}
+      id={(r) => r.metadata.name}
+      text={(r) => `${r.metadata.name} ${r.spec.repository} ${r.spec.ref} ${r.spec.commit} ${r.spec.by ?? ""} ${r.status?.phase ?? ""}`}
+    />
+  );
+}
+
+export function Runs() {
+  const store = useStore();
+  const runs = newestFirst(store.all("Run"));
+  return (
+    <>
+      <h1>{t("runs")}</h1>
+      {runs.length ? <RunTable runs={runs} /> : <Empty>{store.loaded("Run") ? t("noRuns") : t("loading")}</Empty>}
+    </>
+  );
+}
