@@ -12,12 +12,11 @@ type Targets struct {
 	Interval time.Duration
 	// Kubeconfig that discovers nodes and pods.
 	Kubeconfig string
-	// APIServer is host:port of the Kubernetes API.
-	APIServer string
-	// CAFile, CertFile and KeyFile authenticate to apiserver and kubelets.
+	// CAFile, CertFile and KeyFile authenticate to kubelets.
 	CAFile, CertFile, KeyFile string
-	// Server is host:port of Slipway's own /metrics in plain HTTP on loopback,
-	// and TokenFile holds the token that may read it.
+	// Server is host:port of Slipway's own /metrics in plain HTTP on loopback, and
+	// TokenFile holds the token that may read it. API server, etcd, controllers and
+	// scheduler are of that process and in that answer.
 	Server, TokenFile string
 }
 
@@ -38,12 +37,7 @@ scrape_configs:
   authorization: {credentials_file: {{printf "%q" .TokenFile}}}
   metric_relabel_configs:
   - {action: drop, source_labels: [__name__], regex: '(apiserver|etcd|workqueue|rest_client|scheduler)_.*_bucket|apiserver_(request_slo|response_sizes|watch_events|storage_list|flowcontrol|cel|audit|admission).*'}
-- job_name: apiserver
-  static_configs: [{targets: [{{printf "%q" .APIServer}}]}]
-{{- template "tls" .}}
-  metrics_path: /metrics
-  metric_relabel_configs:
-  - {action: keep, source_labels: [__name__], regex: 'apiserver_request_total|apiserver_current_inflight_requests|apiserver_storage_objects|up'}
+  - {action: replace, source_labels: [__name__], regex: '(apiserver|etcd|scheduler)_.*', target_label: job, replacement: '$1'}
 - job_name: kubelet
   kubernetes_sd_configs: [{role: node, kubeconfig_file: {{printf "%q" .Kubeconfig}}}]
 {{- template "tls" .}}

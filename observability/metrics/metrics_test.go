@@ -37,7 +37,7 @@ func TestScrapesWithItsTokenAndAnswersQueries(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	m, err := Open(ctx, filepath.Join(dir, "tsdb"), Targets{
-		Interval: time.Second, Kubeconfig: kubeconfig, APIServer: "127.0.0.1:1",
+		Interval: time.Second, Kubeconfig: kubeconfig,
 		Server: strings.TrimPrefix(target.URL, "http://"), TokenFile: token,
 	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {

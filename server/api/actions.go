@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
@@ -55,6 +56,30 @@ func (s *server) revokeToken(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// seedImage takes the file as the body: it may be larger than memory, so it
+// goes through the disk.
+func (s *server) seedImage(w http.ResponseWriter, r *http.Request) error {
+	name := r.URL.Query().Get("name")
+	if name == "" {
+		return refuse(http.StatusBadRequest, "such as ?name=debian:bookworm", "name: missing")
+	}
+	f, err := os.CreateTemp("", "slipway-seed-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	if _, err := io.Copy(f, r.Body); err != nil {
+		return refuse(http.StatusBadRequest, "", "image %s: %v", name, err)
+	}
+	digest, err := s.Images.Seed(r.Context(), name, f.Name())
+	if err != nil {
+		return refuse(http.StatusBadRequest, "want what docker save or an OCI archive writes", "image %s: %v", name, err)
+	}
+	writeJSON(w, http.StatusCreated, map[string]string{"name": name, "digest": digest})
 	return nil
 }
 
@@ -188,6 +213,6 @@ func (s *server) artifacts(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer a.Close()
-	attachment(w, run+".tar.gz")
+	attachment(w, run+"-"+r.PathValue("job")+".zip")
 	return stream(w, a)
 }

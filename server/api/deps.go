@@ -86,6 +86,12 @@ type Component struct {
 	Since   string `json:"since,omitempty"`
 }
 
+// Seeder puts an image file (docker save, OCI archive) into the registry under
+// the name of a base image and returns its digest.
+type Seeder interface {
+	Seed(ctx context.Context, image, file string) (string, error)
+}
+
 // Deps is what the API is made of. Reader may be a cache.
 type Deps struct {
 	Reader       client.Reader
@@ -97,5 +103,6 @@ type Deps struct {
 	Repositories Repositories
 	Tokens       Tokens
 	Logs         Logs
+	Images       Seeder
 	Status       func(ctx context.Context) []Component
 }

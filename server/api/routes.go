@@ -28,6 +28,8 @@ func Routes() []Route {
 		{"POST", "/api/v1/tokens", "create", "tokens", "create a scoped token", (*server).createToken},
 		{"DELETE", "/api/v1/tokens/{name}", "delete", "tokens", "revoke a token", (*server).revokeToken},
 
+		{"POST", "/api/v1/images", "create", "images", "seed a base image from a tar file", (*server).seedImage},
+
 		{"GET", ns + "/watch", "watch", "runs", "changes as server-sent events", (*server).watch},
 		{"GET", ns + "/logs", "get", "logs", "search logs", (*server).logs},
 

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -13,19 +12,19 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 )
 
-func appVerb(c *client) *cobra.Command {
+func appVerb(c *user) *cobra.Command {
 	app := &cobra.Command{Use: "app", Aliases: []string{"apps", "application"}, Short: "Applications and their releases"}
 	app.AddCommand(
 		&cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List applications", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			var l slipway.ApplicationList
-			if err := c.call(cmd.Context(), "GET", c.path("applications"), nil, &l); err != nil {
+			if err := c.Call(cmd.Context(), "GET", c.Path("applications"), nil, &l); err != nil {
 				return err
 			}
 			return c.print(cmd.OutOrStdout(), &l, appTable(l.Items))
 		}},
 		&cobra.Command{Use: "get NAME", Short: "Show an application", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			var a slipway.Application
-			if err := c.call(cmd.Context(), "GET", c.path("applications", args[0]), nil, &a); err != nil {
+			if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0]), nil, &a); err != nil {
 				return err
 			}
 			return c.print(cmd.OutOrStdout(), &a, appTable([]slipway.Application{a}))
@@ -36,7 +35,7 @@ func appVerb(c *client) *cobra.Command {
 		appRollback(c),
 		&cobra.Command{Use: "history NAME", Short: "List the releases of an application", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			var l slipway.ReleaseList
-			if err := c.call(cmd.Context(), "GET", c.path("applications", args[0], "releases"), nil, &l); err != nil {
+			if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0], "releases"), nil, &l); err != nil {
 				return err
 			}
 			t := table{header: []string{"RELEASE", "RESULT", "COMMIT", "SUBJECT", "BY", "AGE", "REASON"}}
@@ -46,7 +45,7 @@ func appVerb(c *client) *cobra.Command {
 			return c.print(cmd.OutOrStdout(), &l, t)
 		}},
 		&cobra.Command{Use: "diff NAME", Short: "Show what differs between desired and live", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.copy(cmd.Context(), cmd.OutOrStdout(), c.path("applications", args[0], "diff"))
+			return c.Copy(cmd.Context(), cmd.OutOrStdout(), c.Path("applications", args[0], "diff"))
 		}},
 		appWait(c),
 		deletion(c, "applications", "Delete an application and what it applied"),
@@ -66,14 +65,14 @@ func appTable(items []slipway.Application) table {
 	return t
 }
 
-func appCreate(c *client) *cobra.Command {
+func appCreate(c *user) *cobra.Command {
 	var a slipway.Application
 	cmd := &cobra.Command{Use: "create NAME", Short: "Create an application that follows a repository", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		a.Name = args[0]
 		if a.Spec.Source.Repository == "" {
 			a.Spec.Source.Repository = args[0]
 		}
-		return c.call(cmd.Context(), "POST", c.path("applications"), &a, nil)
+		return c.Call(cmd.Context(), "POST", c.Path("applications"), &a, nil)
 	}}
 	cmd.Flags().StringVar(&a.Spec.Source.Repository, "repo", "", "repository (default the application's name)")
 	cmd.Flags().StringVar(&a.Spec.Source.Branch, "branch", "", "branch to follow (default the repository's)")
@@ -83,19 +82,19 @@ func appCreate(c *client) *cobra.Command {
 }
 
 // action is a verb that posts to a sub-resource of an application and says so.
-func action(c *client, use, shortText, sub string) *cobra.Command {
+func action(c *user, use, shortText, sub string) *cobra.Command {
 	return &cobra.Command{Use: use, Short: shortText, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return c.call(cmd.Context(), "POST", c.path("applications", args[0], sub), nil, nil)
+		return c.Call(cmd.Context(), "POST", c.Path("applications", args[0], sub), nil, nil)
 	}}
 }
 
-func deletion(c *client, resource, shortText string) *cobra.Command {
+func deletion(c *user, resource, shortText string) *cobra.Command {
 	return &cobra.Command{Use: "delete NAME", Short: shortText, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return c.call(cmd.Context(), "DELETE", c.path(resource, args[0]), nil, nil)
+		return c.Call(cmd.Context(), "DELETE", c.Path(resource, args[0]), nil, nil)
 	}}
 }
 
-func appRollback(c *client) *cobra.Command {
+func appRollback(c *user) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
@@ -106,11 +105,13 @@ func appRollback(c *client) *cobra.Command {
 			if err != nil || n < 1 {
 				return usageError{fmt.Errorf("release %q: want a number of `slipway app history %s`", args[1], args[0])}
 			}
-			if err := c.call(cmd.Context(), "POST", c.path("applications", args[0], "rollback"), map[string]int64{"release": n}, nil); err != nil {
+			if err := c.Call(cmd.Context(), "POST", c.Path("applications", args[0], "rollback"), map[string]int64{"release": n}, nil); err != nil {
 				return err
 			}
 			if wait {
-				_, err = c.waitApp(cmd.Context(), args[0], n, timeout)
+				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+				defer cancel()
+				_, err = c.WaitApp(ctx, args[0], n)
 			}
 			return err
 		},
@@ -120,11 +121,13 @@ func appRollback(c *client) *cobra.Command {
 	return cmd
 }
 
-func appWait(c *client) *cobra.Command {
+func appWait(c *user) *cobra.Command {
 	var timeout time.Duration
 	var release int64
 	cmd := &cobra.Command{Use: "wait NAME", Short: "Wait until an application is healthy", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		a, err := c.waitApp(cmd.Context(), args[0], release, timeout)
+		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+		defer cancel()
+		a, err := c.WaitApp(ctx, args[0], release)
 		if err != nil {
 			return err
 		}
@@ -133,35 +136,4 @@ func appWait(c *client) *cobra.Command {
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")
 	cmd.Flags().Int64Var(&release, "release", 0, "the release that must be the healthy one (default any)")
 	return cmd
-}
-
-// waitApp waits until the application is healthy, at the release if not 0.
-func (c *client) waitApp(ctx context.Context, name string, release int64, timeout time.Duration) (*slipway.Application, error) {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	var a slipway.Application
-	err := c.watch(ctx, func(kind string, decode func(any) error) (bool, error) {
-		if kind != "Application" {
-			return false, nil
-		}
-		var seen slipway.Application
-		if err := decode(&seen); err != nil || seen.Name != name {
-			return false, err
-		}
-		a = seen
-		settled := a.Status.Health == "Healthy" && a.Status.Sync != "OutOfSync"
-		return settled && (release == 0 || a.Status.Current == release), nil
-	})
-	if err != nil {
-		if a.Name == "" {
-			return nil, fmt.Errorf("application %s: not seen: %w", name, err)
-		}
-		return nil, fmt.Errorf("application %s: release %d is %s: %s (%w)", name, a.Status.Current, a.Status.Health, a.Status.Message, err)
-	}
-	return &a, nil
-}
-
-func stdoutIsTerminal() bool {
-	fi, err := os.Stdout.Stat()
-	return err == nil && fi.Mode()&os.ModeCharDevice != 0
 }

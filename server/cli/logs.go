@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-func logsVerb(c *client) *cobra.Command {
+func logsVerb(c *user) *cobra.Command {
 	var app, pod string
 	var since time.Duration
 	var limit int
@@ -33,7 +33,7 @@ func logsVerb(c *client) *cobra.Command {
 			if follow {
 				v.Set("follow", "1")
 			}
-			r, err := c.open(cmd.Context(), "GET", c.path("logs")+"?"+v.Encode(), nil)
+			r, err := c.Open(cmd.Context(), "GET", c.Path("logs")+"?"+v.Encode(), nil)
 			if err != nil {
 				return err
 			}
@@ -62,7 +62,7 @@ func logsVerb(c *client) *cobra.Command {
 	return cmd
 }
 
-func queryVerb(c *client) *cobra.Command {
+func queryVerb(c *user) *cobra.Command {
 	return &cobra.Command{Use: "query PROMQL", Short: "Ask the metrics, as PromQL", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		var answer struct {
 			Data struct {
@@ -70,7 +70,7 @@ func queryVerb(c *client) *cobra.Command {
 				Result     json.RawMessage
 			}
 		}
-		if err := c.call(cmd.Context(), "GET", "/prometheus/api/v1/query?query="+url.QueryEscape(args[0]), nil, &answer); err != nil {
+		if err := c.Call(cmd.Context(), "GET", "/prometheus/api/v1/query?query="+url.QueryEscape(args[0]), nil, &answer); err != nil {
 			return err
 		}
 		t := table{header: []string{"METRIC", "VALUE"}}

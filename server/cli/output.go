@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"sigs.k8s.io/yaml"
+
+	"slipway.dev/server/client"
 )
 
 // table is rows under a header; cells of wide columns show with -o wide only.
@@ -21,7 +23,7 @@ type table struct {
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 // print writes v as the user asked: as JSON, as YAML or as the table.
-func (c *client) print(w io.Writer, v any, t table) error {
+func (c *user) print(w io.Writer, v any, t table) error {
 	switch c.output {
 	case "json":
 		e := json.NewEncoder(w)
@@ -65,4 +67,10 @@ func age(t time.Time) string {
 		return fmt.Sprintf("%dh", int(d.Hours()))
 	}
 	return fmt.Sprintf("%dd", int(d.Hours()/24))
+}
+
+// user is the person at the command line: a client, and how to print.
+type user struct {
+	client.Client
+	output string
 }

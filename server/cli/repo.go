@@ -9,45 +9,45 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 )
 
-func repoVerb(c *client) *cobra.Command {
+func repoVerb(c *user) *cobra.Command {
 	repo := &cobra.Command{Use: "repo", Aliases: []string{"repos", "repository"}, Short: "Git repositories, hosted here or watched elsewhere"}
 	repo.AddCommand(
 		repoAdd(c),
 		&cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List repositories", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			var l slipway.RepositoryList
-			if err := c.call(cmd.Context(), "GET", c.path("repositories"), nil, &l); err != nil {
+			if err := c.Call(cmd.Context(), "GET", c.Path("repositories"), nil, &l); err != nil {
 				return err
 			}
 			return c.print(cmd.OutOrStdout(), &l, repoTable(c, l.Items))
 		}},
 		&cobra.Command{Use: "get NAME", Short: "Show a repository", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			var r slipway.Repository
-			if err := c.call(cmd.Context(), "GET", c.path("repositories", args[0]), nil, &r); err != nil {
+			if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0]), nil, &r); err != nil {
 				return err
 			}
 			return c.print(cmd.OutOrStdout(), &r, repoTable(c, []slipway.Repository{r}))
 		}},
 		&cobra.Command{Use: "sync NAME", Short: "Look at a repository's remote now", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), "POST", c.path("repositories", args[0], "sync"), nil, nil)
+			return c.Call(cmd.Context(), "POST", c.Path("repositories", args[0], "sync"), nil, nil)
 		}},
 		deletion(c, "repositories", "Delete a repository and, if it is hosted here, its data"),
 	)
 	return repo
 }
 
-func repoTable(c *client, items []slipway.Repository) table {
+func repoTable(c *user, items []slipway.Repository) table {
 	t := table{header: []string{"NAME", "URL", "BRANCH", "COMMIT", "PUSHES"}}
 	for _, r := range items {
 		url := r.Spec.URL
 		if url == "" {
-			url = fmt.Sprintf("%s/git/%s/%s.git", c.server, r.Namespace, r.Name)
+			url = fmt.Sprintf("%s/git/%s/%s.git", c.Server, r.Namespace, r.Name)
 		}
 		t.add(r.Name, url, r.Status.DefaultBranch, short(r.Status.Refs["refs/heads/"+r.Status.DefaultBranch].Commit), strconv.FormatInt(r.Status.Sequence, 10))
 	}
 	return t
 }
 
-func repoAdd(c *client) *cobra.Command {
+func repoAdd(c *user) *cobra.Command {
 	var r slipway.Repository
 	cmd := &cobra.Command{
 		Use: "add NAME [URL]", Args: cobra.RangeArgs(1, 2),
@@ -57,7 +57,7 @@ func repoAdd(c *client) *cobra.Command {
 			if len(args) == 2 {
 				r.Spec.URL = args[1]
 			}
-			return c.call(cmd.Context(), "POST", c.path("repositories"), &r, nil)
+			return c.Call(cmd.Context(), "POST", c.Path("repositories"), &r, nil)
 		},
 	}
 	cmd.Flags().StringSliceVar(&r.Spec.Branches, "branch", nil, "branch or pattern to act on (default all)")

@@ -44,7 +44,7 @@ type usageError struct{ error }
 
 // Root is the whole command tree.
 func Root() *cobra.Command {
-	c := &client{}
+	c := &user{}
 	root := &cobra.Command{
 		Use:           "slipway",
 		Short:         "From git push to a running, observed, reversible release",
@@ -52,7 +52,8 @@ func Root() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	c.flags(root.PersistentFlags())
+	c.Flags(root.PersistentFlags())
+	root.PersistentFlags().StringVarP(&c.output, "output", "o", "", "json, yaml or wide")
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Every day:"},
 		&cobra.Group{ID: "server", Title: "The server:"},

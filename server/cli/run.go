@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -13,12 +12,12 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 )
 
-func runVerb(c *client) *cobra.Command {
+func runVerb(c *user) *cobra.Command {
 	run := &cobra.Command{Use: "run", Aliases: []string{"runs"}, Short: "Pipeline runs"}
 	run.AddCommand(
 		runList(c),
 		&cobra.Command{Use: "get NAME", Short: "Show a run and its jobs", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := c.run(cmd.Context(), args[0])
+			r, err := c.Run(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -27,32 +26,27 @@ func runVerb(c *client) *cobra.Command {
 		runStart(c),
 		runLogs(c),
 		&cobra.Command{Use: "cancel NAME", Short: "Stop what runs and start nothing more", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), "POST", c.path("runs", args[0], "cancel"), nil, nil)
+			return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "cancel"), nil, nil)
 		}},
 		&cobra.Command{Use: "rerun NAME", Short: "Run the same commit again", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			var r slipway.Run
-			if err := c.call(cmd.Context(), "POST", c.path("runs", args[0], "rerun"), nil, &r); err != nil {
+			if err := c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "rerun"), nil, &r); err != nil {
 				return err
 			}
 			return c.print(cmd.OutOrStdout(), &r, runTable([]slipway.Run{r}))
 		}},
 		&cobra.Command{Use: "play NAME JOB", Short: "Start a manual job", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), "POST", c.path("runs", args[0], "jobs", args[1], "play"), nil, nil)
+			return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "jobs", args[1], "play"), nil, nil)
 		}},
 	)
 	return run
 }
 
-func (c *client) run(ctx context.Context, name string) (*slipway.Run, error) {
-	var r slipway.Run
-	return &r, c.call(ctx, "GET", c.path("runs", name), nil, &r)
-}
-
-func runList(c *client) *cobra.Command {
+func runList(c *user) *cobra.Command {
 	var repository string
 	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List runs, newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		var l slipway.RunList
-		if err := c.call(cmd.Context(), "GET", c.path("runs")+"?repository="+url.QueryEscape(repository), nil, &l); err != nil {
+		if err := c.Call(cmd.Context(), "GET", c.Path("runs")+"?repository="+url.QueryEscape(repository), nil, &l); err != nil {
 			return err
 		}
 		return c.print(cmd.OutOrStdout(), &l, runTable(l.Items))
@@ -82,12 +76,12 @@ func jobTable(r *slipway.Run) table {
 	return t
 }
 
-func runStart(c *client) *cobra.Command {
+func runStart(c *user) *cobra.Command {
 	var ref string
 	var vars map[string]string
 	cmd := &cobra.Command{Use: "start REPOSITORY", Short: "Start a run by hand", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		var r slipway.Run
-		err := c.call(cmd.Context(), "POST", c.path("runs"), map[string]any{"repository": args[0], "ref": ref, "variables": vars}, &r)
+		err := c.Call(cmd.Context(), "POST", c.Path("runs"), map[string]any{"repository": args[0], "ref": ref, "variables": vars}, &r)
 		if err != nil {
 			return err
 		}
@@ -98,17 +92,21 @@ func runStart(c *client) *cobra.Command {
 	return cmd
 }
 
-func runLogs(c *client) *cobra.Command {
+func runLogs(c *user) *cobra.Command {
 	var job string
 	var follow bool
 	cmd := &cobra.Command{Use: "logs NAME", Short: "Print the logs of a run's jobs", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		if job != "" {
-			return c.jobLog(cmd.Context(), cmd.OutOrStdout(), args[0], job, follow)
+			return c.JobLog(cmd.Context(), cmd.OutOrStdout(), args[0], job, follow)
 		}
 		if follow {
-			return c.followRun(cmd.Context(), cmd.OutOrStdout(), args[0])
+			r, err := c.FollowRun(cmd.Context(), cmd.OutOrStdout(), args[0])
+			if err != nil {
+				return err
+			}
+			return endOfRun(cmd.OutOrStdout(), r)
 		}
-		r, err := c.run(cmd.Context(), args[0])
+		r, err := c.Run(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
@@ -117,7 +115,7 @@ func runLogs(c *client) *cobra.Command {
 				continue
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "== %s (%s)\n", j.Name, j.Phase)
-			if err := c.jobLog(cmd.Context(), cmd.OutOrStdout(), args[0], j.Name, false); err != nil {
+			if err := c.JobLog(cmd.Context(), cmd.OutOrStdout(), args[0], j.Name, false); err != nil {
 				return err
 			}
 		}
@@ -126,51 +124,6 @@ func runLogs(c *client) *cobra.Command {
 	cmd.Flags().StringVar(&job, "job", "", "this job only")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow until the run ends; exit status 1 unless it succeeds")
 	return cmd
-}
-
-func (c *client) jobLog(ctx context.Context, w io.Writer, run, job string, follow bool) error {
-	path := c.path("runs", run, "jobs", job, "log")
-	if follow {
-		path += "?follow=1"
-	}
-	return c.copy(ctx, w, path)
-}
-
-// followRun prints each job's log live, one job after the other in the order
-// they start, and ends with the run.
-func (c *client) followRun(ctx context.Context, w io.Writer, name string) error {
-	printed := map[string]bool{}
-	for {
-		var r slipway.Run
-		job := ""
-		err := c.watch(ctx, func(kind string, decode func(any) error) (bool, error) {
-			if kind != "Run" {
-				return false, nil
-			}
-			var seen slipway.Run
-			if err := decode(&seen); err != nil || seen.Name != name {
-				return false, err
-			}
-			r = seen
-			for _, j := range r.Status.Jobs {
-				if key := fmt.Sprint(j.Name, j.Attempt); j.Attempt > 0 && !printed[key] {
-					printed[key], job = true, j.Name
-					return true, nil
-				}
-			}
-			return r.Status.Phase.Finished(), nil
-		})
-		if err != nil {
-			return err
-		}
-		if job == "" {
-			return endOfRun(w, &r)
-		}
-		fmt.Fprintf(w, "== %s\n", job)
-		if err := c.jobLog(ctx, w, name, job, true); err != nil {
-			return err
-		}
-	}
 }
 
 func endOfRun(w io.Writer, r *slipway.Run) error {

@@ -9,12 +9,12 @@ import (
 	"slipway.dev/server/api"
 )
 
-func tokenVerb(c *client) *cobra.Command {
+func tokenVerb(c *user) *cobra.Command {
 	token := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Scoped tokens"}
 	token.AddCommand(
 		&cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List tokens", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 			var l struct{ Items []api.Token }
-			if err := c.call(cmd.Context(), "GET", "/api/v1/tokens", nil, &l); err != nil {
+			if err := c.Call(cmd.Context(), "GET", "/api/v1/tokens", nil, &l); err != nil {
 				return err
 			}
 			t := table{header: []string{"ID", "USER", "NAMESPACE", "ROLE", "EXPIRES"}}
@@ -29,23 +29,23 @@ func tokenVerb(c *client) *cobra.Command {
 		}},
 		tokenCreate(c),
 		&cobra.Command{Use: "revoke ID", Short: "Make a token useless", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.call(cmd.Context(), "DELETE", "/api/v1/tokens/"+args[0], nil, nil)
+			return c.Call(cmd.Context(), "DELETE", "/api/v1/tokens/"+args[0], nil, nil)
 		}},
 	)
 	return token
 }
 
-func tokenCreate(c *client) *cobra.Command {
+func tokenCreate(c *user) *cobra.Command {
 	var t api.Token
 	var life time.Duration
 	cmd := &cobra.Command{Use: "create USER", Short: "Create a token and print it, once", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		t.User, t.Namespace = args[0], c.namespace
+		t.User, t.Namespace = args[0], c.Namespace
 		if life > 0 {
 			e := time.Now().Add(life)
 			t.Expires = &e
 		}
 		var made api.Token
-		if err := c.call(cmd.Context(), "POST", "/api/v1/tokens", &t, &made); err != nil {
+		if err := c.Call(cmd.Context(), "POST", "/api/v1/tokens", &t, &made); err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.OutOrStdout(), made.Secret)
@@ -56,13 +56,13 @@ func tokenCreate(c *client) *cobra.Command {
 	return cmd
 }
 
-func loginLinkVerb(c *client) *cobra.Command {
+func loginLinkVerb(c *user) *cobra.Command {
 	return &cobra.Command{Use: "login-link", Short: "Print a link that logs a browser in, once", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
 		var link struct{ Path string }
-		if err := c.call(cmd.Context(), "POST", "/api/v1/login-links", nil, &link); err != nil {
+		if err := c.Call(cmd.Context(), "POST", "/api/v1/login-links", nil, &link); err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), c.server+link.Path)
+		fmt.Fprintln(cmd.OutOrStdout(), c.Server+link.Path)
 		return nil
 	}}
 }

@@ -1,4 +1,4 @@
-package cli
+package client
 
 import (
 	"bufio"
@@ -8,10 +8,10 @@ import (
 	"errors"
 )
 
-// watch calls seen with each object of the namespace as it is and as it
+// Watch calls seen with each object of the namespace as it is and as it
 // changes, until seen says that is enough.
-func (c *client) watch(ctx context.Context, seen func(kind string, decode func(any) error) (enough bool, err error)) error {
-	r, err := c.open(ctx, "GET", c.path("watch"), nil)
+func (c *Client) Watch(ctx context.Context, seen func(kind string, decode func(any) error) (enough bool, err error)) error {
+	r, err := c.Open(ctx, "GET", c.Path("watch"), nil)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,167 @@
+// Package client owns the client's side of the REST interface: where the server
+// is, with which token it is asked, and how waits follow its event stream. The
+// verbs, the demo, the benchmark and the end-to-end tests share it. It never
+// prints. Start at Client.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Client talks to a server's REST interface.
+type Client struct {
+	// Server is the address, TokenFile and CA are files; empty ones are those of DataDir.
+	Server, TokenFile, CA, DataDir string
+	Namespace                      string
+}
+
+// Flags binds c to flags whose defaults come from the environment.
+func (c *Client) Flags(fs *pflag.FlagSet) {
+	env := func(name, otherwise string) string {
+		if v := os.Getenv(name); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	fs.StringVar(&c.Server, "server", env("SLIPWAY_SERVER", "http://127.0.0.1:8080"), "address of the server")
+	fs.StringVar(&c.TokenFile, "token-file", os.Getenv("SLIPWAY_TOKEN_FILE"), "file with the token (default admin.token of the data directory; SLIPWAY_TOKEN holds one directly)")
+	fs.StringVar(&c.CA, "ca-file", os.Getenv("SLIPWAY_CA_FILE"), "authority of the server's certificate (default ca.crt of the data directory)")
+	fs.StringVarP(&c.Namespace, "namespace", "n", env("SLIPWAY_NAMESPACE", "default"), "the tenant's namespace")
+	c.DataDir = env("SLIPWAY_DATA_DIR", "/var/lib/slipway")
+}
+
+// Token returns the token that requests carry.
+func (c *Client) Token() (string, error) {
+	if t := os.Getenv("SLIPWAY_TOKEN"); t != "" {
+		return t, nil
+	}
+	file := c.TokenFile
+	if file == "" {
+		file = filepath.Join(c.DataDir, "admin.token")
+	}
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("no token in %s; start `slipway server`, or give --token-file or SLIPWAY_TOKEN", file)
+	}
+	return strings.TrimSpace(string(b)), err
+}
+
+func (c *Client) http() (*http.Client, error) {
+	file := c.CA
+	if file == "" {
+		file = filepath.Join(c.DataDir, "pki", "ca.crt")
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil && c.CA != "" {
+		return nil, err
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	roots.AppendCertsFromPEM(pem)
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
+	return &http.Client{Transport: t}, nil
+}
+
+// Path is the address of a resource of the namespace.
+func (c *Client) Path(elements ...string) string {
+	p := "/api/v1/namespaces/" + url.PathEscape(c.Namespace)
+	for _, e := range elements {
+		p += "/" + url.PathEscape(e)
+	}
+	return p
+}
+
+// Open sends a request and returns the body of a good answer. A body that is
+// an io.Reader is sent as it is, any other as JSON.
+func (c *Client) Open(ctx context.Context, method, path string, body any) (io.ReadCloser, error) {
+	token, err := c.Token()
+	if err != nil {
+		return nil, err
+	}
+	in, raw := body.(io.Reader)
+	if body != nil && !raw {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		in = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Server, "/")+path, in)
+	if err != nil {
+		return nil, fmt.Errorf("--server %q: %w", c.Server, err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	if body != nil && !raw {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	hc, err := c.http()
+	if err != nil {
+		return nil, err
+	}
+	resp, err := hc.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("server %s: %w; is `slipway server` running?", c.Server, errors.Unwrap(err))
+	}
+	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
+		return nil, answerError(resp)
+	}
+	return resp.Body, nil
+}
+
+func answerError(resp *http.Response) error {
+	var e struct {
+		Error struct{ Message, Hint string }
+	}
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	if json.Unmarshal(b, &e) != nil || e.Error.Message == "" {
+		return fmt.Errorf("server: %s", resp.Status)
+	}
+	if e.Error.Hint != "" {
+		return fmt.Errorf("%s; %s", e.Error.Message, e.Error.Hint)
+	}
+	return errors.New(e.Error.Message)
+}
+
+// Call sends a request and decodes the answer into out, unless out is nil.
+func (c *Client) Call(ctx context.Context, method, path string, body, out any) error {
+	r, err := c.Open(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if out == nil {
+		_, err = io.Copy(io.Discard, r)
+		return err
+	}
+	return json.NewDecoder(r).Decode(out)
+}
+
+// Copy sends a request and copies the answer to w as it comes.
+func (c *Client) Copy(ctx context.Context, w io.Writer, path string) error {
+	r, err := c.Open(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(w, r)
+	return err
+}

@@ -1,0 +1,148 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/server/api"
+)
+
+// Status is what runs and what does not.
+type Status struct {
+	Ready      bool            `json:"ready"`
+	Components []api.Component `json:"components"`
+}
+
+// Missing says which components are not ready and why.
+func (s *Status) Missing() string {
+	var text []string
+	for _, k := range s.Components {
+		if !k.Ready {
+			text = append(text, strings.TrimSuffix(k.Name+": "+k.Message, ": "))
+		}
+	}
+	return strings.Join(text, "; ")
+}
+
+// Status asks the server how it is.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	var s Status
+	return &s, c.Call(ctx, "GET", "/api/v1/status", nil, &s)
+}
+
+// WaitReady asks until every component is ready, and tells progress of what is
+// still missing. There is no event to wait for: the server may not have begun
+// to listen.
+func (c *Client) WaitReady(ctx context.Context, timeout time.Duration, progress func(missing string)) (*Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		s, err := c.Status(ctx)
+		if err == nil && s.Ready {
+			return s, nil
+		}
+		if err == nil {
+			progress(s.Missing())
+			err = fmt.Errorf("not ready: %s", s.Missing())
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("gave up after %s: %w", timeout, err)
+		}
+	}
+}
+
+// Run reads a run.
+func (c *Client) Run(ctx context.Context, name string) (*slipway.Run, error) {
+	var r slipway.Run
+	return &r, c.Call(ctx, "GET", c.Path("runs", name), nil, &r)
+}
+
+// JobLog writes the log of a job's newest attempt to w; with follow until the attempt ends.
+func (c *Client) JobLog(ctx context.Context, w io.Writer, run, job string, follow bool) error {
+	path := c.Path("runs", run, "jobs", job, "log")
+	if follow {
+		path += "?follow=1"
+	}
+	return c.Copy(ctx, w, path)
+}
+
+// WaitRun returns the run once seen says that it is as wanted.
+func (c *Client) WaitRun(ctx context.Context, name string, seen func(*slipway.Run) bool) (*slipway.Run, error) {
+	return waitFor(ctx, c, "Run", name, seen)
+}
+
+// FollowRun writes each job's log live, one after the other in the order they
+// start, each under a line "== job", and returns the run when it has ended.
+func (c *Client) FollowRun(ctx context.Context, w io.Writer, name string) (*slipway.Run, error) {
+	printed := map[string]bool{}
+	for {
+		job := ""
+		r, err := c.WaitRun(ctx, name, func(r *slipway.Run) bool {
+			for _, j := range r.Status.Jobs {
+				if key := fmt.Sprint(j.Name, " ", j.Attempt); j.Attempt > 0 && !printed[key] {
+					printed[key], job = true, j.Name
+					return true
+				}
+			}
+			return r.Status.Phase.Finished()
+		})
+		if err != nil || job == "" {
+			return r, err
+		}
+		fmt.Fprintf(w, "== %s\n", job)
+		if err := c.JobLog(ctx, w, name, job, true); err != nil {
+			return r, err
+		}
+	}
+}
+
+// WaitRelease returns the release once it has a result.
+func (c *Client) WaitRelease(ctx context.Context, name string) (*slipway.Release, error) {
+	return waitFor(ctx, c, "Release", name, func(r *slipway.Release) bool {
+		return r.Status.Result != "" && r.Status.Result != slipway.ReleaseProgressing
+	})
+}
+
+// WaitApp returns the application once it is healthy, at the release if that is not 0.
+func (c *Client) WaitApp(ctx context.Context, name string, release int64) (*slipway.Application, error) {
+	a, err := waitFor(ctx, c, "Application", name, func(a *slipway.Application) bool {
+		settled := a.Status.Health == "Healthy" && a.Status.Sync != "OutOfSync"
+		return settled && a.Status.Current > 0 && (release == 0 || a.Status.Current == release)
+	})
+	if err != nil && a != nil {
+		err = fmt.Errorf("application %s: release %d is %s: %s (%w)", name, a.Status.Current, a.Status.Health, a.Status.Message, err)
+	}
+	return a, err
+}
+
+// waitFor returns the object of that kind and name once enough says so; with an
+// error, it is the object as seen last, nil if never.
+func waitFor[T any, P interface {
+	*T
+	GetName() string
+}](ctx context.Context, c *Client, kind, name string, enough func(P) bool) (P, error) {
+	var last P
+	err := c.Watch(ctx, func(k string, decode func(any) error) (bool, error) {
+		if k != kind {
+			return false, nil
+		}
+		o := P(new(T))
+		if err := decode(o); err != nil || o.GetName() != name {
+			return false, err
+		}
+		last = o
+		return enough(o), nil
+	})
+	if err != nil && last == nil {
+		err = fmt.Errorf("%s %s: not seen: %w", strings.ToLower(kind), name, err)
+	}
+	return last, err
+}

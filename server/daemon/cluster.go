@@ -1,0 +1,183 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/rest"
+
+	kube "slipway.dev/cluster/client"
+	"slipway.dev/cluster/controlplane"
+	"slipway.dev/cluster/images"
+	"slipway.dev/cluster/network"
+	"slipway.dev/cluster/node"
+	"slipway.dev/cluster/payload"
+	"slipway.dev/cluster/pki"
+	"slipway.dev/cluster/preflight"
+	"slipway.dev/cluster/supervise"
+	"slipway.dev/server/api"
+	"slipway.dev/server/config"
+)
+
+// cluster is the bundled Kubernetes on this machine.
+type cluster struct {
+	nodeIP  string
+	bin     string // the extracted daemons
+	payload *payload.Payload
+	refs    map[string]string // system images by name
+	pki     *pki.Files
+	plane   *controlplane.ControlPlane
+	node    *node.Node
+	own     *supervise.Supervisor // children that are not the node's
+	admin   *rest.Config          // every right, for the first objects
+	config  *rest.Config          // the server's own identity
+}
+
+// bootCluster prepares the machine and starts control plane and node, side by
+// side as far as they do not need one another.
+func bootCluster(ctx context.Context, conf config.Config, state *status, log *slog.Logger) (_ *cluster, err error) {
+	c := &cluster{own: supervise.New(filepath.Join(conf.DataDir, "run"), filepath.Join(conf.DataDir, "logs"), log.With("part", "supervise"))}
+	defer func() {
+		if err != nil {
+			c.stop(log)
+		}
+	}()
+	var problems []error
+	for _, p := range preflight.Check(ctx, preflight.Config{
+		DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
+		Ports: []string{conf.HTTP, conf.HTTPS, fmt.Sprintf(":%d", conf.APIServerPort), fmt.Sprintf("127.0.0.1:%d", conf.EtcdPort), ":10250"},
+	}) {
+		problems = append(problems, errors.New(p.String()))
+	}
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("this machine is not ready for a server:\n%w", errors.Join(problems...))
+	}
+	net, err := network.Setup(ctx, network.Config{DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR, NodeIP: conf.NodeIP})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range net.Warnings {
+		log.Warn("network", "warning", w)
+	}
+	c.nodeIP = net.NodeIP.String()
+
+	g, gctx := errgroup.WithContext(ctx)
+	up := make(chan struct{}) // closed when the API server answers
+	g.Go(func() error {
+		if err := c.startPlane(gctx, conf, log); err != nil {
+			return err
+		}
+		close(up)
+		return nil
+	})
+	g.Go(func() error { return c.startNode(gctx, conf, up, log) })
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	state.ask(children(c.node.State))
+	state.ask(func(context.Context) []api.Component {
+		return []api.Component{{Name: "kubernetes", Ready: true, Message: "https://" + c.nodeIP + fmt.Sprintf(":%d", conf.APIServerPort)}}
+	})
+	return c, nil
+}
+
+func (c *cluster) startPlane(ctx context.Context, conf config.Config, log *slog.Logger) (err error) {
+	first, err := nth(conf.ServiceCIDR, 1)
+	if err != nil {
+		return err
+	}
+	ip := net.ParseIP(c.nodeIP)
+	c.pki, err = pki.Ensure(filepath.Join(conf.DataDir, "pki"), pki.Options{
+		NodeName: conf.NodeName, NodeIP: ip, ServiceIP: net.ParseIP(first), APIPort: conf.APIServerPort,
+	})
+	if err != nil {
+		return err
+	}
+	c.plane, err = controlplane.Start(ctx, controlplane.Config{
+		DataDir: conf.DataDir, PKI: c.pki, NodeIP: ip, APIPort: conf.APIServerPort,
+		EtcdPort: conf.EtcdPort, EtcdPeerPort: conf.EtcdPort + 1, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
+		FeatureGates: map[string]bool{"EventedPLEG": !conf.UpstreamDefaults}, Log: log.With("part", "kubernetes"),
+	})
+	if err != nil {
+		return err
+	}
+	if c.admin, err = c.plane.AdminConfig(); err != nil {
+		return err
+	}
+	c.config, err = kube.Load(c.pki.SlipwayKubeconfig, "server")
+	return err
+}
+
+func (c *cluster) startNode(ctx context.Context, conf config.Config, up <-chan struct{}, log *slog.Logger) (err error) {
+	if c.payload, err = payload.Default(); err != nil {
+		return err
+	}
+	if c.bin, err = c.payload.Extract(conf.DataDir); err != nil {
+		return err
+	}
+	if c.refs, err = images.References(c.payload); err != nil {
+		return err
+	}
+	dns, err := nth(conf.ServiceCIDR, 10)
+	if err != nil {
+		return err
+	}
+	c.node, err = node.Start(ctx, node.Config{
+		DataDir: conf.DataDir, BinDir: c.bin, NodeName: conf.NodeName, NodeIP: c.nodeIP, ClusterDNS: dns, PodCIDR: conf.PodCIDR,
+		SandboxImage: c.refs[images.Pause], RegistryAddr: conf.HTTP, NoEventedPLEG: conf.UpstreamDefaults, Log: log.With("part", "node"),
+		AfterContainerd: func(ctx context.Context, socket string) error {
+			if err := images.Import(ctx, socket, c.payload); err != nil {
+				return err
+			}
+			select {
+			case <-up:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		},
+	})
+	return err
+}
+
+// watchFailure ends the process when a part of the control plane ends by itself.
+func (c *cluster) watchFailure(fail context.CancelCauseFunc) {
+	if err := <-c.plane.Failed(); err != nil {
+		fail(err)
+	}
+}
+
+// stop ends daemons and control plane; pods go on.
+func (c *cluster) stop(log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
+	defer cancel()
+	err := c.own.Stop(ctx)
+	if c.node != nil {
+		err = errors.Join(err, c.node.Stop(ctx))
+	}
+	if c.plane != nil {
+		c.plane.Stop()
+	}
+	if err != nil {
+		log.Warn("stop", "err", err)
+	}
+}
+
+// nth address of a range.
+func nth(cidr string, n int) (string, error) {
+	p, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return "", err
+	}
+	a := p.Masked().Addr()
+	for range n {
+		a = a.Next()
+	}
+	return a.String(), nil
+}

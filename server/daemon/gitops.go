@@ -1,0 +1,155 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apiserver/pkg/authentication/user"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	kube "slipway.dev/cluster/client"
+	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/git"
+	"slipway.dev/gitops/hook"
+	"slipway.dev/gitops/release"
+	"slipway.dev/gitops/render"
+	"slipway.dev/registry/artifacts"
+	"slipway.dev/server/api"
+	"slipway.dev/server/front"
+)
+
+// gitops is the top-level directory gitops, composed.
+type gitops struct {
+	*release.Reconciler
+	deployer *release.Deployer
+	repos    *git.Reconciler
+	host     *git.Host
+	spool    *hook.Spool
+	hooks    http.Handler
+}
+
+func (s *services) openGitops(context.Context) error {
+	direct, err := kube.New(s.cluster.config)
+	if err != nil {
+		return err
+	}
+	mc := s.manager.GetClient()
+	s.git = &git.Host{
+		Store: &git.Store{Dir: filepath.Join(s.conf.DataDir, "git")}, Client: mc, Reader: direct,
+		Authorize: s.access.git, Notice: s.notice, Log: s.log.With("part", "git"),
+	}
+	g := &gitops{host: s.git, repos: &git.Reconciler{Host: s.git, Remote: git.Remote{Private: s.conf.PrivateSources}}}
+	if g.spool, err = hook.Open(filepath.Join(s.conf.DataDir, "hooks"), s.log.With("part", "hooks")); err != nil {
+		return err
+	}
+	g.hooks = &hook.Handler{
+		Secret: webhookSecret(mc), ValidName: git.ValidName, ValidNamespace: git.ValidNamespace, Spool: g.spool, Log: s.log.With("part", "hooks"),
+	}
+	applier, err := apply.New(s.cluster.config, direct, s.manager.GetRESTMapper())
+	if err != nil {
+		return err
+	}
+	g.Reconciler = &release.Reconciler{
+		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: &render.Runner{BinDir: s.cluster.bin}, Applier: applier,
+		Store:  &release.Store{Sets: artifacts.New(s.registry.Transport()), Client: mc, Reader: direct},
+		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics),
+		WorkDir: filepath.Join(s.conf.DataDir, "run"), Log: s.log.With("part", "releases"),
+	}
+	g.deployer = &release.Deployer{Client: direct}
+	s.gitops = g
+	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
+		g.repos, g.Reconciler, &release.SyncOnPush{Client: mc, Reader: direct, Log: s.log.With("part", "releases")},
+	} {
+		if err := c.SetupWithManager(s.manager); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *gitops) start(run func(string, func(context.Context) error)) {
+	run("git", g.host.Start)
+	run("webhooks", func(ctx context.Context) error {
+		return g.spool.Run(ctx, func(_ context.Context, d hook.Delivery) error {
+			g.repos.Kick(d.Namespace, d.Repository)
+			return nil
+		})
+	})
+	run("git shutdown", func(ctx context.Context) error {
+		<-ctx.Done()
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+		defer cancel()
+		return g.host.Shutdown(stop)
+	})
+}
+
+func (g *gitops) close() error { return g.spool.Close() }
+
+// source is the Git store in the words of gitops/release.
+type source struct{ *git.Store }
+
+func (s source) Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error) {
+	c, err := s.Store.Commit(ctx, namespace, repository, commit)
+	return c.Subject, c.Author, c.Time, err
+}
+
+// notice is what `git push` prints: where the run of each update is.
+func (s *services) notice(ns, repo string, updates []git.Update) []string {
+	var lines []string
+	for _, u := range updates {
+		if u.Commit != "" {
+			lines = append(lines, fmt.Sprintf("Run %s-%d: %s/runs/%s/%s-%d", repo, u.Sequence, s.conf.URL, ns, repo, u.Sequence))
+		}
+	}
+	return lines
+}
+
+// gitUser is who pushes or fetches.
+func gitUser(d *front.Door) func(*http.Request) (user.Info, bool) {
+	return func(r *http.Request) (user.Info, bool) {
+		u, err := d.User(r)
+		return &user.DefaultInfo{Name: u.Name, Groups: u.Groups}, err == nil
+	}
+}
+
+// webhookSecret reads the key "token" of the Secret that the repository names.
+func webhookSecret(c client.Reader) func(context.Context, string, string) ([]byte, error) {
+	return func(ctx context.Context, ns, name string) ([]byte, error) {
+		var repo slipway.Repository
+		err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo)
+		if apierrors.IsNotFound(err) || (err == nil && repo.Spec.WebhookSecret == "") {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		var secret corev1.Secret
+		err = c.Get(ctx, client.ObjectKey{Namespace: ns, Name: repo.Spec.WebhookSecret}, &secret)
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return secret.Data["token"], err
+	}
+}
+
+// repositories is gitops in the words of api.Repositories.
+type repositories struct{ *gitops }
+
+func (g repositories) Sync(ctx context.Context, namespace, repository string) error {
+	var repo slipway.Repository
+	if err := g.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: repository}, &repo); err != nil {
+		return err
+	}
+	if repo.Spec.URL == "" {
+		return &api.Error{Status: http.StatusConflict, Message: fmt.Sprintf("repository %s is hosted here", repository), Hint: "push to it"}
+	}
+	g.repos.Kick(namespace, repository)
+	return nil
+}

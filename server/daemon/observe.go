@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/atomicfile"
+	"slipway.dev/cluster/authz"
+	"slipway.dev/cluster/supervise"
+	"slipway.dev/observability/logs"
+	"slipway.dev/observability/metrics"
+	"slipway.dev/observability/observe"
+	"slipway.dev/server/api"
+	"slipway.dev/server/config"
+)
+
+func (s *services) openObserve(ctx context.Context) (err error) {
+	file := filepath.Join(s.conf.DataDir, "run", "observe.token")
+	err = s.access.tokenFile(ctx, file, authz.Token{
+		User: "slipway:observe", Groups: []string{authz.AdminGroup}, Role: authz.RoleViewer, Description: "the observe child reads /metrics",
+	})
+	if err != nil {
+		return err
+	}
+	s.observe, err = observeChild(ctx, s.conf, s.cluster, s.cluster.own, file)
+	s.state.ask(children(s.cluster.own.State))
+	return err
+}
+
+// observeChild starts the child with both stores and returns its client.
+// tokenFile holds a token that may read /metrics.
+func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supervise.Supervisor, tokenFile string) (*observe.Client, error) {
+	run := filepath.Join(conf.DataDir, "run")
+	oc := observe.Config{
+		MetricsDir: filepath.Join(conf.DataDir, "metrics"), LogsDir: filepath.Join(conf.DataDir, "logstore"),
+		Socket: filepath.Join(run, "observe.sock"), Forward: filepath.Join(run, "forward.sock"),
+		Targets: metrics.Targets{
+			Interval: conf.ScrapeInterval, Kubeconfig: c.pki.SlipwayKubeconfig,
+			CAFile: c.pki.CA, CertFile: c.pki.APIServerKubeletClient.Cert, KeyFile: c.pki.APIServerKubeletClient.Key,
+			Server: conf.HTTP, TokenFile: tokenFile,
+		},
+	}
+	b, err := json.Marshal(oc)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(run, "observe.json")
+	if err := atomicfile.Write(file, b, 0o600); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	oclient := observe.NewClient(oc.Socket, oc.Forward)
+	return oclient, sup.Launch(supervise.Child{
+		Name: "observe", Path: self, Args: []string{"observe", "--config", file}, Config: []string{file},
+		Env: []string{"GOMEMLIMIT=1GiB"}, Ready: oclient.Ready,
+	})
+}
+
+// collector sends the lines of this node's pods to the child.
+func collector(conf config.Config, pods client.Reader, oclient *observe.Client, log *slog.Logger) *logs.Collector {
+	return &logs.Collector{
+		Dir: filepath.Join(conf.DataDir, "logs", "pods"), Positions: filepath.Join(conf.DataDir, "logs", "positions.json"),
+		Sender: oclient.Sender(), Log: log.With("part", "collector"),
+		Labels: func(namespace, name string) map[string]string {
+			var pod corev1.Pod
+			if pods.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: name}, &pod) != nil {
+				return nil
+			}
+			fields := map[string]string{}
+			for field, label := range map[string]string{
+				"application": slipway.LabelApplication, "release": slipway.LabelRelease, "run": slipway.LabelRun, "job": slipway.LabelJob,
+			} {
+				if v := pod.Labels[label]; v != "" {
+					fields[field] = v
+				}
+			}
+			return fields
+		},
+	}
+}
+
+// logSearch lets the API search the child's log store.
+type logSearch struct{ *observe.Client }
+
+func (l logSearch) Query(ctx context.Context, w io.Writer, q api.LogQuery) error {
+	err := l.Search(ctx, w, logs.Query{Namespace: q.Namespace, Text: q.Query, Start: q.Start, End: q.End, Limit: q.Limit, Follow: q.Follow})
+	if errors.Is(err, logs.ErrQuery) {
+		return &api.Error{Status: 400, Message: err.Error(), Hint: "the query language is LogsQL: word, \"phrase\", field:value"}
+	}
+	return err
+}

@@ -1,0 +1,157 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/atomicfile"
+	"slipway.dev/cluster/images"
+	"slipway.dev/gitops/release"
+	"slipway.dev/pipelines/build"
+	"slipway.dev/pipelines/engine"
+	"slipway.dev/pipelines/jobapi"
+	"slipway.dev/pipelines/joblog"
+	"slipway.dev/pipelines/run"
+	"slipway.dev/server/api"
+)
+
+// pipelines is the top-level directory pipelines, composed.
+type pipelines struct {
+	*run.Controller
+	jobs      http.Handler
+	collector *joblog.Collector
+	builder   *build.Builder
+	engine    func(context.Context) error
+}
+
+func (s *services) openPipelines(context.Context) error {
+	key, err := secretFile(filepath.Join(s.conf.DataDir, "pki", "jobs.key"))
+	if err != nil {
+		return err
+	}
+	tokens, err := jobapi.NewTokens(key)
+	if err != nil {
+		return err
+	}
+	metrics, err := run.NewMetrics(s.metrics)
+	if err != nil {
+		return err
+	}
+	ca, err := os.ReadFile(s.cluster.pki.CA)
+	if err != nil {
+		return err
+	}
+	_, port, err := net.SplitHostPort(s.conf.HTTPS)
+	if err != nil {
+		return err
+	}
+	log, mc := s.log.With("part", "pipelines"), s.manager.GetClient()
+	store := joblog.NewStore(filepath.Join(s.conf.DataDir, "joblogs"))
+	p := &pipelines{
+		collector: &joblog.Collector{Store: store, Pods: joblog.KubePods{Client: s.kube}, Log: log},
+		builder:   build.New(build.Options{Address: "unix://" + s.cluster.node.BuildkitSocket(), Registry: s.conf.HTTP, TempDir: filepath.Join(s.conf.DataDir, "run")}),
+	}
+	artifacts := jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts"))
+	p.Controller = &run.Controller{
+		Client: mc, Compiler: &run.Detector{Client: mc, Source: s.git.Store, Describe: source{s.git.Store}.Commit, ServerURL: s.conf.URL},
+		Artifacts: artifacts, LogStore: store, Logs: p.collector,
+		Tokens: tokens, Log: log, Metrics: metrics,
+		Settings: run.Settings{
+			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), CA: ca,
+			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
+		},
+	}
+	p.collector.Sealed = p.LogSealed
+	if err := p.SetupWithManager(s.manager); err != nil {
+		return err
+	}
+	if err := (&run.Pushes{Client: mc, Log: log}).SetupWithManager(s.manager); err != nil {
+		return err
+	}
+	p.jobs = &jobapi.Server{
+		Tokens: tokens, Jobs: p.Controller, Source: s.git.Store, Artifacts: artifacts,
+		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer}, Log: log,
+	}
+	runner := s.cluster.refs[images.Runner]
+	p.engine = func(ctx context.Context) error {
+		ended, err := engine.Start(ctx, s.cluster.config, engine.Images{Runner: runner}, s.log.With("part", "tekton"))
+		if err != nil {
+			return err
+		}
+		return <-ended
+	}
+	s.pipelines = p
+	return nil
+}
+
+func (p *pipelines) start(work func(string, func(context.Context) error)) {
+	work("tekton", p.engine)
+	work("job logs", func(ctx context.Context) error {
+		<-ctx.Done()
+		p.collector.Wait()
+		return p.builder.Close()
+	})
+}
+
+// secretFile reads 32 random bytes that are made once.
+func secretFile(file string) ([]byte, error) {
+	key, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = make([]byte, 32)
+		_, _ = rand.Read(key) // never fails
+		err = atomicfile.Write(file, key, 0o600)
+	}
+	return key, err
+}
+
+// Log and Artifacts satisfy api.Runs together with what Controller has.
+func (p *pipelines) Log(ctx context.Context, namespace, name, job string, attempt int, follow bool) (io.ReadCloser, error) {
+	r, err := p.OpenLog(ctx, namespace, name, job, attempt, follow)
+	return r, notThere(err, "job %s of run %s has no log", job, name)
+}
+
+func (p *pipelines) Artifacts(ctx context.Context, namespace, name, job string) (io.ReadCloser, error) {
+	r, err := p.OpenArtifacts(ctx, namespace, name, job)
+	return r, notThere(err, "job %s of run %s kept no artifacts", job, name)
+}
+
+func notThere(err error, format string, args ...any) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &api.Error{Status: http.StatusNotFound, Message: fmt.Sprintf(format, args...)}
+	}
+	return err
+}
+
+// builder is BuildKit in the words of jobapi; it lends each build a token.
+type builder struct {
+	*build.Builder
+	access *access
+}
+
+func (b builder) Build(ctx context.Context, r jobapi.BuildRequest, progress io.Writer) (slipway.Image, error) {
+	token, revoke, err := b.access.buildToken(ctx, r.Namespace)
+	if err != nil {
+		return slipway.Image{}, err
+	}
+	defer revoke()
+	return b.Builder.Build(ctx, build.Request{
+		Namespace: r.Namespace, Name: r.Name, Tag: r.Tag, Context: r.Context, Dockerfile: r.Dockerfile, Target: r.Target, BuildArgs: r.Args, Token: token,
+	}, progress)
+}
+
+// deployer is gitops in the words of jobapi.
+type deployer struct{ *release.Deployer }
+
+func (d deployer) Wait(ctx context.Context, namespace, application string, desired slipway.Desired, progress io.Writer) error {
+	_, err := d.Deployer.Wait(ctx, namespace, application, desired, progress)
+	return err
+}

@@ -1,0 +1,257 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"slipway.dev/cluster/addons"
+	"slipway.dev/cluster/api/crds"
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/authz"
+	kube "slipway.dev/cluster/client"
+	"slipway.dev/cluster/images"
+	"slipway.dev/cluster/images/seed"
+	"slipway.dev/cluster/storage"
+	"slipway.dev/gitops/git"
+	"slipway.dev/observability/observe"
+	"slipway.dev/registry/embedded"
+	"slipway.dev/server/api"
+	"slipway.dev/server/config"
+	"slipway.dev/server/console"
+	"slipway.dev/server/front"
+)
+
+// tenant is the one tenant that there is at first.
+const tenant = "default"
+
+// services is everything above the cluster.
+type services struct {
+	conf      config.Config
+	log       *slog.Logger
+	cluster   *cluster
+	state     *status
+	kube      kubernetes.Interface
+	manager   ctrl.Manager
+	metrics   *prometheus.Registry
+	access    *access
+	registry  *embedded.Registry
+	git       *git.Host
+	gitops    *gitops
+	pipelines *pipelines
+	observe   *observe.Client
+	volumes   *storage.Provisioner
+	door      *front.Door
+	listeners []front.Listener
+	booted    atomic.Bool
+}
+
+// newServices makes the parts, lowest floor first, and opens the front door's
+// listeners; start sets them to work.
+func newServices(ctx context.Context, conf config.Config, c *cluster, state *status, log *slog.Logger) (*services, error) {
+	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
+	for _, step := range []func(context.Context) error{
+		s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openObserve, s.openDoor,
+	} {
+		if err := step(ctx); err != nil {
+			s.close(log)
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// install writes what every cluster has: our kinds, roles, DNS, storage class, tenant.
+func (s *services) install(ctx context.Context) (err error) {
+	ctrl.SetLogger(logr.FromSlogHandler(s.log.With("part", "controllers").Handler()))
+	admin, err := kube.New(s.cluster.admin)
+	if err != nil {
+		return err
+	}
+	kinds := make(chan error, 1)
+	go func() { kinds <- crds.Install(ctx, s.cluster.admin) }()
+	defer func() { err = errors.Join(err, <-kinds) }()
+	dns, err := nth(s.conf.ServiceCIDR, 10)
+	if err != nil {
+		return err
+	}
+	err = addons.Install(ctx, admin, addons.Options{DNSImage: s.cluster.refs[images.CoreDNS], DNSIP: dns})
+	if err == nil {
+		err = addons.EnsureTenant(ctx, admin, tenant)
+	}
+	if err == nil {
+		s.volumes, err = storage.New(filepath.Join(s.conf.DataDir, "volumes"), s.conf.NodeName, s.log.With("part", "volumes"))
+	}
+	return err
+}
+
+func (s *services) openAccess(ctx context.Context) (err error) {
+	if s.kube, err = kubernetes.NewForConfig(s.cluster.config); err != nil {
+		return err
+	}
+	s.access = &access{
+		tokens: authz.NewTokens(s.kube), pods: authz.NewTokenReview(s.kube, slipway.RegistryHost), rbac: authz.NewAccessReview(s.kube),
+	}
+	if err := s.access.tokens.Start(ctx); err != nil {
+		return err
+	}
+	_, err = s.access.tokens.EnsureAdmin(ctx, filepath.Join(s.conf.DataDir, "admin.token"))
+	return err
+}
+
+func (s *services) openRegistry(context.Context) (err error) {
+	a := registryAccess{s.access}
+	s.registry, err = embedded.New(embedded.Options{
+		Dir: filepath.Join(s.conf.DataDir, "registry"), Logger: s.log.With("part", "registry"),
+		Authenticator: a, Authorizer: a, Registerer: s.metrics,
+	})
+	return err
+}
+
+func (s *services) newManager(context.Context) (err error) {
+	s.manager, err = ctrl.NewManager(s.cluster.config, ctrl.Options{
+		Scheme:  kube.Scheme,
+		Metrics: server.Options{BindAddress: "0"},
+		Cache:   cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		// Secrets are read when they are needed and never kept.
+		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
+	})
+	return err
+}
+
+func (s *services) openDoor(context.Context) error {
+	parts := front.Parts{
+		API: api.Handler(api.Deps{
+			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
+			Authorizer: s.access, Runs: s.pipelines, Applications: s.gitops, Repositories: repositories{s.gitops},
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
+		}, s.log),
+		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
+		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
+		Query:   s.access.guarded("get", "metrics", s.observe.Prometheus()),
+		Console: console.Handler(),
+		Ready:   s.ready,
+	}
+	var err error
+	if s.door, err = front.New(parts, s.access, filepath.Join(s.conf.DataDir, "pki", "session.key"), s.log); err != nil {
+		return err
+	}
+	s.git.Authenticate = gitUser(s.door)
+	cert, key := s.cluster.pki.Front.Cert, s.cluster.pki.Front.Key
+	if s.conf.TLSCert != "" {
+		cert, key = s.conf.TLSCert, s.conf.TLSKey
+	}
+	// Read at each handshake: a renewed certificate needs no restart.
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		c, err := tls.LoadX509KeyPair(cert, key)
+		return &c, err
+	}}
+	for addr, conf := range map[string]*tls.Config{s.conf.HTTP: nil, s.conf.HTTPS: tlsConfig} {
+		l, err := front.Listen(addr, conf)
+		if err != nil {
+			return err
+		}
+		s.listeners = append(s.listeners, l)
+	}
+	return nil
+}
+
+// seed puts the base images of the configured OCI layout into the registry.
+func (s *services) seed(ctx context.Context) error {
+	if s.conf.Seeds == "" {
+		return nil
+	}
+	defer s.state.waiting("base images", "importing "+s.conf.Seeds)()
+	names, err := seed.Names(s.conf.Seeds)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, err := s.registry.Seed(ctx, name, s.conf.Seeds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start sets everything to work; each part ends with ctx, and its failure ends it.
+func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.CancelCauseFunc) {
+	run := func(name string, f func(context.Context) error) {
+		g.Go(func() error {
+			err := f(ctx)
+			if err != nil && ctx.Err() == nil {
+				fail(fmt.Errorf("%s: %w", name, err))
+			}
+			return nil
+		})
+	}
+	s.pipelines.collector.Start(ctx)
+	run("controllers", s.manager.Start)
+	s.gitops.start(run)
+	s.pipelines.start(run)
+	run("volumes", func(ctx context.Context) error {
+		s.volumes.Run(ctx, s.kube)
+		return nil
+	})
+	run("seeds", s.seed)
+	run("log collector", collector(s.conf, s.manager.GetClient(), s.observe, s.log).Run)
+	run("readiness", func(ctx context.Context) error {
+		defer s.state.waiting("controllers", "filling their caches")()
+		if !s.manager.GetCache().WaitForCacheSync(ctx) {
+			return context.Cause(ctx)
+		}
+		s.booted.Store(true)
+		return nil
+	})
+}
+
+func (s *services) components(ctx context.Context) []api.Component { return s.state.components(ctx) }
+
+func (s *services) ready() error {
+	if !s.booted.Load() {
+		return errors.New("controllers are starting")
+	}
+	var missing []string
+	for _, c := range s.components(context.Background()) {
+		if !c.Ready {
+			missing = append(missing, c.Name)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("not ready: %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+func (s *services) close(log *slog.Logger) {
+	for _, l := range s.listeners {
+		_ = l.Close()
+	}
+	var err error
+	if s.registry != nil {
+		err = s.registry.Close()
+	}
+	if s.gitops != nil {
+		err = errors.Join(err, s.gitops.close())
+	}
+	if err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
+		log.Warn("stop", "err", err)
+	}
+}

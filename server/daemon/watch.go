@@ -1,0 +1,87 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/server/api"
+)
+
+// watcher tells the changes of a namespace from the manager's cache.
+type watcher struct{ cache cache.Cache }
+
+// backlog is how many changes a slow reader may be behind before it is cut off;
+// it comes back and gets the objects as they are.
+const backlog = 4096
+
+func (w watcher) Watch(ctx context.Context, namespace string) (<-chan api.Change, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	raw := make(chan api.Change, backlog)
+	send := func(kind, typ string, v any) {
+		o, ok := v.(client.Object)
+		if !ok || o.GetNamespace() != namespace {
+			return
+		}
+		select {
+		case raw <- api.Change{Kind: kind, Type: typ, Object: o}:
+		case <-ctx.Done():
+		default:
+			cancel()
+		}
+	}
+	var handles []func() error
+	stop := func() error {
+		var errs []error
+		for _, h := range handles {
+			errs = append(errs, h())
+		}
+		return errors.Join(errs...)
+	}
+	for kind, o := range map[string]client.Object{
+		"Repository": &slipway.Repository{}, "Run": &slipway.Run{}, "Application": &slipway.Application{}, "Release": &slipway.Release{},
+	} {
+		informer, err := w.cache.GetInformer(ctx, o)
+		if err == nil {
+			var h toolscache.ResourceEventHandlerRegistration
+			h, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+				AddFunc:    func(v any) { send(kind, "ADDED", v) },
+				UpdateFunc: func(_, v any) { send(kind, "MODIFIED", v) },
+				DeleteFunc: func(v any) {
+					if gone, ok := v.(toolscache.DeletedFinalStateUnknown); ok {
+						v = gone.Obj
+					}
+					send(kind, "DELETED", v)
+				},
+			})
+			handles = append(handles, func() error { return informer.RemoveEventHandler(h) })
+		}
+		if err != nil {
+			cancel()
+			return nil, errors.Join(err, stop())
+		}
+	}
+	out := make(chan api.Change)
+	go func() {
+		defer close(out)
+		defer func() { _ = stop() }()
+		defer cancel()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case c := <-raw:
+				select {
+				case out <- c:
+				case <-ctx.Done():
+					return
+				}
+			}
+		}
+	}()
+	return out, nil
+}

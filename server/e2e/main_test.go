@@ -1,0 +1,222 @@
+// Package e2e owns the end-to-end tests: they start the built binary with the
+// real cluster, in a network namespace of their own that has no route out, and
+// use it as people do, with git, HTTP and a browser. Nothing here links
+// Kubernetes. Start at TestMain; the tests share one server and run in order.
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"slipway.dev/server/client"
+)
+
+const insideEnv = "SLIPWAY_E2E_NETNS"
+
+// top is the root of the checkout.
+var top = func() string {
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	return dir
+}()
+
+func TestMain(m *testing.M) {
+	if os.Getenv(insideEnv) == "" {
+		os.Exit(inNamespace())
+	}
+	os.Exit(inside(m))
+}
+
+// inNamespace runs this test binary again within a fresh network namespace.
+func inNamespace() int {
+	name := fmt.Sprintf("slipway-e2e-%d", os.Getpid())
+	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "the end-to-end tests need root and iproute2: %v %s\n", err, out)
+		return 1
+	}
+	defer func() { _ = exec.Command("ip", "netns", "del", name).Run() }()
+	enter := "--net=/var/run/netns/" + name
+	if out, err := exec.Command("nsenter", enter, "ip", "link", "set", "lo", "up").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "nsenter: %v %s\n", err, out)
+		return 1
+	}
+	cmd := exec.Command("nsenter", append([]string{enter, os.Args[0]}, os.Args[1:]...)...)
+	cmd.Env = append(os.Environ(), insideEnv+"="+name)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := cmd.Run(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return exit.ExitCode()
+		}
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// The shared server.
+var (
+	binary  = filepath.Join(top, "build", "slipway")
+	dataDir string
+	server  *process
+	user    *client.Client
+)
+
+func inside(m *testing.M) int {
+	dir, err := os.MkdirTemp("/tmp", "slw-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	dataDir = filepath.Join(dir, "d")
+	user = &client.Client{Server: "http://127.0.0.1:8080", DataDir: dataDir, Namespace: "default"}
+	defer os.RemoveAll(dir)
+	defer func() {
+		server.stop()
+		if out, err := exec.Command(binary, "reset", "--data", "--data-dir", dataDir).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "reset: %v\n%s", err, out)
+		}
+	}()
+	if server, err = start(); err == nil {
+		err = ready(context.Background())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// process is a running `slipway server`.
+type process struct {
+	cmd  *exec.Cmd
+	done chan error
+}
+
+func start(args ...string) (*process, error) {
+	if err := os.MkdirAll(filepath.Join(dataDir, "logs"), 0o755); err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(dataDir, "logs", "server.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	cmd := exec.Command(binary, append([]string{"server", "--data-dir", dataDir, "--seeds", filepath.Join(top, "build", "seed"), "--private-sources"}, args...)...)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd, done: make(chan error, 1)}
+	go func() { p.done <- cmd.Wait(); close(p.done) }()
+	return p, nil
+}
+
+func (p *process) signal(sig syscall.Signal) {
+	_ = p.cmd.Process.Signal(sig)
+	<-p.done
+}
+
+func (p *process) stop() {
+	if p != nil {
+		p.signal(syscall.SIGTERM)
+	}
+}
+
+func ready(ctx context.Context) error {
+	_, err := user.WaitReady(ctx, 2*time.Minute, func(string) {})
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, serverLog(30))
+	}
+	return nil
+}
+
+func serverLog(n int) string {
+	b, _ := os.ReadFile(filepath.Join(dataDir, "logs", "server.log"))
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// kill ends the server as a power cut would and starts it again.
+func kill(t *testing.T) {
+	t.Helper()
+	server.signal(syscall.SIGKILL)
+	restart(t)
+}
+
+func restart(t *testing.T) {
+	t.Helper()
+	var err error
+	if server, err = start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// slipway runs a verb and returns what it printed.
+func slipway(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = top
+	cmd.Env = append(os.Environ(), "SLIPWAY_DATA_DIR="+dataDir)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// must runs a verb that has to succeed.
+func must(t *testing.T, args ...string) string {
+	t.Helper()
+	out, err := slipway(t, args...)
+	if err != nil {
+		t.Fatalf("slipway %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return out
+}
+
+// eventually fails the test unless ok says nil within the time.
+func eventually(t *testing.T, within time.Duration, ok func() error) {
+	t.Helper()
+	for end := time.Now().Add(within); ; <-time.After(100 * time.Millisecond) {
+		err := ok()
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not within %s: %v", within, err)
+		}
+	}
+}
+
+// status asks url with a token and returns the answer's status.
+func status(t *testing.T, method, url, token string) int {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return resp.StatusCode
+}
