@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"sort"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // Commit is what people want to know of a commit.
@@ -35,9 +37,23 @@ type Entry struct {
 	Size int64  `json:"size,omitempty"`
 }
 
+// again tries a read once more where the packs were joined while it looked at
+// the old ones: a handle does not see new packs, the next one does.
+func again[T any](read func() (T, error)) (T, error) {
+	v, err := read()
+	if errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return read()
+	}
+	return v, err
+}
+
 // File returns the whole file at path in commit. A missing path is ErrNotFound;
 // a symbolic link is not followed and is an error that names it.
 func (s *Store) File(ctx context.Context, ns, repo, commit, p string) ([]byte, error) {
+	return again(func() ([]byte, error) { return s.file(ctx, ns, repo, commit, p) })
+}
+
+func (s *Store) file(ctx context.Context, ns, repo, commit, p string) ([]byte, error) {
 	p, err := cleanPath(p)
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", repo, err)
@@ -78,6 +94,10 @@ func (s *Store) File(ctx context.Context, ns, repo, commit, p string) ([]byte, e
 
 // Exists says whether path is in commit, whatever it is.
 func (s *Store) Exists(ctx context.Context, ns, repo, commit, p string) (bool, error) {
+	return again(func() (bool, error) { return s.exists(ctx, ns, repo, commit, p) })
+}
+
+func (s *Store) exists(ctx context.Context, ns, repo, commit, p string) (bool, error) {
 	p, err := cleanPath(p)
 	if err != nil {
 		return false, fmt.Errorf("repository %s: %w", repo, err)
@@ -136,11 +156,13 @@ func (s *Store) Tree(ctx context.Context, ns, repo, commit, dir string) ([]Entry
 
 // Commit describes one commit.
 func (s *Store) Commit(ctx context.Context, ns, repo, commit string) (Commit, error) {
-	c, err := s.commit(ctx, ns, repo, commit)
-	if err != nil {
-		return Commit{}, err
-	}
-	return describe(c), nil
+	return again(func() (Commit, error) {
+		c, err := s.commit(ctx, ns, repo, commit)
+		if err != nil {
+			return Commit{}, err
+		}
+		return describe(c), nil
+	})
 }
 
 // Log lists commits reachable from commit, newest first, at most limit.
@@ -261,6 +283,10 @@ type ref struct {
 
 // refs lists branches and tags as they are on disk; tags of non-commits are left out.
 func (s *Store) refs(ctx context.Context, ns, repo string) (map[string]ref, error) {
+	return again(func() (map[string]ref, error) { return s.readRefs(ctx, ns, repo) })
+}
+
+func (s *Store) readRefs(ctx context.Context, ns, repo string) (map[string]ref, error) {
 	r, err := s.open(ctx, ns, repo)
 	if err != nil {
 		return nil, err

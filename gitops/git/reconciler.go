@@ -49,7 +49,7 @@ type Reconciler struct {
 type poll struct {
 	next     time.Time
 	failures int
-	kicked   bool
+	kicked   string // via, where somebody asked for a look
 	spec     int64
 }
 
@@ -75,11 +75,26 @@ func (r *Reconciler) init() {
 }
 
 // Kick looks at the repository now, as a webhook asks for. It does not wait.
-func (r *Reconciler) Kick(ns, name string) {
+func (r *Reconciler) Kick(ns, name string) { r.kick(ns, name, "webhook") }
+
+// Sync looks at the repository's remote now, because a person asks to.
+func (r *Reconciler) Sync(ctx context.Context, ns, name string) error {
+	var repo v1alpha1.Repository
+	if err := r.Host.Client.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo); err != nil {
+		return err
+	}
+	if repo.Spec.URL == "" {
+		return r.Host.ReconcileOne(ctx, &repo)
+	}
+	r.kick(ns, name, "poll")
+	return nil
+}
+
+func (r *Reconciler) kick(ns, name, via string) {
 	r.init()
 	key := types.NamespacedName{Namespace: ns, Name: name}
 	r.mu.Lock()
-	r.state(key).kicked = true
+	r.state(key).kicked = via
 	r.mu.Unlock()
 	select {
 	case r.events <- event.TypedGenericEvent[*v1alpha1.Repository]{Object: &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name}}}:
@@ -148,14 +163,14 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 	r.mu.Lock()
 	p := r.state(key)
 	via := "poll"
-	if p.kicked {
-		via = "webhook"
+	if p.kicked != "" {
+		via = p.kicked
 	}
-	if wait := time.Until(p.next); wait > 0 && !p.kicked && p.spec == repo.Generation {
+	if wait := time.Until(p.next); wait > 0 && p.kicked == "" && p.spec == repo.Generation {
 		r.mu.Unlock()
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	p.kicked, p.spec = false, repo.Generation
+	p.kicked, p.spec = "", repo.Generation
 	r.mu.Unlock()
 
 	err := r.Host.room()
@@ -180,7 +195,7 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 	}
 	wait := pause(repo, p.failures)
 	p.next = time.Now().Add(wait)
-	if p.kicked { // asked again meanwhile
+	if p.kicked != "" { // asked again meanwhile
 		wait = 10 * time.Millisecond
 	}
 	r.mu.Unlock()

@@ -264,22 +264,24 @@ func (h *Host) Reconcile(ctx context.Context) error {
 	}
 	var errs []error
 	for i := range list.Items {
-		repo := &list.Items[i]
-		if repo.Spec.URL != "" || repo.DeletionTimestamp != nil || h.pushing(repo.Namespace, repo.Name) || !h.Has(repo.Namespace, repo.Name) {
-			continue
-		}
-		missing, err := h.unrecorded(ctx, repo)
-		if err == nil && !missing {
-			continue
-		}
-		if err == nil {
-			_, err = h.record(ctx, repo.Namespace, repo.Name, "push", "", nil)
-		}
-		if err != nil && !apierrors.IsNotFound(err) {
+		if err := h.ReconcileOne(ctx, &list.Items[i]); err != nil && !apierrors.IsNotFound(err) {
 			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ReconcileOne does for one repository what Reconcile does for all.
+func (h *Host) ReconcileOne(ctx context.Context, repo *v1alpha1.Repository) error {
+	h.init()
+	if repo.Spec.URL != "" || repo.DeletionTimestamp != nil || h.pushing(repo.Namespace, repo.Name) || !h.Has(repo.Namespace, repo.Name) {
+		return nil
+	}
+	missing, err := h.unrecorded(ctx, repo)
+	if err == nil && missing {
+		_, err = h.record(ctx, repo.Namespace, repo.Name, "push", "", nil)
+	}
+	return err
 }
 
 // unrecorded says whether the refs on disk differ from the status.
