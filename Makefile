@@ -76,6 +76,14 @@ $(PAYLOAD)/runner: go.mod go.sum $(call sources,pipelines cluster/api) | $(STAMP
 	$(say) "compiling the runner of jobs, about 40 seconds cold"
 	@go build -tags disable_spire,disable_tls -ldflags "-s -w" -o $@ ./pipelines/engine/runner
 
+$(PAYLOAD)/slipway-credential: go.mod go.sum $(call sources,registry/credential) | $(STAMPS)/packages
+	$(say) "compiling the kubelet's credential provider"
+	@go build -ldflags "-s -w" -o $@ ./registry/credential
+
+$(PAYLOAD)/slipway-render: go.mod go.sum $(call sources,gitops/render) | $(STAMPS)/packages
+	$(say) "compiling the child that renders, about 30 seconds cold"
+	@go build -ldflags "-s -w" -o $@ ./gitops/render/child
+
 $(PAYLOAD)/busybox: | $(STAMPS)/packages
 	@mkdir -p $(@D)
 	@install -m 755 $$(command -v busybox) $@
@@ -87,7 +95,7 @@ $(TOOLS)/pack: $(call sources,cluster/payload) go.mod | $(STAMPS)/packages
 	@go build -o $@ ./cluster/payload/pack
 
 # Made again when one of its files is newer; libexec decides about its own.
-$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(PAYLOAD)/runner $(PAYLOAD)/busybox $(PAYLOAD)/busybox.applets
+$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(addprefix $(PAYLOAD)/,runner slipway-credential slipway-render busybox busybox.applets)
 	@if [ ! -e $@ ] || [ -n "$$(find $(PAYLOAD) $(TOOLS)/pack -type f -newer $@ -print -quit)" ]; then \
 		echo "== packing the daemons, about 5 seconds"; $(TOOLS)/pack archive $(PAYLOAD) $@; fi
 
