@@ -165,6 +165,7 @@ CONTROLLER_GEN := sigs.k8s.io/controller-tools/cmd/controller-gen@v0.23.0
 generate:
 	@go run $(CONTROLLER_GEN) object paths=./cluster/api/v1alpha1
 	@go run $(CONTROLLER_GEN) crd paths=./cluster/api/v1alpha1 output:crd:dir=cluster/api/crds
+	@go generate ./cluster/api/crds
 
 # What was fetched (modules, npm, packages) stays.
 clean:
