@@ -200,6 +200,32 @@ func TestPushCloneFetch(t *testing.T) {
 	b.git("", "clone", "-q", "--bare", b.url("shop"), "bare")
 }
 
+// A client that has sent all it has may wait for as long as git works, over
+// HTTP/1.1 and HTTP/2.
+func TestSlowPackAndTLS(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		b := newBench(t)
+		b.commit("w", "a", "1")
+		b.host.Idle = 200 * time.Millisecond
+		b.host.Git = filepath.Join(b.work, "slow-git")
+		script := "#!/bin/sh\ncase \"$*\" in *--advertise-refs*) exec git \"$@\";; esac\nf=$(mktemp " + b.work + "/in.XXXXXX)\ncat > $f\nsleep 1\nexec git \"$@\" < $f\n"
+		if err := os.WriteFile(b.host.Git, []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		s := httptest.NewUnstartedServer(b.host.Handler())
+		s.EnableHTTP2 = h2
+		s.StartTLS()
+		t.Cleanup(s.Close)
+		b.server = s
+		url := strings.Replace(s.URL, "https://", "https://any:token-of-ann@", 1) + "/git/w.git"
+		b.git("w", "-c", "http.sslVerify=false", "push", "-q", url, "main")
+		b.git("", "-c", "http.sslVerify=false", "clone", "-q", url, "c")
+		if b.status("w").Sequence != 1 {
+			t.Fatal("not recorded")
+		}
+	}
+}
+
 func TestPushKinds(t *testing.T) {
 	b := newBench(t)
 	b.commit("w", "a", "1")

@@ -74,7 +74,7 @@ var errBody = errors.New("request body")
 func (h *Host) body(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	limit := h.maxPack() + maxHead + 1<<20
 	rc := http.NewResponseController(w)
-	var in io.Reader = &idleReader{r: http.MaxBytesReader(w, r.Body, limit), extend: func() { _ = rc.SetReadDeadline(time.Now().Add(h.idle())) }}
+	var in io.Reader = &idleReader{r: http.MaxBytesReader(w, r.Body, limit), set: rc.SetReadDeadline, idle: h.idle()}
 	switch r.Header.Get("Content-Encoding") {
 	case "", "identity":
 	case "gzip", "x-gzip":
@@ -89,12 +89,20 @@ func (h *Host) body(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
 	return in, nil
 }
 
+// idleReader bounds each read. When there is no more to read it lets the bound
+// go: the client then waits, rightly, for as long as git works.
 type idleReader struct {
-	r      io.Reader
-	extend func()
+	r    io.Reader
+	set  func(time.Time) error
+	idle time.Duration
 }
 
-func (i *idleReader) Read(p []byte) (int, error) { i.extend(); return i.r.Read(p) }
+func (i *idleReader) Read(p []byte) (int, error) {
+	_ = i.set(time.Now().Add(i.idle))
+	n, err := i.r.Read(p)
+	_ = i.set(time.Time{})
+	return n, err
+}
 
 // limitReader fails, rather than ends, where the limit is.
 type limitReader struct {
@@ -125,6 +133,8 @@ func (f *flushWriter) Write(p []byte) (int, error) {
 	if err == nil {
 		err = f.rc.Flush()
 	}
+	// HTTP/2 would end the stream at the deadline though nothing is being written.
+	_ = f.rc.SetWriteDeadline(time.Time{})
 	return n, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path"
 	"sort"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
-	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // Commit is what people want to know of a commit.
@@ -37,14 +35,14 @@ type Entry struct {
 	Size int64  `json:"size,omitempty"`
 }
 
-// again tries a read once more where the packs were joined while it looked at
-// the old ones: a handle does not see new packs, the next one does.
+// again tries a read once more that did not succeed, with a new handle. Where the
+// packs were joined while it looked at the old ones, objects seem to be missing.
 func again[T any](read func() (T, error)) (T, error) {
 	v, err := read()
-	if errors.Is(err, dotgit.ErrPackfileNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return read()
+	if err == nil || errors.Is(err, ErrName) || errors.Is(err, ErrLimit) || errors.Is(err, context.Canceled) {
+		return v, err
 	}
-	return v, err
+	return read()
 }
 
 // File returns the whole file at path in commit. A missing path is ErrNotFound;
