@@ -77,12 +77,11 @@ func TestReadingGoesOnWhilePacksAreJoined(t *testing.T) {
 		c = b.commit("w", "a", fmt.Sprint(i))
 		b.git("w", "push", "-q", b.url("w"), "main")
 	}
-	dir, _ := b.host.path("default", "w")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for range 3 {
-			b.host.repack(context.Background(), dir)
+			b.host.repack(context.Background(), "default", "w")
 		}
 	}()
 	for going := true; going; {

@@ -2,9 +2,10 @@ package git
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,17 +25,53 @@ func (h *Host) maintain(ctx context.Context) {
 		if len(packs) < maxPackFiles && len(loose) < 50 {
 			continue
 		}
-		h.repack(ctx, dir)
+		h.repack(ctx, filepath.Base(filepath.Dir(dir)), strings.TrimSuffix(filepath.Base(dir), ".git"))
 	}
 }
 
-func (h *Host) repack(ctx context.Context, dir string) {
+func (h *Host) repack(ctx context.Context, ns, name string) {
+	dir, err := h.path(ns, name)
+	if err != nil {
+		return
+	}
+	j := h.joining(ns, name)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.count.Add(1)
+	defer j.count.Add(1)
 	ctx, cancel := context.WithTimeout(ctx, time.Hour)
 	defer cancel()
 	var stderr tailBuffer
 	cmd := h.gitCommand(ctx, dir, "gc", "--quiet", "--cruft", "--prune=never")
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
-		h.Log.Warn("packs not joined", "repository", strings.TrimPrefix(dir, h.Dir+string(os.PathSeparator)), "error", err, "stderr", stderr.String())
+		h.Log.Warn("packs not joined", "namespace", ns, "repository", name, "error", err, "stderr", stderr.String())
+	}
+}
+
+// joining tells readers of a repository whether its packs are being joined: its
+// count is odd meanwhile.
+type joining struct {
+	mu    sync.Mutex
+	count atomic.Int64
+}
+
+func (s *Store) joining(ns, name string) *joining {
+	j, _ := s.joins.LoadOrStore(ns+"/"+name, &joining{})
+	return j.(*joining)
+}
+
+// again tries a read anew that did not succeed while packs were being joined: to a
+// reader with the old ones open, objects seem to be missing then.
+func again[T any](s *Store, ns, name string, read func() (T, error)) (T, error) {
+	j := s.joining(ns, name)
+	for try := 0; ; try++ {
+		before := j.count.Load()
+		v, err := read()
+		if err == nil || try == 3 || before%2 == 0 && j.count.Load() == before {
+			return v, err
+		}
+		j.mu.Lock()
+		j.mu.Unlock() // it was only to wait for the end
 	}
 }

@@ -35,20 +35,10 @@ type Entry struct {
 	Size int64  `json:"size,omitempty"`
 }
 
-// again tries a read once more that did not succeed, with a new handle. Where the
-// packs were joined while it looked at the old ones, objects seem to be missing.
-func again[T any](read func() (T, error)) (T, error) {
-	v, err := read()
-	if err == nil || errors.Is(err, ErrName) || errors.Is(err, ErrLimit) || errors.Is(err, context.Canceled) {
-		return v, err
-	}
-	return read()
-}
-
 // File returns the whole file at path in commit. A missing path is ErrNotFound;
 // a symbolic link is not followed and is an error that names it.
 func (s *Store) File(ctx context.Context, ns, repo, commit, p string) ([]byte, error) {
-	return again(func() ([]byte, error) { return s.file(ctx, ns, repo, commit, p) })
+	return again(s, ns, repo, func() ([]byte, error) { return s.file(ctx, ns, repo, commit, p) })
 }
 
 func (s *Store) file(ctx context.Context, ns, repo, commit, p string) ([]byte, error) {
@@ -92,7 +82,7 @@ func (s *Store) file(ctx context.Context, ns, repo, commit, p string) ([]byte, e
 
 // Exists says whether path is in commit, whatever it is.
 func (s *Store) Exists(ctx context.Context, ns, repo, commit, p string) (bool, error) {
-	return again(func() (bool, error) { return s.exists(ctx, ns, repo, commit, p) })
+	return again(s, ns, repo, func() (bool, error) { return s.exists(ctx, ns, repo, commit, p) })
 }
 
 func (s *Store) exists(ctx context.Context, ns, repo, commit, p string) (bool, error) {
@@ -154,7 +144,7 @@ func (s *Store) Tree(ctx context.Context, ns, repo, commit, dir string) ([]Entry
 
 // Commit describes one commit.
 func (s *Store) Commit(ctx context.Context, ns, repo, commit string) (Commit, error) {
-	return again(func() (Commit, error) {
+	return again(s, ns, repo, func() (Commit, error) {
 		c, err := s.commit(ctx, ns, repo, commit)
 		if err != nil {
 			return Commit{}, err
@@ -281,7 +271,7 @@ type ref struct {
 
 // refs lists branches and tags as they are on disk; tags of non-commits are left out.
 func (s *Store) refs(ctx context.Context, ns, repo string) (map[string]ref, error) {
-	return again(func() (map[string]ref, error) { return s.readRefs(ctx, ns, repo) })
+	return again(s, ns, repo, func() (map[string]ref, error) { return s.readRefs(ctx, ns, repo) })
 }
 
 func (s *Store) readRefs(ctx context.Context, ns, repo string) (map[string]ref, error) {

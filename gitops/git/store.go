@@ -40,6 +40,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	locks map[string]*sync.Mutex
+	joins sync.Map // of *joining by namespace/name
 }
 
 func (s *Store) limits() Limits {
