@@ -98,7 +98,7 @@ test("a run shows its graph, and a job its log; by keyboard too", async () => {
   if (!run || !job) throw new Error("no run with a finished job on this server");
   await page.goto(`${base}/runs`);
   await page.getByRole("table", { name: "Runs" }).waitFor();
-  await page.goto(`${base}/runs/${run.metadata.name}`);
+  await page.goto(`${base}/runs/default/${run.metadata.name}`); // as git push prints it
   const node = page.locator(`.node[data-job="${job.name}"]`);
   await node.focus();
   await page.keyboard.press("Enter");
@@ -116,6 +116,8 @@ test("an application: chart, history, rollback that asks first, unpin", async ()
   const wanted = process.env.SLIPWAY_APP ?? items[0].metadata.name;
   await page.goto(`${base}/applications/${wanted}`);
   await page.getByTestId("chart").locator("canvas").waitFor();
+  // The README's picture.
+  if (process.env.SLIPWAY_PICTURE) await page.screenshot({ path: process.env.SLIPWAY_PICTURE });
   const history = page.getByRole("table", { name: "Releases" });
   const button = history.getByRole("button", { name: /^Roll back to release/ }).last();
   const label = (await button.getAttribute("aria-label")) ?? "";

@@ -50,7 +50,7 @@ function Frame({ user, leave }: { user: User; leave: () => void }) {
     leave();
   };
   useEffect(() => {
-    const name = place.parts[1] ?? ((sections as readonly string[]).includes(section) ? t(section as (typeof sections)[number]) : t("overview"));
+    const name = named(place) ?? ((sections as readonly string[]).includes(section) ? t(section as (typeof sections)[number]) : t("overview"));
     document.title = `${name} · Slipway`;
   }, [place, language()]);
   return (
@@ -116,8 +116,14 @@ export function Settings() {
   );
 }
 
+/** named is the object of /runs/hello-1, or of /runs/default/hello-1 as a push prints it. */
+function named(place: Place): string | undefined {
+  return place.parts[place.parts.length > 2 ? 2 : 1];
+}
+
 function Page({ place }: { place: Place }) {
-  const [section, name] = place.parts;
+  const section = place.parts[0];
+  const name = named(place);
   switch (place.parts.length === 0 ? "overview" : section) {
     case "overview":
       return <Overview />;
