@@ -151,7 +151,7 @@ func (p *ControlPlane) Stop() {
 			t.cancel()
 			select {
 			case <-t.done:
-			case <-time.After(20 * time.Second):
+			case <-time.After(5 * time.Second): // watches of clients that are slow to go
 				p.config.Log.Warn("component did not stop in time", "component", t.name)
 			}
 		}

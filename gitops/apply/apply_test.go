@@ -168,15 +168,6 @@ func TestMaskHidesSecrets(t *testing.T) {
 	require.Contains(t, text, "token")
 }
 
-func TestEnsureDeployerIsIdempotent(t *testing.T) {
-	_, cluster := setup(t)
-	require.NoError(t, EnsureDeployer(context.Background(), cluster, "shop"))
-	require.NoError(t, EnsureDeployer(context.Background(), cluster, "shop"))
-	binding := &rbacv1.RoleBinding{}
-	require.NoError(t, cluster.Get(context.Background(), client.ObjectKey{Namespace: "shop", Name: v1alpha1.DeployerServiceAccount}, binding))
-	require.Equal(t, "admin", binding.RoleRef.Name)
-}
-
 func TestRefusalsConcealTheSetsOwnSecrets(t *testing.T) {
 	set := parse(t, "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {pin: 48151623, token: [planted-value]}\ndata: {key: cGxhbnRlZA==}")
 	err := conceal(set, refuse(".stringData.pin: expected string, got 48151623; [planted-value]; planted; cGxhbnRlZA=="))

@@ -23,7 +23,7 @@ import (
 func gitArgs(maxPack int64) []string {
 	set := []string{
 		"core.hooksPath=/dev/null", "core.fsync=all", "core.fsyncMethod=fsync", "safe.directory=*",
-		"core.alternateRefsCommand=", "gc.auto=0", "gc.packRefs=false", "receive.autogc=false", "receive.unpackLimit=1",
+		"core.alternateRefsCommand=true", "gc.auto=0", "gc.packRefs=false", "receive.autogc=false", "receive.unpackLimit=1",
 		"receive.fsckObjects=true", "receive.advertisePushOptions=true", "receive.keepAlive=5",
 		"receive.maxInputSize=" + strconv.FormatInt(maxPack, 10),
 		"receive.denyDeleteCurrent=refuse", "receive.denyNonFastForwards=false",

@@ -37,9 +37,6 @@ func (r *Reconciler) advance(ctx context.Context, app *v1alpha1.Application, rel
 	}
 	limit := deadline(app, set)
 	if !applied(app, rel.Spec.Number) {
-		if err := apply.EnsureDeployer(ctx, r.Client, app.Namespace); err != nil {
-			return ctrl.Result{}, r.trouble(ctx, app, err)
-		}
 		if err := r.Applier.Check(ctx, target(app, rel.Spec.Number), set.Objects); err != nil {
 			return r.late(ctx, app, rel, limit, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,20 @@ func handOver(use, short string, program func(ctx context.Context, args []string
 	return &cobra.Command{Use: use, Short: short, DisableFlagParsing: true, RunE: func(cmd *cobra.Command, args []string) error {
 		p := program(cmd.Context(), args)
 		p.SetArgs(args)
-		return p.ExecuteContext(cmd.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- p.ExecuteContext(cmd.Context()) }()
+		select {
+		case err := <-ended:
+			return err
+		case <-cmd.Context().Done():
+		}
+		// Asked to stop: kube-proxy, for one, knows no other end than its process's.
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(2 * time.Second):
+			return nil
+		}
 	}}
 }
 

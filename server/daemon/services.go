@@ -80,7 +80,7 @@ func newServices(ctx context.Context, conf config.Config, c *cluster, state *sta
 
 // install writes what every cluster has: our kinds, roles, DNS, storage class, tenant.
 func (s *services) install(ctx context.Context) (err error) {
-	ctrl.SetLogger(logr.FromSlogHandler(s.log.With("part", "controllers").Handler()))
+	ctrl.SetLogger(logr.FromSlogHandler(quieter{s.log.With("part", "controllers").Handler()}))
 	admin, err := kube.New(s.cluster.admin)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ func inNamespace() int {
 
 // The shared server.
 var (
-	binary  = filepath.Join(top, "build", "slipway")
+	binary  = cmp.Or(os.Getenv("SLIPWAY_E2E_BINARY"), filepath.Join(top, "build", "slipway"))
 	dataDir string
 	server  *process
 	user    *client.Client

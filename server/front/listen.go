@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -33,6 +34,7 @@ func Listen(addr string, conf *tls.Config) (Listener, error) {
 func Serve(ctx context.Context, h http.Handler, listeners []Listener, grace time.Duration, log *slog.Logger) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
+	h = endingStreams(ctx, h)
 	var wg sync.WaitGroup
 	errs := make(chan error, len(listeners))
 	servers := make([]*http.Server, len(listeners))
@@ -74,4 +76,19 @@ func Serve(ctx context.Context, h http.Handler, listeners []Listener, grace time
 	}
 	wg.Wait()
 	return failed
+}
+
+// endingStreams ends what would go on for ever (followed logs, watches, waits of
+// jobs, which ask again) as soon as the server stops; only pushes and uploads
+// are given time.
+func endingStreams(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/prometheus/") {
+			bound, cancel := context.WithCancel(r.Context())
+			defer cancel()
+			defer context.AfterFunc(ctx, cancel)()
+			r = r.WithContext(bound)
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -60,17 +60,20 @@ func (n Node) BuildkitFile() string { return filepath.Join(n.Config(), "buildkit
 
 // Files renders every file of the node.
 func (n Node) Files() ([]File, error) {
-	var files []File
-	for path, render := range map[string]func() (string, error){
+	texts := map[string]func() (string, error){
 		n.ContainerdFile(): n.containerd,
 		n.BuildkitFile():   n.buildkitd,
 		n.CNIConfFile():    n.cni,
 		n.KubeletFile():    n.kubelet,
 		n.CredentialFile(): n.credentialProvider,
 		n.ProxyFile():      n.proxy,
-		filepath.Join(n.CertsD(), Registry, "hosts.toml"):   n.ownHosts,
 		filepath.Join(n.CertsD(), "_default", "hosts.toml"): n.otherHosts,
-	} {
+	}
+	for _, host := range append([]string{Registry}, mirrored...) {
+		texts[filepath.Join(n.CertsD(), host, "hosts.toml")] = n.ownHosts
+	}
+	var files []File
+	for path, render := range texts {
 		text, err := render()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)

@@ -167,9 +167,9 @@ mirrors = [{{printf "%q" $.RegistryAddr}}]
 http = true
 `
 
-// mirrored are the registries whose images builds take through the front door.
-// containerd needs no such list; buildkitd has no default entry.
-var mirrored = []string{"docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com", "public.ecr.aws"}
+// mirrored are the registries whose images pods and builds take through the
+// front door, with a credential of the front door's.
+var mirrored = []string{"docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com"}
 
 func (n Node) buildkitd() (string, error) {
 	return render(buildkitText, struct {

@@ -32,8 +32,9 @@ func (n Node) cni() (string, error) {
 	return string(text) + "\n", err
 }
 
-// ownHosts maps the one registry name to the front door and to nothing else, so
-// that a credential for it can not go anywhere else.
+// ownHosts maps our registry name, and those that the front door keeps copies
+// of, to the front door and to nothing else, so that a pod's credential for it
+// can not go anywhere else.
 func (n Node) ownHosts() (string, error) {
 	return render(`server = {{printf "%q" .}}
 
@@ -42,7 +43,7 @@ capabilities = ["pull", "resolve"]
 `, "http://"+n.RegistryAddr)
 }
 
-// otherHosts sends every other registry through the front door first, which
+// otherHosts sends every registry that is not listed through the front door first, which
 // keeps what it pulled; containerd adds ?ns=<registry>.
 func (n Node) otherHosts() (string, error) {
 	return render(`[host.{{printf "%q" .}}]
