@@ -142,7 +142,7 @@ $(SEED)/index.json: $(TOOLS)/mkseed $(BUILD)/bookworm.tar $(PAYLOAD)/busybox.app
 # --- what people do with it -------------------------------------------------------
 
 demo: build
-	@./build/slipway demo
+	@./build/slipway demo --server-arg=--seeds=$(CURDIR)/build/seed
 
 down:
 	@if [ -x build/slipway ]; then ./build/slipway reset --data; else echo "nothing to stop: build/slipway does not exist"; fi

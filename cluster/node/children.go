@@ -58,7 +58,7 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 			"--image-credential-provider-config", f.CredentialFile(),
 			"--image-credential-provider-bin-dir", c.BinDir,
 		},
-		Env:    []string{path},
+		Env:    []string{path, "CONTAINERD_ADDRESS=" + f.ContainerdSocket()},
 		Config: []string{f.KubeletFile(), f.CredentialFile(), kubeconfig},
 		Ready:  answers(c.KubeletHealth, "/healthz"),
 	})

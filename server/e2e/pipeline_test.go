@@ -74,7 +74,7 @@ func TestBadPipelineFiles(t *testing.T) {
 	}{
 		"yaml":      {"job:\n  script: [a\n", 2, ""},
 		"unknown":   {"job:\n  script: [a]\n  scirpt: [b]\n", 3, "scirpt"},
-		"cycle":     {"a: {script: [x], needs: [b]}\nb: {script: [x], needs: [a]}\n", 0, "cycle"},
+		"cycle":     {"a: {script: [x], needs: [b]}\nb: {script: [x], needs: [a]}\n", 0, "a -> b -> a"},
 		"no-script": {"job:\n  stage: test\n", 0, "script"},
 	} {
 		t.Run(name, func(t *testing.T) {

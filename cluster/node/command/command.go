@@ -5,7 +5,9 @@ package command
 
 import (
 	"context"
+	"os"
 
+	"github.com/google/cadvisor/lib/container/containerd"
 	"github.com/spf13/cobra"
 	proxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
@@ -13,7 +15,13 @@ import (
 
 // Kubelet is upstream's kubelet as the hidden verb `kubelet`. It parses its own
 // flags. ctx ends it; signals are the caller's, as in upstream's main.
+//
+// CONTAINERD_ADDRESS, containerd's own variable, tells cAdvisor where containerd
+// is: the kubelet has no flag for it any more.
 func Kubelet(ctx context.Context) *cobra.Command {
+	if address := os.Getenv("CONTAINERD_ADDRESS"); address != "" {
+		*containerd.ArgContainerdEndpoint = address
+	}
 	return hidden(kubelet.NewKubeletCommand(ctx), "kubelet")
 }
 
