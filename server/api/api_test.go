@@ -1,0 +1,142 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+)
+
+// roles allows what each user's role lists, as "verb resource namespace".
+type roles map[string][]string
+
+func (r roles) Allowed(_ context.Context, u User, verb, resource, namespace, _ string) (bool, error) {
+	for _, rule := range r[u.Name] {
+		if rule == "*" || rule == strings.Join([]string{verb, resource, namespace}, " ") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// deaf fails every action, so that a request that gets through is seen to.
+type deaf struct{ Runs }
+
+var errReached = errors.New("reached")
+
+func (deaf) Start(context.Context, string, string, string, map[string]string, string) (*slipway.Run, error) {
+	return nil, errReached
+}
+func (deaf) Cancel(context.Context, string, string, string) error { return errReached }
+func (deaf) Rerun(context.Context, string, string, string) (*slipway.Run, error) {
+	return nil, errReached
+}
+func (deaf) Play(context.Context, string, string, string, string) error { return errReached }
+func (deaf) Log(context.Context, string, string, string, int, bool) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("line\n")), nil
+}
+
+func newHandler(t *testing.T, r roles) http.Handler {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := slipway.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c := fake.NewClientBuilder().WithScheme(scheme).Build()
+	return Handler(Deps{Reader: c, Writer: c, Authorizer: r, Runs: deaf{}}, slog.New(slog.DiscardHandler))
+}
+
+func ask(h http.Handler, method, path, user, body string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if user != "" {
+		r = r.WithContext(WithUser(r.Context(), User{Name: user}))
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j")
+
+// TestEveryRouteAuthorises asks each route as nobody and as a user without rights.
+func TestEveryRouteAuthorises(t *testing.T) {
+	h := newHandler(t, roles{})
+	for _, route := range Routes() {
+		path := fill.Replace(route.Path)
+		if w := ask(h, route.Method, path, "", "{}"); w.Code != http.StatusUnauthorized {
+			t.Errorf("%s %s as nobody: %d", route.Method, path, w.Code)
+		}
+		if route.Verb == "" {
+			continue
+		}
+		if w := ask(h, route.Method, path, "eve", "{}"); w.Code != http.StatusForbidden {
+			t.Errorf("%s %s without rights: %d", route.Method, path, w.Code)
+		}
+	}
+}
+
+func TestRightsAreOfOneNamespace(t *testing.T) {
+	h := newHandler(t, roles{"ann": {"list runs default"}})
+	for path, want := range map[string]int{
+		"/api/v1/namespaces/default/runs": http.StatusOK, "/api/v1/namespaces/other/runs": http.StatusForbidden,
+		"/api/v1/namespaces/default/applications": http.StatusForbidden,
+		"/api/v1/namespaces/De%2Ffault/runs":      http.StatusBadRequest,
+	} {
+		if w := ask(h, "GET", path, "ann", ""); w.Code != want {
+			t.Errorf("GET %s: %d %s, want %d", path, w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestBadInputIsRefusedAndNamed(t *testing.T) {
+	h := newHandler(t, roles{"ann": {"*"}})
+	for name, tc := range map[string]struct{ method, path, body, want string }{
+		"unknown field": {"POST", "/api/v1/namespaces/default/runs", `{"repo":"x"}`, "repo"},
+		"not JSON":      {"POST", "/api/v1/namespaces/default/runs", `{`, "request body"},
+		"bad name":      {"GET", "/api/v1/namespaces/default/runs/..%2f..", "", "not a name"},
+		"bad release":   {"POST", "/api/v1/namespaces/default/applications/x/rollback", `{"release":0}`, "at least 1"},
+		"bad attempt":   {"GET", "/api/v1/namespaces/default/runs/x/jobs/j/log?attempt=-1", "", "attempt"},
+		"bad time":      {"GET", "/api/v1/namespaces/default/logs?start=yesterday", "", "not a time"},
+		"bad limit":     {"GET", "/api/v1/namespaces/default/logs?limit=0", "", "limit"},
+		"other tenant":  {"POST", "/api/v1/namespaces/default/applications", `{"metadata":{"name":"x","namespace":"kube-system"}}`, "not that of the path"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := ask(h, tc.method, tc.path, "ann", tc.body)
+			if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), tc.want) {
+				t.Errorf("%d %s, want %q", w.Code, w.Body, tc.want)
+			}
+		})
+	}
+}
+
+func TestErrorsTellOnlyWhatIsForTheUser(t *testing.T) {
+	for want, err := range map[int]error{
+		http.StatusInternalServerError: errors.New("planted detail"),
+		http.StatusNotFound:            apierrors.NewNotFound(schema.GroupResource{Resource: "runs"}, "x"),
+	} {
+		w := httptest.NewRecorder()
+		WriteError(w, slog.New(slog.DiscardHandler), err)
+		if w.Code != want || strings.Contains(w.Body.String(), "planted") {
+			t.Errorf("%d %s, want %d", w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestUserFilesAreAttachments(t *testing.T) {
+	h := newHandler(t, roles{"ann": {"*"}})
+	w := ask(h, "GET", "/api/v1/namespaces/default/runs/x/jobs/j/log", "ann", "")
+	if w.Body.String() != "line\n" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
+		t.Errorf("log: %v %s", w.Header(), w.Body)
+	}
+}
