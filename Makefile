@@ -157,7 +157,7 @@ soak: build
 	@./build/slipway bench --soak
 
 # Small packages with goroutines of their own; the race detector needs C.
-RACE := ./cluster/payload/... ./cluster/supervise/... ./pipelines/plan/... ./pipelines/gitlab/...
+RACE := ./cluster/payload/... ./cluster/supervise/... ./cluster/authz/... ./pipelines/plan/... ./pipelines/gitlab/... ./pipelines/joblog/... ./gitops/hook/... ./observability/logs/...
 race: packages
 	@CGO_ENABLED=1 go test -race $(RACE)
 

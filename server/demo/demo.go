@@ -215,17 +215,22 @@ func (s *story) rollback(ctx context.Context) error {
 }
 
 func (s *story) next() {
+	me := os.Args[0]
 	fmt.Fprintf(s.Out, `
 Every step held (%s). The server goes on running.
 
   the application   %s
-  the console       slipway login-link     prints a link that logs a browser in, once
+  the console       %s login-link     prints a link that logs a browser in, once
   your own          git push %s/git/NAME.git HEAD:main
                     (any user name; the password is in %s)
-  look around       slipway app history %s ; slipway run list ; slipway logs --app %s ; slipway kubectl get pods -A
-  let v4 out        slipway app unpin %s
+  look around       %s app history %s
+                    %s run list
+                    %s logs --app %s
+                    %s kubectl get pods -A
+  let v4 out        %s app unpin %s
   stop everything   make down
-`, time.Since(s.started).Round(time.Second), s.address, s.Client.Server, filepath.Join(s.Client.DataDir, "admin.token"), s.Name, s.Name, s.Name)
+`, time.Since(s.started).Round(time.Second), s.address, me, s.Client.Server, filepath.Join(s.Client.DataDir, "admin.token"),
+		me, s.Name, me, me, s.Name, me, me, s.Name)
 }
 
 func firstLine(text string) string {
