@@ -12,7 +12,7 @@ const JobServiceAccount = "slipway-job"
 
 // watcher answers Tekton's questions about its ConfigMaps from memory, so that the
 // settings are part of this program and nobody can change them in the cluster.
-func watcher(namespace string) configmap.Watcher {
+func watcher(namespace string, upstream bool) configmap.Watcher {
 	settings := map[string]map[string]string{
 		config.GetDefaultsConfigName(): {
 			"default-service-account":        JobServiceAccount,
@@ -35,6 +35,10 @@ func watcher(namespace string) configmap.Watcher {
 		config.GetEventsConfigName():                 {},
 		config.GetTracingConfigName():                {"enabled": "false"},
 		config.GetWaitExponentialBackoffConfigName(): {},
+	}
+	if upstream {
+		// Our runner has no helpers for credentials; every other flag is Tekton's own default.
+		settings[config.GetFeatureFlagsConfigName()] = map[string]string{"disable-creds-init": "true"}
 	}
 	maps := make([]*corev1.ConfigMap, 0, len(settings))
 	for name, data := range settings {

@@ -22,8 +22,11 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 )
 
-// threads of each of the two controllers.
-const threads = 16
+// threads of each of the two controllers, ours and what Tekton has by itself.
+const (
+	threads         = 16
+	upstreamThreads = 2
+)
 
 // Images are what Tekton puts into pods beside the user's own.
 type Images struct {
@@ -31,11 +34,24 @@ type Images struct {
 	Runner string
 }
 
+// Option changes how Start runs the controllers.
+type Option func(*options)
+
+type options struct{ upstream bool }
+
+// UpstreamDefaults runs them with Tekton's own feature flags, threads and limits
+// of requests, if on, so that ours can be compared with them.
+func UpstreamDefaults(on bool) Option { return func(o *options) { o.upstream = on } }
+
 // Start runs the two controllers until ctx ends, and returns when their caches are
 // filled and they work; or why not. The CRDs must be established. A controller that
 // fails later is logged, and its error is sent to the returned channel, which is
 // closed once both have ended.
-func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logger) (<-chan error, error) {
+func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logger, opt ...Option) (<-chan error, error) {
+	var o options
+	for _, set := range opt {
+		set(&o)
+	}
 	if images.Runner == "" {
 		return nil, errors.New("tekton: the runner image has no name")
 	}
@@ -43,9 +59,14 @@ func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logge
 		return nil, fmt.Errorf("tekton: %w", err)
 	}
 	cfg = rest.CopyConfig(cfg)
+	workers := threads
 	cfg.QPS, cfg.Burst = 400, 800
+	if o.upstream {
+		workers = upstreamThreads
+		cfg.QPS, cfg.Burst = 2*rest.DefaultQPS, 2*rest.DefaultBurst
+	}
 	cfg.UserAgent = "slipway-tekton"
-	controller.DefaultThreadsPerController = threads
+	controller.DefaultThreadsPerController = workers
 
 	ctx = logging.WithLogger(ctx, newLogger(log.With("part", "tekton")))
 	ctx = filteredinformerfactory.WithSelectors(ctx, v1.ManagedByLabelKey)
@@ -61,7 +82,7 @@ func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logge
 		ShellImageWin:          images.Runner,
 		WorkingDirInitImage:    images.Runner,
 	}}
-	cmw := watcher(v1alpha1.SystemNamespace)
+	cmw := watcher(v1alpha1.SystemNamespace, o.upstream)
 	impls := []*controller.Impl{
 		taskrun.NewController(opts, clock.RealClock{})(ctx, cmw),
 		pipelinerun.NewController(opts, clock.RealClock{})(ctx, cmw),

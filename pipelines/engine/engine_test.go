@@ -33,7 +33,7 @@ func TestCRDsHaveOneVersionAndNoWebhook(t *testing.T) {
 }
 
 func TestSettingsAreUnderstoodByTekton(t *testing.T) {
-	w := watcher(v1alpha1.SystemNamespace)
+	w := watcher(v1alpha1.SystemNamespace, false)
 	var flags *config.FeatureFlags
 	w.Watch(config.GetFeatureFlagsConfigName(), func(cm *corev1.ConfigMap) {
 		var err error

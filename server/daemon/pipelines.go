@@ -83,7 +83,7 @@ func (s *services) openPipelines(context.Context) error {
 	}
 	runner := s.cluster.refs[images.Runner]
 	p.engine = func(ctx context.Context) error {
-		ended, err := engine.Start(ctx, s.cluster.config, engine.Images{Runner: runner}, s.log.With("part", "tekton"))
+		ended, err := engine.Start(ctx, s.cluster.config, engine.Images{Runner: runner}, s.log.With("part", "tekton"), engine.UpstreamDefaults(s.conf.UpstreamDefaults))
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+var (
+	nodes    = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
+	taskRuns = schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: "taskruns"}
+)
+
+func (in *instance) kube() (dynamic.Interface, error) {
+	cfg, err := clientcmd.BuildConfigFromFlags("", filepath.Join(in.dir, "pki", "admin.kubeconfig"))
+	if err != nil {
+		return nil, err
+	}
+	return dynamic.NewForConfig(cfg)
+}
+
+// condition is the status of one condition of an object: "True", "False", "Unknown" or "".
+func condition(o *unstructured.Unstructured, kind string) string {
+	list, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, item := range list {
+		if c, ok := item.(map[string]any); ok && c["type"] == kind {
+			status, _ := c["status"].(string)
+			return status
+		}
+	}
+	return ""
+}
+
+// nodeReady returns when every node is Ready, and there is one.
+func (in *instance) nodeReady(ctx context.Context) error {
+	kube, err := in.kube()
+	if err != nil {
+		return err
+	}
+	return until(ctx, time.Minute, func() error {
+		list, err := kube.Resource(nodes).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		if len(list.Items) == 0 {
+			return errors.New("no node is registered")
+		}
+		for _, n := range list.Items {
+			if condition(&n, "Ready") != "True" {
+				return fmt.Errorf("node %s is not Ready", n.GetName())
+			}
+		}
+		return nil
+	})
+}
+
+// taskRun creates a TaskRun of three steps and returns how long until it succeeded.
+// Its own times have whole seconds, so the clock here is taken.
+func (in *instance) taskRun(ctx context.Context) (time.Duration, error) {
+	kube, err := in.kube()
+	if err != nil {
+		return 0, err
+	}
+	var steps []any
+	for _, name := range []string{"one", "two", "three"} {
+		steps = append(steps, map[string]any{
+			"name": name, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": []any{"echo"}, "args": []any{name},
+		})
+	}
+	client := kube.Resource(taskRuns).Namespace(in.client.Namespace)
+	began := time.Now()
+	made, err := client.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "tekton.dev/v1", "kind": "TaskRun",
+		"metadata": map[string]any{"generateName": "bench-"},
+		"spec":     map[string]any{"taskSpec": map[string]any{"steps": steps}},
+	}}, metav1.CreateOptions{})
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	w, err := client.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + made.GetName(), ResourceVersion: made.GetResourceVersion()})
+	if err != nil {
+		return 0, err
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		o, ok := event.Object.(*unstructured.Unstructured)
+		if !ok {
+			continue
+		}
+		switch condition(o, "Succeeded") {
+		case "True":
+			return time.Since(began), nil
+		case "False":
+			return 0, fmt.Errorf("task run %s failed: %v", o.GetName(), o.Object["status"])
+		}
+	}
+	return 0, fmt.Errorf("task run %s did not end within a minute", made.GetName())
+}
+
+// until asks ok every 100 ms until it says nil, and at last returns what it said.
+func until(ctx context.Context, within time.Duration, ok func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := ok()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("not within %s: %w", within, err)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+package bench
+
+import "testing"
+
+func TestMedian(t *testing.T) {
+	for _, tc := range []struct {
+		values []float64
+		want   float64
+	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 1, 2, 3}, 2.5}} {
+		if got := median(tc.values); got != tc.want {
+			t.Errorf("median of %v: %v, want %v", tc.values, got, tc.want)
+		}
+	}
+}
+
+// TestRatio is that of the rounds, which one slow round does not move.
+func TestRatio(t *testing.T) {
+	r := newReport()
+	for _, pair := range [][2]float64{{1, 1.1}, {10, 11}, {2, 8}} {
+		r.against("base", "s", pair[0], "base")
+		r.against("other", "s", pair[1], "base")
+	}
+	r.complete()
+	if f := r.find("other"); f.Ratio < 1.09 || f.Ratio > 1.11 || f.Median != 8 {
+		t.Errorf("ratio %v, median %v", f.Ratio, f.Median)
+	}
+	if f := r.find("base"); f.Against != "" || f.Ratio != 0 {
+		t.Errorf("the base is compared with itself: %+v", f)
+	}
+}
