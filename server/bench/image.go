@@ -54,7 +54,7 @@ func (b *bench) images(ctx context.Context, in *instance) error {
 		{direct, func() error {
 			cmd := exec.CommandContext(ctx, buildctl, "--addr", address, "build", "--frontend", "dockerfile.v0",
 				"--local", "context="+dir, "--local", "dockerfile="+dir,
-				"--output", "type=image,push=true,registry.insecure=true,name="+registry+"/default/bench-direct")
+				"--output", "type=image,push=true,oci-mediatypes=true,unpack=false,name="+registry+"/default/bench-direct")
 			cmd.Env = append(os.Environ(), "DOCKER_CONFIG="+config)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				return fmt.Errorf("buildctl: %w: %s", err, out)
