@@ -37,7 +37,7 @@ func (p *Plan) Check() error {
 		}
 		ids[j.ID] = j.Name
 		switch j.When {
-		case OnSuccess, OnFailure, Always, Manual, Never:
+		case OnSuccess, OnFailure, Always, Manual, Delayed, Never:
 		default:
 			errs = append(errs, fmt.Errorf("job %q: when %q is not known", j.Name, j.When))
 		}

@@ -1,5 +1,5 @@
 // Package v1alpha1 owns the types of every slipway.dev kind: Repository,
-// Application, Release and Run. They are what the rest of Slipway agrees on:
+// Application, Release, Run, Schedule and Environment. They are what the rest of Slipway agrees on:
 // pipelines and gitops never import one another, they read and write these.
 //
 // It imports apimachinery only and holds no behaviour beyond naming. Start at

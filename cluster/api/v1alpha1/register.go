@@ -16,6 +16,8 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Run{}, &RunList{},
 		&Application{}, &ApplicationList{},
 		&Release{}, &ReleaseList{},
+		&Schedule{}, &ScheduleList{},
+		&Environment{}, &EnvironmentList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil
@@ -31,6 +33,20 @@ const (
 	LabelRelease     = "slipway.dev/release"
 	// LabelTenant marks a namespace as a tenant's; its value is "true".
 	LabelTenant = "slipway.dev/tenant"
+	// LabelVariable marks a Secret as a CI variable; its value is "true". Its key
+	// "value" is the value; the annotations below say the rest.
+	LabelVariable = "slipway.dev/ci-variable"
+)
+
+// Annotations of a CI variable's Secret (LabelVariable). With LabelRepository it is that
+// repository's, without it the namespace's.
+const (
+	// AnnotationVariable is the variable's name.
+	AnnotationVariable = "slipway.dev/variable"
+	// AnnotationEnvironment is a pattern of environment names; absent: every job.
+	AnnotationEnvironment = "slipway.dev/environment-scope"
+	// AnnotationFlags is a comma-separated list of: protected, visible, raw, file.
+	AnnotationFlags = "slipway.dev/variable-flags"
 )
 
 // RegistryHost is the one registry name, in manifests and pipelines, for ever.

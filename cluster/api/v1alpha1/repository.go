@@ -41,6 +41,36 @@ type RepositorySpec struct {
 	// PipelineFile within the repository. Empty: the well-known names, then the default pipeline.
 	// +optional
 	PipelineFile string `json:"pipelineFile,omitempty"`
+	// MaxRuns at one time; more wait in a queue. 0: no limit of its own.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	MaxRuns int `json:"maxRuns,omitempty"`
+	// Protected refs, as glob patterns of branch and tag names; only their runs get
+	// protected variables. Empty: the default branch.
+	// +optional
+	Protected []string `json:"protected,omitempty"`
+	// ResourceGroups: the process mode of each group that is not "unordered":
+	// oldest_first, newest_first or newest_ready_first.
+	// +optional
+	ResourceGroups map[string]string `json:"resourceGroups,omitempty"`
+	// Forge is told how runs end, where the repository is one of its own.
+	// +optional
+	Forge *Forge `json:"forge,omitempty"`
+}
+
+// Forge is where commit statuses are written.
+type Forge struct {
+	// Kind: github, gitlab, gitea (Forgejo too).
+	// +kubebuilder:validation:Enum=github;gitlab;gitea
+	Kind string `json:"kind"`
+	// API address; empty: derived from the repository's URL.
+	// +optional
+	API string `json:"api,omitempty"`
+	// Project as the forge names it ("owner/name"); empty: derived from the URL.
+	// +optional
+	Project string `json:"project,omitempty"`
+	// TokenSecret names a Secret whose key "token" may write statuses.
+	TokenSecret string `json:"tokenSecret"`
 }
 
 // RepositoryStatus is what was last seen.

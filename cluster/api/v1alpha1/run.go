@@ -21,7 +21,7 @@ type Run struct {
 	Status RunStatus `json:"status,omitempty"`
 }
 
-// RunSpec says what to run. Only Cancel changes after creation.
+// RunSpec says what to run. Only Cancel and Actions change after creation.
 type RunSpec struct {
 	Repository string `json:"repository"`
 	// Commit is the full hexadecimal object name.
@@ -33,7 +33,7 @@ type RunSpec struct {
 	Before string `json:"before,omitempty"`
 	// Sequence is the number of the ref update in its repository.
 	Sequence int64 `json:"sequence"`
-	// Cause: push, manual, rerun.
+	// Cause: push, manual, api, schedule, trigger (another run), rerun.
 	Cause string `json:"cause"`
 	// +optional
 	By string `json:"by,omitempty"`
@@ -43,6 +43,43 @@ type RunSpec struct {
 	// Cancel asks to stop what runs and to start nothing more.
 	// +optional
 	Cancel bool `json:"cancel,omitempty"`
+	// Inputs of the pipeline file, each as JSON.
+	// +optional
+	Inputs map[string]string `json:"inputs,omitempty"`
+	// Parent is the job of another run that started this one.
+	// +optional
+	Parent *RunParent `json:"parent,omitempty"`
+	// Schedule that started it.
+	// +optional
+	Schedule string `json:"schedule,omitempty"`
+	// Actions that people took on jobs, oldest first; only ever added to.
+	// +optional
+	// +kubebuilder:validation:MaxItems=2000
+	Actions []RunAction `json:"actions,omitempty"`
+}
+
+// RunParent names the job that started a run.
+type RunParent struct {
+	Run string `json:"run"`
+	Job string `json:"job"`
+	// Attempt of that job.
+	Attempt int `json:"attempt"`
+}
+
+// RunAction is one thing that a person asked of a job.
+type RunAction struct {
+	// Verb: play, unplay, approve, cancel, retry (this job and what was skipped for
+	// it), from (this job and all behind it).
+	// +kubebuilder:validation:Enum=play;unplay;approve;cancel;retry;from
+	Verb string `json:"verb"`
+	// Job by name.
+	Job string `json:"job"`
+	// +optional
+	By string           `json:"by,omitempty"`
+	At metav1.MicroTime `json:"at"`
+	// Variables of the attempt that a play starts; never secrets.
+	// +optional
+	Variables map[string]string `json:"variables,omitempty"`
 }
 
 // Phase of a Run or of one of its jobs.
@@ -79,6 +116,22 @@ type RunStatus struct {
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 	// +optional
 	FinishedAt *metav1.MicroTime `json:"finishedAt,omitempty"`
+	// Queued says why nothing starts yet: position and reason, such as
+	// "3rd in the queue: repository shop runs 2 of 2".
+	// +optional
+	Queued string `json:"queued,omitempty"`
+	// Handled is how many of spec.actions have taken effect.
+	// +optional
+	Handled int `json:"handled,omitempty"`
+	// Children are runs that jobs of this one started.
+	// +optional
+	Children []string `json:"children,omitempty"`
+	// Coverage in per cent, the mean of the jobs that have one.
+	// +optional
+	Coverage string `json:"coverage,omitempty"`
+	// Tests are the counts of all test reports.
+	// +optional
+	Tests *TestCounts `json:"tests,omitempty"`
 	// Jobs in plan order.
 	// +optional
 	// +listType=map
@@ -134,6 +187,62 @@ type JobStatus struct {
 	// Artifacts that the job kept.
 	// +optional
 	Artifacts bool `json:"artifacts,omitempty"`
+	// ArtifactsExpire is when they are deleted; absent: never.
+	// +optional
+	ArtifactsExpire *metav1.Time `json:"artifactsExpire,omitempty"`
+	// StartAt is when a delayed job starts.
+	// +optional
+	StartAt *metav1.Time `json:"startAt,omitempty"`
+	// By is who played or retried it last.
+	// +optional
+	By string `json:"by,omitempty"`
+	// Environment as it was named for this job.
+	// +optional
+	Environment string `json:"environment,omitempty"`
+	// EnvironmentURL as it was reported.
+	// +optional
+	EnvironmentURL string `json:"environmentURL,omitempty"`
+	// Group is the name that copies of one job share.
+	// +optional
+	Group string `json:"group,omitempty"`
+	// Child is the run that a trigger job started.
+	// +optional
+	Child string `json:"child,omitempty"`
+	// Coverage in per cent, from the log.
+	// +optional
+	Coverage string `json:"coverage,omitempty"`
+	// +optional
+	Tests *TestCounts `json:"tests,omitempty"`
+	// Reason of a failure: script, timeout, system, image, lost.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// Attempts before this one, oldest first.
+	// +optional
+	Attempts []Attempt `json:"attempts,omitempty"`
+}
+
+// Attempt is one that is over.
+type Attempt struct {
+	Number int   `json:"number"`
+	Phase  Phase `json:"phase"`
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+	// +optional
+	Message string `json:"message,omitempty"`
+	// +optional
+	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
+	// +optional
+	FinishedAt *metav1.MicroTime `json:"finishedAt,omitempty"`
+}
+
+// TestCounts of one or many test reports.
+type TestCounts struct {
+	Total   int `json:"total"`
+	Failed  int `json:"failed"`
+	Skipped int `json:"skipped"`
+	Errors  int `json:"errors"`
+	// Seconds that the tests took together.
+	Seconds string `json:"seconds,omitempty"`
 }
 
 // Image is a repository and the digest that was pushed to it or is deployed from it.
