@@ -53,7 +53,7 @@ func adminRole() *rbacv1.ClusterRole {
 
 func developerRole() *rbacv1.ClusterRole {
 	return role(RoleDeveloper,
-		rule(write, Group, "repositories", "applications", "runs"),
+		rule(write, Group, "repositories", "applications", "runs", "schedules", "environments"),
 		rule(read, Group, "releases", "repositories/status", "applications/status", "runs/status"),
 		rule([]string{"get", "create"}, Group, "images"),
 		rule(read, Group, "logs", "metrics"),
@@ -63,7 +63,7 @@ func developerRole() *rbacv1.ClusterRole {
 
 func viewerRole() *rbacv1.ClusterRole {
 	return role(RoleViewer,
-		rule(read, Group, "repositories", "applications", "runs", "releases", "logs", "metrics"),
+		rule(read, Group, "repositories", "applications", "runs", "releases", "schedules", "environments", "logs", "metrics"),
 		rule([]string{"get"}, Group, "images"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),
 	)

@@ -22,7 +22,7 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-func TestEnvironment(t *testing.T) {
+func TestEnviron(t *testing.T) {
 	p := &Plan{
 		Predefined: []Variable{{Name: "CI", Value: "true"}, {Name: "REF", Value: "main$x", Raw: true}},
 		Variables:  []Variable{{Name: "HOST", Value: "$SUB.example.org"}, {Name: "SUB", Value: "shop"}, {Name: "X", Value: "file"}},
@@ -33,7 +33,7 @@ func TestEnvironment(t *testing.T) {
 		Variables:  []Variable{{Name: "SUB", Value: "$JOB-$N"}, {Name: "X", Value: "job"}, {Name: "LOOP", Value: "a$LOOP"}, {Name: "RAW", Value: "$CI", Raw: true}, {Name: "R", Value: "$REF $PW $GONE."}},
 	}
 	got := map[string]string{}
-	for _, v := range Environment(p, j, []Variable{{Name: "N", Value: "2"}}, []Variable{{Name: "PW", Value: "p$CI", Raw: true}}) {
+	for _, v := range Environ(p, j, []Variable{{Name: "N", Value: "2"}}, []Variable{{Name: "PW", Value: "p$CI", Raw: true}}) {
 		if _, twice := got[v.Name]; twice {
 			t.Errorf("%s is there twice", v.Name)
 		}

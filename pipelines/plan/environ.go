@@ -8,10 +8,10 @@ const MaxValue = 64 << 10
 // maxNesting of references from one value into the next.
 const maxNesting = 16
 
-// Environment of one attempt of a job, each name once, references expanded. Later
+// Environ of one attempt of a job, each name once, references expanded. Later
 // ones override earlier ones: predefined, those of the attempt (its number, its
 // directory), the pipeline's, the job's, secrets, given by hand.
-func Environment(p *Plan, j *Job, attempt, secrets []Variable) []Variable {
+func Environ(p *Plan, j *Job, attempt, secrets []Variable) []Variable {
 	var all []Variable
 	for _, list := range [][]Variable{p.Predefined, j.Predefined, attempt, p.Variables, j.Variables, secrets, p.Given} {
 		all = append(all, list...)
