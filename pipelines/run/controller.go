@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
@@ -70,6 +71,8 @@ type Controller struct {
 	Settings  Settings
 	Log       *slog.Logger
 	Metrics   *Metrics
+	// Events on Runs and Repositories: mgr.GetEventRecorder("slipway"). Nil sends none.
+	Events events.EventRecorder
 
 	sealed chan event.GenericEvent
 }
@@ -169,6 +172,7 @@ func (c *Controller) save(ctx context.Context, before, run *v1alpha1.Run) error 
 		return err
 	}
 	c.Metrics.changed(before, run)
+	c.announce(before, run)
 	if run.Status.Phase != before.Status.Phase {
 		c.Log.Info("run", "namespace", run.Namespace, "run", run.Name, "phase", run.Status.Phase, "message", run.Status.Message)
 	}

@@ -64,7 +64,7 @@ func (s *services) openPipelines(context.Context) error {
 	p.Controller = &run.Controller{
 		Client: mc, Compiler: &run.Detector{Client: mc, Source: s.git.Store, Describe: source{s.git.Store}.Commit, ServerURL: s.conf.URL},
 		Artifacts: artifacts, LogStore: store, Logs: p.collector,
-		Tokens: tokens, Log: log, Metrics: metrics,
+		Tokens: tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
 			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
