@@ -8,12 +8,13 @@ const MaxValue = 64 << 10
 // maxNesting of references from one value into the next.
 const maxNesting = 16
 
-// Environ of one attempt of a job, each name once, references expanded. Later
-// ones override earlier ones: predefined, those of the attempt (its number, its
-// directory), the pipeline's, the job's, secrets, given by hand.
-func Environ(p *Plan, j *Job, attempt, secrets []Variable) []Variable {
+// Environ of one attempt of a job, each name once, references expanded. Later ones
+// override earlier ones, as GitLab has it: predefined, those of the attempt (its
+// number, its directory), the pipeline's, the job's, reported by jobs that it needs
+// (Reports.Dotenv), secrets, given by hand.
+func Environ(p *Plan, j *Job, attempt, reported, secrets []Variable) []Variable {
 	var all []Variable
-	for _, list := range [][]Variable{p.Predefined, j.Predefined, attempt, p.Variables, j.Variables, secrets, p.Given} {
+	for _, list := range [][]Variable{p.Predefined, j.Predefined, attempt, p.Variables, j.Variables, reported, secrets, p.Given} {
 		all = append(all, list...)
 	}
 	return Resolve(all)

@@ -30,16 +30,18 @@ func TestEnviron(t *testing.T) {
 	}
 	j := &Job{
 		Predefined: []Variable{{Name: "JOB", Value: "test"}},
-		Variables:  []Variable{{Name: "SUB", Value: "$JOB-$N"}, {Name: "X", Value: "job"}, {Name: "LOOP", Value: "a$LOOP"}, {Name: "RAW", Value: "$CI", Raw: true}, {Name: "R", Value: "$REF $PW $GONE."}},
+		Variables:  []Variable{{Name: "SUB", Value: "$JOB-$N"}, {Name: "X", Value: "job"}, {Name: "LOOP", Value: "a$LOOP"}, {Name: "RAW", Value: "$CI", Raw: true}, {Name: "R", Value: "$REF $PW $GONE."}, {Name: "TAG", Value: "job"}, {Name: "TAG2", Value: "job"}, {Name: "SUB2", Value: "job"}},
 	}
 	got := map[string]string{}
-	for _, v := range Environ(p, j, []Variable{{Name: "N", Value: "2"}}, []Variable{{Name: "PW", Value: "p$CI", Raw: true}}) {
+	for _, v := range Environ(p, j, []Variable{{Name: "N", Value: "2"}},
+		[]Variable{{Name: "TAG", Value: "v$CI", Raw: true}, {Name: "SUB2", Value: "dotenv"}},
+		[]Variable{{Name: "PW", Value: "p$CI", Raw: true}, {Name: "TAG2", Value: "secret"}}) {
 		if _, twice := got[v.Name]; twice {
 			t.Errorf("%s is there twice", v.Name)
 		}
 		got[v.Name] = v.Value
 	}
-	for name, want := range map[string]string{"HOST": "test-2.example.org", "X": "hand", "LOOP": "a$LOOP", "RAW": "$CI", "R": "main$x p$CI .", "PW": "p$CI"} {
+	for name, want := range map[string]string{"HOST": "test-2.example.org", "X": "hand", "LOOP": "a$LOOP", "RAW": "$CI", "R": "main$x p$CI .", "PW": "p$CI", "TAG": "v$CI", "TAG2": "secret", "SUB2": "dotenv"} {
 		if got[name] != want {
 			t.Errorf("%s is %q, want %q", name, got[name], want)
 		}

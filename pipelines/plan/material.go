@@ -8,6 +8,8 @@ type Image struct {
 	Entrypoint []string `json:"entrypoint,omitempty"`
 	// Pull: always, if-not-present, never; empty for the server's default.
 	Pull string `json:"pull,omitempty"`
+	// PullNext are the ways to try in turn where Pull does not give the image.
+	PullNext []string `json:"pullNext,omitempty"`
 	// User is a name or number that the container runs as; empty for the image's.
 	User string `json:"user,omitempty"`
 }
@@ -26,7 +28,9 @@ type Service struct {
 // After runs in a second shell, always, and its result does not count.
 type Script struct {
 	// Shell: empty means bash where the image has it, otherwise sh.
-	Shell  string   `json:"shell,omitempty"`
+	Shell string `json:"shell,omitempty"`
+	// Pre runs in a shell of its own before the source is there; its failure is the job's.
+	Pre    []string `json:"pre,omitempty"`
 	Before []string `json:"before,omitempty"`
 	Main   []string `json:"main,omitempty"`
 	After  []string `json:"after,omitempty"`
@@ -35,6 +39,10 @@ type Script struct {
 	AfterTimeout metav1.Duration `json:"afterTimeout,omitzero"`
 	// AfterCounts: a failure of After fails the job.
 	AfterCounts bool `json:"afterCounts,omitempty"`
+	// Trace prints each command before it runs, with values expanded (`set -x`).
+	Trace bool `json:"trace,omitempty"`
+	// Sections makes every entry of Before and Main a section of the log that folds.
+	Sections bool `json:"sections,omitempty"`
 }
 
 // Checkout says how the source comes into the project directory.
@@ -52,12 +60,14 @@ type Checkout struct {
 	Clean []string `json:"clean,omitempty"`
 	// Directory of the project below the builds directory; empty: <namespace>/<repository>.
 	Directory string `json:"directory,omitempty"`
+	// Attempts at fetching the source; 0 is 1.
+	Attempts int `json:"attempts,omitempty"`
 }
 
 // Cache is a set of files that attempts share, found by its key.
 type Cache struct {
-	// Key may refer to variables. KeyFiles: the key is KeyPrefix and a hash of what
-	// these files last changed in.
+	// Key may refer to variables. KeyFiles, where the front end could not read them: the
+	// key is KeyPrefix, a dash and a hash of what is in these files, or "default".
 	Key       string   `json:"key,omitempty"`
 	KeyFiles  []string `json:"keyFiles,omitempty"`
 	KeyPrefix string   `json:"keyPrefix,omitempty"`
@@ -85,7 +95,7 @@ type Artifacts struct {
 	Untracked bool `json:"untracked,omitempty"`
 	// ExposeAs is the link's text on the run's page.
 	ExposeAs string `json:"exposeAs,omitempty"`
-	// Access: "" or all (who may read the run), developer, none.
+	// Access: "" or all (who may read the run), developer, maintainer, none.
 	Access  string  `json:"access,omitempty"`
 	Reports Reports `json:"reports,omitzero"`
 	// When they are kept: on_success (default), on_failure or always.

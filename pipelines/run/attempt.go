@@ -77,7 +77,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339), Raw: true},
 		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(ref.Attempt), Raw: true},
 	}
-	env := plan.Environ(p, job, attempt, secrets)
+	env := plan.Environ(p, job, attempt, nil, secrets)
 	value := func(s string) string {
 		return plan.Expand(s, func(name string) (string, bool) {
 			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })
