@@ -16,8 +16,14 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
-// ErrNotFound is wrapped when a repository, branch, commit or path is not there.
-var ErrNotFound = errors.New("not found")
+// ErrNotFound is wrapped when a repository, branch, commit or path is not there. It
+// is fs.ErrNotExist too, for those who know no more of Git than files.
+var ErrNotFound error = notFound{}
+
+type notFound struct{}
+
+func (notFound) Error() string        { return "not found" }
+func (notFound) Is(target error) bool { return target == fs.ErrNotExist }
 
 // ErrLimit is wrapped when an input is larger than this server takes.
 var ErrLimit = errors.New("over the limit")

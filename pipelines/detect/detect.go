@@ -22,8 +22,9 @@ const (
 
 // Tree is one commit, read only. Paths are slash-separated, from the root.
 type Tree interface {
+	gitlab.Files
+	// Exists says whether there is a file or a directory.
 	Exists(path string) (bool, error)
-	File(path string) ([]byte, error)
 }
 
 // Pipeline compiles the pipeline of a commit: the file named (which must be there),
@@ -45,6 +46,7 @@ func Pipeline(tree Tree, file string, in gitlab.Context) (*plan.Plan, []v1alpha1
 		if err != nil {
 			return nil, nil, err
 		}
+		in.Files = tree
 		p, problems := gitlab.Compile(name, content, in)
 		return p, problems, nil
 	}

@@ -3,6 +3,8 @@ package detect
 import (
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,6 +28,10 @@ func (f files) File(path string) ([]byte, error) {
 	}
 	return nil, fs.ErrNotExist
 }
+
+func (f files) List() ([]string, error) { return slices.Sorted(maps.Keys(f)), nil }
+
+func (f files) Changed(string) ([]string, error) { return f.List() }
 
 func TestPipeline(t *testing.T) {
 	const file = "job: {script: echo}\n"

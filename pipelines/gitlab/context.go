@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"encoding/json"
 	"net/url"
 	"strconv"
 	"strings"
@@ -10,6 +11,30 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
+// Files is the commit being compiled, as far as a pipeline may read it. Paths are
+// slash-separated, from the root.
+type Files interface {
+	// File is fs.ErrNotExist where there is none.
+	File(path string) ([]byte, error)
+	// List names all files, sorted.
+	List() ([]string, error)
+	// Changed names the files that differ between from (a branch, tag or commit) and
+	// this commit. For a branch or tag, their merge base is compared.
+	Changed(from string) ([]string, error)
+}
+
+// Includes is what a file may include and the commit does not hold.
+type Includes interface {
+	// Project is another repository of the namespace, at a branch, tag or commit (empty:
+	// the head of its default branch), and the commit that this is. It is
+	// fs.ErrNotExist where the namespace has no such repository or that no such ref.
+	Project(name, ref string) (files Files, commit string, err error)
+	// Tags of that repository.
+	Tags(name string) ([]string, error)
+	// Remote fetches an address, where the server allows it.
+	Remote(url string) ([]byte, error)
+}
+
 // Context is what a file is compiled for: one commit on one ref.
 type Context struct {
 	// Ref is the full name; Branch or Tag its short one.
@@ -17,7 +42,8 @@ type Context struct {
 	Commit           string
 	// Before is the commit of the ref before the push, empty for a new ref.
 	Before string
-	// Source is GitLab's word for the cause: push (default), web, api, schedule.
+	// Source is GitLab's word for the cause: push (default), web, api, schedule,
+	// trigger, pipeline, parent_pipeline, merge_request_event.
 	Source        string
 	DefaultBranch string
 	// ProjectName and Namespace are the repository's.
@@ -32,6 +58,12 @@ type Context struct {
 	Time            time.Time
 	// By is the user that caused the run.
 	By string
+	// Files of the commit; nil: there are none but the one that is compiled.
+	Files Files
+	// Includes beyond the commit; nil: nothing is allowed.
+	Includes Includes
+	// Inputs for the spec:inputs of the file, each a JSON value.
+	Inputs map[string]json.RawMessage
 	// Variables given by hand; they override the file's.
 	Variables []plan.Variable
 	// Secrets that every job gets. In rules only their being set is known.
@@ -69,6 +101,7 @@ func (c *Context) predefined(file string) []plan.Variable {
 		set("CI_SERVER_URL", c.ServerURL)
 		set("CI_SERVER_HOST", u.Hostname())
 		opt("CI_SERVER_PORT", port)
+		set("CI_SERVER_FQDN", u.Host)
 		set("CI_SERVER_PROTOCOL", u.Scheme)
 	}
 	set("CI_COMMIT_SHA", c.Commit)

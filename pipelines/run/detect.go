@@ -17,10 +17,17 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// Source reads one commit of a repository.
+// Source reads one commit of a repository. What is not there is fs.ErrNotExist.
 type Source interface {
 	Exists(ctx context.Context, namespace, repository, commit, path string) (bool, error)
 	File(ctx context.Context, namespace, repository, commit, path string) ([]byte, error)
+	// List names all files of the commit, sorted.
+	List(ctx context.Context, namespace, repository, commit string) ([]string, error)
+	// Changed names the files that differ between from and the commit. For a branch or
+	// tag, the two's merge base is compared; for a full commit, that one itself.
+	Changed(ctx context.Context, namespace, repository, commit, from string) ([]string, error)
+	// Resolve a branch, tag or full commit to a commit.
+	Resolve(ctx context.Context, namespace, repository, revision string) (string, error)
 }
 
 // Detector is the Compiler that takes the repository's own pipeline file, or makes
@@ -100,4 +107,12 @@ func (t tree) Exists(path string) (bool, error) {
 
 func (t tree) File(path string) ([]byte, error) {
 	return t.source.File(t.ctx, t.namespace, t.repository, t.commit, path)
+}
+
+func (t tree) List() ([]string, error) {
+	return t.source.List(t.ctx, t.namespace, t.repository, t.commit)
+}
+
+func (t tree) Changed(from string) ([]string, error) {
+	return t.source.Changed(t.ctx, t.namespace, t.repository, t.commit, from)
 }
