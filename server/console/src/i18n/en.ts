@@ -93,6 +93,8 @@ export const en = {
   found: "{n} of {total}",
   noMatch: "not found",
   download: "Download",
+  fold: "Fold this section",
+  unfold: "Unfold this section",
   logWaits: "The log begins when the job does.",
   logEmpty: "The job wrote nothing.",
   logLost: "The log could not be read: {reason}",

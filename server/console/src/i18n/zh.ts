@@ -94,6 +94,8 @@ export const zh: Record<Key, string> = {
   found: "第 {n} 个，共 {total} 个",
   noMatch: "未找到",
   download: "下载",
+  fold: "折叠此段",
+  unfold: "展开此段",
   logWaits: "作业开始后才有日志。",
   logEmpty: "作业没有输出。",
   logLost: "无法读取日志：{reason}",

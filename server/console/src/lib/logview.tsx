@@ -3,6 +3,8 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { parse, plain, strip } from "./ansi";
 import { lines as readLines } from "./api";
+import { duration } from "./format";
+import { rows as foldRows, type Row } from "./sections";
 
 const lineHeight = 20;
 const maxLines = 200_000;
@@ -95,6 +97,14 @@ function Line({ line, find }: { line: string; find: string }) {
   );
 }
 
+function Fold({ section, turn }: { section: NonNullable<Row["section"]>; turn: (id: string) => void }) {
+  return (
+    <button type="button" class="fold" aria-expanded={section.open} aria-label={t(section.open ? "fold" : "unfold")} onClick={() => turn(section.id)}>
+      {section.open ? "▾" : "▸"}
+    </button>
+  );
+}
+
 export function LogView(props: { url: string | undefined; download: string; name: string; waiting: boolean }) {
   const text = useStream(props.url);
   const [follow, drawFollow] = useState(true);
@@ -111,15 +121,21 @@ export function LogView(props: { url: string | undefined; download: string; name
   // Where we ourselves scrolled to: only a person's scrolling changes "follow".
   const ours = useRef(-1);
   const find = query.toLowerCase();
+  const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
+  const turn = (id: string) => {
+    setFollow(false);
+    setToggled((old) => new Set(old.has(id) ? [...old].filter((x) => x !== id) : [...old, id]));
+  };
+  const rows = useMemo(() => foldRows(text.lines, toggled, Boolean(find)), [text.lines, text.lines.length, toggled, find]);
 
   const matches = useMemo(() => {
     if (!find) return [];
     const out: number[] = [];
-    text.lines.forEach((l, i) => {
+    rows.forEach(({ text: l }, i) => {
       if (l.toLowerCase().includes(find) || (l.includes("\x1b") && strip(l).toLowerCase().includes(find))) out.push(i);
     });
     return out;
-  }, [find, text.lines, text.lines.length]);
+  }, [find, rows]);
   const at = matches.length ? ((match % matches.length) + matches.length) % matches.length : -1;
 
   const scroll = (top: number) => {
@@ -147,7 +163,7 @@ export function LogView(props: { url: string | undefined; download: string; name
   }, []);
 
   const first = Math.max(0, Math.floor(view.top / lineHeight) - 20);
-  const last = Math.min(text.lines.length, Math.ceil((view.top + view.height) / lineHeight) + 20);
+  const last = Math.min(rows.length, Math.ceil((view.top + view.height) / lineHeight) + 20);
   return (
     <section class="log" aria-label={t("log")}>
       <div class="row tools">
@@ -200,12 +216,14 @@ export function LogView(props: { url: string | undefined; download: string; name
         {text.lines.length === 0 ? (
           <div class="empty">{props.waiting ? t("logWaits") : text.done ? t("logEmpty") : t("loading")}</div>
         ) : (
-          <div class="space" style={{ height: `${text.lines.length * lineHeight}px` }}>
+          <div class="space" style={{ height: `${rows.length * lineHeight}px` }}>
             <ol style={{ transform: `translateY(${first * lineHeight}px)` }} start={first + 1}>
-              {text.lines.slice(first, last).map((l, i) => (
-                <li key={first + i} class={matches[at] === first + i ? "hit" : undefined}>
-                  <span class="number">{text.cut + first + i + 1}</span>
-                  <Line line={l} find={find} />
+              {rows.slice(first, last).map((row, i) => (
+                <li key={row.at} class={matches[at] === first + i ? "hit" : undefined}>
+                  <span class="number">{text.cut + row.at + 1}</span>
+                  {row.section ? <Fold section={row.section} turn={turn} /> : null}
+                  <Line line={row.text} find={find} />
+                  {row.section?.seconds ? <span class="took">{duration(row.section.seconds * 1000)}</span> : null}
                 </li>
               ))}
             </ol>
