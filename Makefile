@@ -135,9 +135,16 @@ $(BUILD)/bookworm.tar: cluster/images/seed/debian.sh | $(STAMPS)/packages
 	$(say) "making a Debian base image, about 30 seconds and 60 MB from the network"
 	@bash $< $@
 
-$(SEED)/index.json: $(TOOLS)/mkseed $(BUILD)/bookworm.tar $(PAYLOAD)/busybox.applets
-	$(say) "assembling base images: toolbox, debian, golang, about 20 seconds"
-	@$(TOOLS)/mkseed -payload $(PAYLOAD) -debian $(BUILD)/bookworm.tar -goroot "$$(go env GOROOT)" -out $(SEED)
+GOCACHED := $(BUILD)/gocache/$(shell go env GOVERSION 2>/dev/null)
+
+$(GOCACHED): cluster/images/seed/gocache.sh | $(STAMPS)/packages
+	$(say) "compiling the standard library for the golang image, about 80 seconds"
+	@bash $< "$$(go env GOROOT)" $(@D)
+	@touch $@
+
+$(SEED)/index.json: $(TOOLS)/mkseed $(BUILD)/bookworm.tar $(PAYLOAD)/busybox.applets $(GOCACHED)
+	$(say) "assembling base images: toolbox, debian, golang, about 30 seconds"
+	@$(TOOLS)/mkseed -payload $(PAYLOAD) -debian $(BUILD)/bookworm.tar -goroot "$$(go env GOROOT)" -gocache $(BUILD)/gocache/cache -out $(SEED)
 
 # --- what people do with it -------------------------------------------------------
 

@@ -29,25 +29,32 @@ func golangNames(version string) []string {
 	}
 }
 
-// golangImage adds an installed Go tree to an image. It has no C compiler, so
-// programs are built without cgo.
-func golangImage(work string, base v1.Image, goroot, version string) (v1.Image, error) {
-	path := filepath.Join(work, "golang.tar")
-	if err := packGo(path, goroot); err != nil {
-		return nil, err
+// golangImage adds an installed Go tree and a warm build cache to an image. It has no
+// C compiler, so programs are built without cgo.
+func golangImage(work string, base v1.Image, from Sources) (v1.Image, error) {
+	var layers []v1.Layer
+	for _, part := range []struct {
+		name, from string
+		pack       func(to, from string) error
+	}{{"golang.tar", from.GoRoot, packGo}, {"gocache.tar", from.GoCache, packGoCache}} {
+		path := filepath.Join(work, part.name)
+		if err := part.pack(path, part.from); err != nil {
+			return nil, err
+		}
+		layer, err := compressed(path)
+		if err != nil {
+			return nil, err
+		}
+		layers = append(layers, layer)
 	}
-	layer, err := compressed(path)
-	if err != nil {
-		return nil, err
-	}
-	return extend(base, layer, v1.Config{
+	return extend(base, v1.Config{
 		Cmd:        []string{"bash"},
 		WorkingDir: "/go",
 		Env: []string{
 			"PATH=/go/bin:/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			"GOLANG_VERSION=" + version, "GOPATH=/go", "GOTOOLCHAIN=local",
+			"GOLANG_VERSION=" + from.GoVersion, "GOPATH=/go", "GOCACHE=/" + goCache, "GOTOOLCHAIN=local",
 		},
-	})
+	}, layers...)
 }
 
 func packGo(to, goroot string) (err error) {

@@ -38,19 +38,22 @@ func debianImage(work, rootfs string) (v1.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	return extend(empty.Image, layer, v1.Config{
+	return extend(empty.Image, v1.Config{
 		Cmd: []string{"bash"},
 		Env: []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-	})
+	}, layer)
 }
 
-// extend adds a layer to an image and sets its configuration.
-func extend(base v1.Image, layer v1.Layer, config v1.Config) (v1.Image, error) {
+// extend adds layers to an image and sets its configuration.
+func extend(base v1.Image, config v1.Config, layers ...v1.Layer) (v1.Image, error) {
 	image := mutate.ConfigMediaType(mutate.MediaType(base, types.OCIManifestSchema1), types.OCIConfigJSON)
-	image, err := mutate.Append(image, mutate.Addendum{
-		Layer:   layer,
-		History: v1.History{CreatedBy: "slipway seed", Created: v1.Time{Time: epoch}},
-	})
+	var added []mutate.Addendum
+	for _, l := range layers {
+		added = append(added, mutate.Addendum{
+			Layer: l, History: v1.History{CreatedBy: "slipway seed", Created: v1.Time{Time: epoch}},
+		})
+	}
+	image, err := mutate.Append(image, added...)
 	if err != nil {
 		return nil, err
 	}

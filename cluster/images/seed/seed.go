@@ -27,6 +27,8 @@ type Sources struct {
 	Debian string
 	// GoRoot is an installed Go tree.
 	GoRoot string
+	// GoCache is a build cache that this Go has filled, as gocache.sh does.
+	GoCache string
 	// GoVersion such as "1.26.8"; the image is tagged with it and with its minor version.
 	GoVersion string
 }
@@ -65,7 +67,7 @@ func fill(to layout.Path, work string, from Sources) error {
 	if err != nil {
 		return fmt.Errorf("debian image: %w", err)
 	}
-	golang, err := golangImage(work, debian, from.GoRoot, from.GoVersion)
+	golang, err := golangImage(work, debian, from)
 	if err != nil {
 		return fmt.Errorf("golang image: %w", err)
 	}

@@ -73,7 +73,7 @@ func TestMake(t *testing.T) {
 	require.NoError(t, err)
 	from := Sources{
 		Payload: p, Debian: filepath.Join(dir, "debian.tar"),
-		GoRoot: filepath.Join(dir, "go"), GoVersion: "1.26.8",
+		GoRoot: filepath.Join(dir, "go"), GoCache: goCacheAt(t, "1795477826295359606"), GoVersion: "1.26.8",
 	}
 	var indexes [2][]byte
 	for i := range indexes {
@@ -100,6 +100,10 @@ func TestMake(t *testing.T) {
 		config, err := image.ConfigFile()
 		require.NoError(t, err)
 		require.Len(t, config.RootFS.DiffIDs, len(layers))
+		if m.Annotations[nameAnnotation] == "docker.io/library/golang:1.26" {
+			require.Len(t, layers, 3)
+			require.Contains(t, config.Config.Env, "GOCACHE=/go/cache")
+		}
 	}
 
 	none, err := Names(filepath.Join(dir, "absent"))

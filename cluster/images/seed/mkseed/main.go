@@ -19,6 +19,7 @@ func main() {
 	out := flag.String("out", "", "OCI layout to write")
 	flag.StringVar(&from.Debian, "debian", "", "tar of a Debian root file system")
 	flag.StringVar(&from.GoRoot, "goroot", "", "installed Go tree")
+	flag.StringVar(&from.GoCache, "gocache", "", "build cache that this Go has filled")
 	flag.Parse()
 	if err := run(*out, *payloadDir, from); err != nil {
 		fmt.Fprintln(os.Stderr, "mkseed:", err)
