@@ -17,6 +17,9 @@ type directory struct{ root string }
 // the directory itself.
 func OpenDirectory(dir string) (*Payload, error) {
 	root, err := filepath.Abs(dir)
+	if err == nil {
+		root, err = filepath.EvalSymlinks(root)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("payload %s: %w", dir, err)
 	}

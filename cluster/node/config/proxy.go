@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	componentbase "k8s.io/component-base/config/v1alpha1"
@@ -32,7 +33,8 @@ func (n Node) proxy() (string, error) {
 		OOMScoreAdj:        ptr.To(int32(0)),
 		NFTables: kubeproxy.KubeProxyNFTablesConfiguration{
 			MasqueradeBit: ptr.To(int32(14)),
-			MinSyncPeriod: metav1.Duration{},
+			// Zero would mean a second, in which a release that is healthy does not answer.
+			MinSyncPeriod: metav1.Duration{Duration: 100 * time.Millisecond},
 		},
 		Conntrack: kubeproxy.KubeProxyConntrackConfiguration{
 			MaxPerCore:            ptr.To(int32(0)),
