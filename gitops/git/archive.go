@@ -9,7 +9,9 @@ import (
 	"io"
 	"os"
 	"path"
+	"time"
 
+	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
@@ -30,8 +32,17 @@ func (s *Store) Archive(ctx context.Context, ns, repo, commit string, w io.Write
 		return err
 	}
 	tw := tar.NewWriter(zw)
-	err = s.walk(ctx, tree, "", func(p string, mode filemode.FileMode, f *object.File) error {
-		h := &tar.Header{Name: p, ModTime: c.Committer.When, Format: tar.FormatPAX}
+	err = s.writeTree(ctx, tw, tree, c.Committer.When)
+	if err != nil {
+		return fmt.Errorf("repository %s: archive of %s: %w", repo, short(commit), err)
+	}
+	return errors.Join(tw.Close(), zw.Close())
+}
+
+// writeTree writes all below tree with that modification time.
+func (s *Store) writeTree(ctx context.Context, tw *tar.Writer, tree *object.Tree, at time.Time) error {
+	return s.walk(ctx, tree, "", func(p string, mode filemode.FileMode, f *object.File) error {
+		h := &tar.Header{Name: p, ModTime: at, Format: tar.FormatPAX}
 		switch mode {
 		case filemode.Dir, filemode.Submodule:
 			h.Typeflag, h.Name, h.Mode = tar.TypeDir, p+"/", 0o755
@@ -53,10 +64,19 @@ func (s *Store) Archive(ctx context.Context, ns, repo, commit string, w io.Write
 		}
 		return copyFile(tw, f)
 	})
-	if err != nil {
-		return fmt.Errorf("repository %s: archive of %s: %w", repo, short(commit), err)
+}
+
+// walkTree visits every entry with its hash, directories before what is in them.
+func (s *Store) walkTree(ctx context.Context, tree *object.Tree, visit func(string, filemode.FileMode, plumbing.Hash, int64) error) error {
+	w := walker{ctx: ctx, limits: s.limits()}
+	w.visit = func(p string, mode filemode.FileMode, f *object.File) error {
+		var size int64
+		if f != nil {
+			size = f.Size
+		}
+		return visit(p, mode, w.hash, size)
 	}
-	return errors.Join(tw.Close(), zw.Close())
+	return w.dir(tree, "", 0)
 }
 
 // Checkout writes the directory subpath ("" is the root) of commit into dir,
@@ -132,6 +152,7 @@ type walker struct {
 	entries int
 	bytes   int64
 	visit   func(string, filemode.FileMode, *object.File) error
+	hash    plumbing.Hash // of the entry that is visited
 }
 
 func (w *walker) dir(tree *object.Tree, base string, depth int) error {
@@ -150,6 +171,7 @@ func (w *walker) dir(tree *object.Tree, base string, depth int) error {
 			return fmt.Errorf("more than %d files: %w", w.limits.Entries, ErrLimit)
 		}
 		p := path.Join(base, e.Name)
+		w.hash = e.Hash
 		switch e.Mode {
 		case filemode.Submodule:
 			if err := w.visit(p, e.Mode, nil); err != nil {

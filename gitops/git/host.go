@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/singleflight"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
@@ -40,6 +41,8 @@ type Host struct {
 	MaxPack int64
 	// MaxPacks is how many packs are made or taken at once. Default twice the cores.
 	MaxPacks int
+	// MaxSnapshots bounds the disk that kept snapshots take. Default 2 GiB.
+	MaxSnapshots int64
 	// MinFree bytes on the disk, below which pushes are refused. Default 512 MiB.
 	MinFree uint64
 	// Idle is how long a client may be silent within a request. Default 2m.
@@ -54,6 +57,7 @@ type Host struct {
 	pushes   map[string]int
 	empty    chan struct{}
 	again    chan struct{}
+	making   singleflight.Group // of snapshots
 }
 
 func (h *Host) init() {

@@ -192,12 +192,15 @@ func (s *Store) Remove(ns, name string) error {
 	if err := os.Rename(dir, filepath.Join(trash, "x")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("repository %s: %w", name, err)
 	}
+	if err := os.RemoveAll(s.snapshots(ns, name)); err != nil {
+		return fmt.Errorf("repository %s: %w", name, err)
+	}
 	return syncDir(s.Dir)
 }
 
 // sweep removes what a crash left half made or half removed.
 func (s *Store) sweep() {
-	for _, pattern := range []string{".old-*", ".new-*", "*/.new-*"} {
+	for _, pattern := range []string{".old-*", ".new-*", "*/.new-*", ".snapshots/*/*/.new-*"} {
 		left, _ := filepath.Glob(filepath.Join(s.Dir, pattern))
 		for _, d := range left {
 			_ = os.RemoveAll(d)

@@ -32,6 +32,7 @@ type Job struct {
 	By       string
 	Build    *plan.Build
 	Deploy   *plan.Deploy
+	Checkout plan.Checkout
 	// Images that the run has pushed so far.
 	Images []v1alpha1.Image
 }
@@ -51,6 +52,19 @@ type Jobs interface {
 type Source interface {
 	// Archive writes the commit as a tar.gz.
 	Archive(ctx context.Context, namespace, repository, commit string, w io.Writer) error
+	// Snapshot writes working tree and history as a tar in zstd.
+	Snapshot(ctx context.Context, s Snapshot, w io.Writer) error
+}
+
+// Snapshot is a commit with the history below it.
+type Snapshot struct {
+	Namespace, Repository, Commit string
+	// Ref is the full name of the branch or tag.
+	Ref string
+	// Depth in commits; 0: all.
+	Depth int
+	// NoTree: only the history.
+	NoTree bool
 }
 
 // BuildRequest is one image to build.
@@ -123,9 +137,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case what == "GET ":
 		c.answer(job.Wire)
 	case what == "GET /source":
-		w.Header().Set("Content-Type", "application/gzip")
+		w.Header().Set("Content-Type", "application/zstd")
 		out := &counted{ResponseWriter: w}
-		if err := s.Source.Archive(r.Context(), ref.Namespace, job.Repository, job.Commit, out); err != nil {
+		snapshot := Snapshot{ref.Namespace, job.Repository, job.Commit, job.Ref, job.Checkout.Depth, job.Checkout.Skip}
+		if err := s.Source.Snapshot(r.Context(), snapshot, out); err != nil {
 			if out.n > 0 {
 				panic(http.ErrAbortHandler)
 			}

@@ -69,7 +69,10 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	if err != nil {
 		return nil, err
 	}
-	dir := path.Join(run.Namespace, run.Spec.Repository)
+	dir := job.Checkout.Directory
+	if dir == "" {
+		dir = path.Join(run.Namespace, run.Spec.Repository)
+	}
 	attempt := []plan.Variable{
 		{Name: "CI_JOB_ID", Value: attemptName(run.Name, job.ID, ref.Attempt), Raw: true},
 		{Name: "CI_BUILDS_DIR", Value: buildsDir, Raw: true},
@@ -90,10 +93,15 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	j := &jobapi.Job{
 		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,
 		By: run.Spec.By, Build: job.Build, Deploy: job.Deploy, Default: isDefault(repo, run.Spec.Ref),
+		Checkout: job.Checkout,
 		Wire: wire.Job{
 			Name: job.Name, Attempt: ref.Attempt, Directory: dir, Mask: mask,
 			Shell: job.Script.Shell, Before: job.Script.Before, Main: job.Script.Main, After: job.Script.After,
 			TimeoutSeconds: int64(c.timeout(job) / time.Second),
+			Checkout: wire.Checkout{
+				Strategy: job.Checkout.Strategy, Skip: job.Checkout.Skip, Submodules: job.Checkout.Submodules,
+				URL: c.repositoryURL(run), Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref),
+			},
 		},
 	}
 	for _, v := range env {
@@ -123,6 +131,19 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		j.Images = append(j.Images, run.Status.Jobs[i].Images...)
 	}
 	return j, nil
+}
+
+// repositoryURL is where people and jobs reach the repository.
+func (c *Controller) repositoryURL(run *v1alpha1.Run) string {
+	base := c.Settings.ExternalURL
+	if base == "" {
+		base = c.Settings.ServerURL
+	}
+	return strings.TrimSuffix(base, "/") + "/git/" + run.Namespace + "/" + run.Spec.Repository + ".git"
+}
+
+func shortRef(ref string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(ref, "refs/heads/"), "refs/tags/")
 }
 
 func isDefault(repo *v1alpha1.Repository, ref string) bool {

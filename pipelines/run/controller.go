@@ -50,6 +50,8 @@ type Logs interface {
 type Settings struct {
 	// ServerURL is where pods reach the front door, as "https://10.0.0.5:8443".
 	ServerURL string
+	// ExternalURL is the front door as people know it.
+	ExternalURL string
 	// CA of ServerURL in PEM.
 	CA []byte
 	// RunnerImage runs build and deploy jobs that name no image.

@@ -15,6 +15,7 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/images"
+	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/release"
 	"slipway.dev/pipelines/build"
 	"slipway.dev/pipelines/engine"
@@ -66,7 +67,7 @@ func (s *services) openPipelines(context.Context) error {
 		Artifacts: artifacts, LogStore: store, Logs: p.collector,
 		Tokens: tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
-			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), CA: ca,
+			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
 		},
 	}
@@ -78,7 +79,7 @@ func (s *services) openPipelines(context.Context) error {
 		return err
 	}
 	p.jobs = &jobapi.Server{
-		Tokens: tokens, Jobs: p.Controller, Source: s.git.Store, Artifacts: artifacts,
+		Tokens: tokens, Jobs: p.Controller, Source: jobSource{s.git}, Artifacts: artifacts,
 		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer}, Log: log,
 	}
 	runner := s.cluster.refs[images.Runner]
@@ -129,6 +130,13 @@ func notThere(err error, format string, args ...any) error {
 		return &api.Error{Status: http.StatusNotFound, Message: fmt.Sprintf(format, args...)}
 	}
 	return err
+}
+
+// jobSource is the Git store in the words of jobapi.
+type jobSource struct{ *git.Host }
+
+func (s jobSource) Snapshot(ctx context.Context, r jobapi.Snapshot, w io.Writer) error {
+	return s.WriteSnapshot(ctx, git.Snapshot(r), w)
 }
 
 // builder is BuildKit in the words of jobapi; it lends each build a token.

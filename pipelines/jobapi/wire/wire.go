@@ -25,6 +25,7 @@ type Job struct {
 	Attempt int    `json:"attempt"`
 	// Directory of the project below the builds directory, as "default/shop".
 	Directory string     `json:"directory"`
+	Checkout  Checkout   `json:"checkout,omitzero"`
 	Env       []Variable `json:"env,omitempty"`
 	// Mask are the values that never appear in the log.
 	Mask   []string `json:"mask,omitempty"`
@@ -39,6 +40,21 @@ type Job struct {
 	// Needs are the jobs whose artifacts are unpacked first, by ID.
 	Needs     []string   `json:"needs,omitempty"`
 	Artifacts *Artifacts `json:"artifacts,omitempty"`
+}
+
+// Checkout says what becomes of the project directory before the script.
+type Checkout struct {
+	// Strategy: "" (working tree and history), "empty" or "none".
+	Strategy string `json:"strategy,omitempty"`
+	// Skip leaves the working tree out.
+	Skip bool `json:"skip,omitempty"`
+	// Submodules: "", "normal" or "recursive".
+	Submodules string `json:"submodules,omitempty"`
+	// URL of the repository, without credentials.
+	URL    string `json:"url,omitempty"`
+	Commit string `json:"commit,omitempty"`
+	// Ref is the short name of the branch or tag, for people.
+	Ref string `json:"ref,omitempty"`
 }
 
 // Variable of the environment.

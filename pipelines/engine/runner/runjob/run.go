@@ -152,13 +152,7 @@ func (a *attempt) prepare(ctx context.Context) error {
 		return fmt.Errorf("slipway in PATH: %w", err)
 	}
 	a.section("Getting source")
-	body, err := a.Get(ctx, "/source")
-	if err != nil {
-		return fmt.Errorf("source: %w", err)
-	}
-	err = UntarGz(body, a.project)
-	body.Close()
-	if err != nil {
+	if err := a.source(ctx); err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
 	for _, need := range a.job.Needs {

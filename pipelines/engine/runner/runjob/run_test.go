@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/zstd"
+
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
@@ -61,6 +63,23 @@ func (s source) Archive(_ context.Context, _, _, _ string, w io.Writer) error {
 		}
 	}
 	return errors.Join(tw.Close(), gz.Close())
+}
+
+func (s source) Snapshot(_ context.Context, _ jobapi.Snapshot, w io.Writer) error {
+	zw, err := zstd.NewWriter(w)
+	if err != nil {
+		return err
+	}
+	tw := tar.NewWriter(zw)
+	for name, text := range s {
+		if err := tw.WriteHeader(&tar.Header{Name: name, Mode: 0o644, Size: int64(len(text)), Typeflag: tar.TypeReg}); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(tw, text); err != nil {
+			return err
+		}
+	}
+	return errors.Join(tw.Close(), zw.Close())
 }
 
 type builder struct{ got jobapi.BuildRequest }
@@ -276,10 +295,10 @@ func TestTokenOfAnotherAttemptLearnsNothing(t *testing.T) {
 func TestArchiveTraversalIsRefused(t *testing.T) {
 	for _, name := range []string{"../evil", "/etc/evil", "a/../../evil"} {
 		var b bytes.Buffer
-		if err := (source{name: "x"}).Archive(t.Context(), "", "", "", &b); err != nil {
+		if err := (source{name: "x"}).Snapshot(t.Context(), jobapi.Snapshot{}, &b); err != nil {
 			t.Fatal(err)
 		}
-		if err := UntarGz(&b, t.TempDir()); err == nil {
+		if err := UntarZstd(&b, t.TempDir()); err == nil {
 			t.Errorf("%q was unpacked", name)
 		}
 	}
@@ -289,10 +308,10 @@ func TestArchiveTraversalIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := (source{"link/evil": "x"}).Archive(t.Context(), "", "", "", &b); err != nil {
+	if err := (source{"link/evil": "x"}).Snapshot(t.Context(), jobapi.Snapshot{}, &b); err != nil {
 		t.Fatal(err)
 	}
-	if err := UntarGz(&b, dir); err == nil {
+	if err := UntarZstd(&b, dir); err == nil {
 		t.Error("written through a link")
 	}
 	if _, err := os.Stat(filepath.Join(outside, "evil")); err == nil {
@@ -343,11 +362,11 @@ func FuzzMasker(f *testing.F) {
 	})
 }
 
-func FuzzUntarGz(f *testing.F) {
+func FuzzUntarZstd(f *testing.F) {
 	var b bytes.Buffer
-	if err := (source{"a/b": "x"}).Archive(context.Background(), "", "", "", &b); err != nil {
+	if err := (source{"a/b": "x"}).Snapshot(context.Background(), jobapi.Snapshot{}, &b); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(b.Bytes())
-	f.Fuzz(func(t *testing.T, data []byte) { _ = UntarGz(bytes.NewReader(data), t.TempDir()) })
+	f.Fuzz(func(t *testing.T, data []byte) { _ = UntarZstd(bytes.NewReader(data), t.TempDir()) })
 }

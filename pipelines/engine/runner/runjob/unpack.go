@@ -1,9 +1,7 @@
 package runjob
 
 import (
-	"archive/tar"
 	"archive/zip"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +19,9 @@ type placer struct {
 	root    *os.Root
 	left    int64
 	entries int
+	// open: everybody may read and write what is placed, as where containers of
+	// different users share a checkout; otherwise modes are those of the archive.
+	open bool
 }
 
 func newPlacer(dir string) (*placer, error) {
@@ -44,13 +45,13 @@ func (p *placer) put(name string, mode fs.FileMode, link string, r io.Reader) er
 		return fmt.Errorf("archive entry %q leaves the directory", name)
 	}
 	if dir := filepath.Dir(local); dir != "." {
-		if err := p.root.MkdirAll(dir, 0o755); err != nil {
+		if err := p.mkdir(dir, 0o755); err != nil {
 			return fmt.Errorf("archive entry %q: %w", name, err)
 		}
 	}
 	switch {
 	case mode.IsDir():
-		err = p.root.MkdirAll(local, 0o755)
+		err = p.mkdir(local, mode.Perm())
 	case mode&fs.ModeSymlink != 0:
 		if err = p.root.Remove(local); err == nil || errors.Is(err, fs.ErrNotExist) {
 			err = p.root.Symlink(link, local)
@@ -66,18 +67,43 @@ func (p *placer) put(name string, mode fs.FileMode, link string, r io.Reader) er
 	return nil
 }
 
+// mkdir makes a directory and those above it.
+func (p *placer) mkdir(local string, perm fs.FileMode) error {
+	perm |= 0o700
+	if p.open {
+		perm = 0o777
+	}
+	err := p.root.Mkdir(local, perm)
+	switch {
+	case err == nil:
+		return p.root.Chmod(local, perm)
+	case errors.Is(err, fs.ErrExist):
+		return p.root.MkdirAll(local, perm) // which says if it is no directory
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := p.mkdir(filepath.Dir(local), perm); err != nil {
+		return err
+	}
+	return p.mkdir(local, perm)
+}
+
 func (p *placer) file(local string, mode fs.FileMode, r io.Reader) error {
 	if info, err := p.root.Lstat(local); err == nil && !info.Mode().IsRegular() {
 		if err := p.root.Remove(local); err != nil {
 			return err
 		}
 	}
-	perm := fs.FileMode(0o644)
-	if mode&0o111 != 0 {
-		perm = 0o755
+	perm := mode.Perm() | 0o600
+	if p.open {
+		perm |= 0o666
 	}
 	f, err := p.root.OpenFile(local, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
+		return err
+	}
+	if err := f.Chmod(perm); err != nil { // past the umask
+		f.Close()
 		return err
 	}
 	n, err := io.Copy(f, io.LimitReader(r, p.left+1))
@@ -85,37 +111,6 @@ func (p *placer) file(local string, mode fs.FileMode, r io.Reader) error {
 		err = fmt.Errorf("archive is larger than %d bytes unpacked", int64(wire.MaxUnpacked))
 	}
 	return errors.Join(err, f.Close())
-}
-
-// UntarGz unpacks a source archive into dir.
-func UntarGz(r io.Reader, dir string) error {
-	gz, err := gzip.NewReader(r)
-	if err != nil {
-		return fmt.Errorf("source archive: %w", err)
-	}
-	p, err := newPlacer(dir)
-	if err != nil {
-		return err
-	}
-	defer p.root.Close()
-	tr := tar.NewReader(gz)
-	for {
-		h, err := tr.Next()
-		if errors.Is(err, io.EOF) {
-			// The checksum is at the very end.
-			_, err = io.Copy(io.Discard, gz)
-			return err
-		}
-		if err != nil {
-			return fmt.Errorf("source archive: %w", err)
-		}
-		if h.Typeflag == tar.TypeXGlobalHeader {
-			continue
-		}
-		if err := p.put(h.Name, h.FileInfo().Mode(), h.Linkname, tr); err != nil {
-			return err
-		}
-	}
 }
 
 // Unzip unpacks artifacts, which it first writes to a file in scratch.

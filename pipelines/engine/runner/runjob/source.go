@@ -1,0 +1,108 @@
+package runjob
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// source brings the commit into the project directory, which is always new here:
+// there is nothing to clean, and fetching is the same as cloning.
+func (a *attempt) source(ctx context.Context) error {
+	c := a.job.Checkout
+	if c.Strategy != "" {
+		fmt.Fprintf(a.out, "Skipping Git repository setup: the strategy is %s\n", c.Strategy)
+		return nil
+	}
+	body, err := a.Get(ctx, "/source")
+	if err != nil {
+		return err
+	}
+	err = UntarZstd(body, a.project)
+	body.Close()
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(a.project)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	if err := setOrigin(root, c.URL); err != nil {
+		return err
+	}
+	if c.Skip {
+		fmt.Fprintln(a.out, "Skipping Git checkout")
+		return nil
+	}
+	if _, err := root.Lstat(".gitmodules"); err == nil {
+		if c.Submodules != "" {
+			return fmt.Errorf("submodules are not fetched here, and the job asks for %s ones; unset GIT_SUBMODULE_STRATEGY and fetch them in the script", c.Submodules)
+		}
+		fmt.Fprintln(a.out, "Skipping Git submodules setup")
+	}
+	if err := refreshIndex(root); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "Checked out %.8s as detached HEAD (ref is %s)\n", c.Commit, c.Ref)
+	return nil
+}
+
+// setOrigin lets git know where the history is from.
+func setOrigin(root *os.Root, url string) error {
+	f, err := root.OpenFile(".git/config", os.O_WRONLY|os.O_APPEND, 0)
+	if errors.Is(err, fs.ErrNotExist) || url == "" {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(url)
+	_, err = fmt.Fprintf(f, "[remote \"origin\"]\n\turl = \"%s\"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n", quoted)
+	return errors.Join(err, f.Close())
+}
+
+// UntarZstd unpacks a source archive into dir.
+func UntarZstd(r io.Reader, dir string) error {
+	zr, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(32<<20))
+	if err != nil {
+		return fmt.Errorf("source archive: %w", err)
+	}
+	defer zr.Close()
+	p, err := newPlacer(dir)
+	if err != nil {
+		return err
+	}
+	defer p.root.Close()
+	p.open = true
+	return untar(p, zr)
+}
+
+func untar(p *placer, r io.Reader) error {
+	tr := tar.NewReader(r)
+	for {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			// The checksum is at the very end.
+			_, err = io.Copy(io.Discard, r)
+			return err
+		}
+		if err != nil {
+			return fmt.Errorf("archive: %w", err)
+		}
+		if h.Typeflag == tar.TypeXGlobalHeader {
+			continue
+		}
+		if err := p.put(filepath.ToSlash(h.Name), h.FileInfo().Mode(), h.Linkname, tr); err != nil {
+			return err
+		}
+	}
+}
