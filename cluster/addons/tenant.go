@@ -37,6 +37,7 @@ func EnsureTenant(ctx context.Context, c client.Client, name string) error {
 		account(JobServiceAccount),
 		roleBinding(name, "slipway-deployer", authz.RoleDeployer,
 			rbacv1.Subject{Kind: rbacv1.ServiceAccountKind, Namespace: name, Name: v1alpha1.DeployerServiceAccount}),
+		roleBinding(name, "slipway-maintainers", authz.RoleMaintainer, group("maintainers")),
 		roleBinding(name, "slipway-developers", authz.RoleDeveloper, group("developers")),
 		roleBinding(name, "slipway-viewers", authz.RoleViewer, group("viewers")),
 		// Pods pull with their own identity: every service account of the namespace.

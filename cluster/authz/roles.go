@@ -9,17 +9,19 @@ import (
 )
 
 // Group is the API group of Slipway's kinds and of its virtual resources: images
-// (get pulls, create pushes, delete), logs, metrics and tokens.
+// (get pulls, create pushes, delete), logs, metrics, tokens and variables (CI variables,
+// whose values nobody reads).
 const Group = "slipway.dev"
 
 // Names of the cluster roles.
 const (
-	RoleAdmin     = "slipway-admin"
-	RoleDeveloper = "slipway-developer"
-	RoleViewer    = "slipway-viewer"
-	RoleDeployer  = "slipway-deployer"
-	RoleServer    = "slipway-server"
-	RolePuller    = "slipway-puller"
+	RoleAdmin      = "slipway-admin"
+	RoleMaintainer = "slipway-maintainer"
+	RoleDeveloper  = "slipway-developer"
+	RoleViewer     = "slipway-viewer"
+	RoleDeployer   = "slipway-deployer"
+	RoleServer     = "slipway-server"
+	RolePuller     = "slipway-puller"
 )
 
 var (
@@ -37,7 +39,7 @@ func role(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
 
 // ClusterRoles are Slipway's roles, as they should be on the cluster.
 func ClusterRoles() []*rbacv1.ClusterRole {
-	return []*rbacv1.ClusterRole{adminRole(), developerRole(), viewerRole(), deployerRole(), serverRole(),
+	return []*rbacv1.ClusterRole{adminRole(), maintainerRole(), developerRole(), viewerRole(), deployerRole(), serverRole(),
 		role(RolePuller, rule([]string{"get"}, Group, "images"))}
 }
 
@@ -51,12 +53,20 @@ func adminRole() *rbacv1.ClusterRole {
 	)
 }
 
+// maintainerRole is a developer who also keeps the CI variables. Their Secrets cannot be
+// read with it.
+func maintainerRole() *rbacv1.ClusterRole {
+	r := developerRole()
+	return role(RoleMaintainer, append(r.Rules, rule([]string{"list", "create", "delete"}, Group, "variables"))...)
+}
+
 func developerRole() *rbacv1.ClusterRole {
 	return role(RoleDeveloper,
 		rule(write, Group, "repositories", "applications", "runs", "schedules", "environments"),
 		rule(read, Group, "releases", "repositories/status", "applications/status", "runs/status"),
 		rule([]string{"get", "create"}, Group, "images"),
 		rule(read, Group, "logs", "metrics"),
+		rule([]string{"list"}, Group, "variables"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),
 	)
 }

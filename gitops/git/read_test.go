@@ -45,6 +45,18 @@ func TestRead(t *testing.T) {
 	if err != nil || len(tree) != 1 || tree[0].Path != "deploy/app.yaml" || tree[0].Kind != "file" || tree[0].Size != 14 {
 		t.Fatalf("%+v %v", tree, err)
 	}
+	root, err := s.Resolve(ctx, "default", "w", "master")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		tip, commit string
+		want        bool
+	}{{c, c, true}, {c, root, true}, {root, c, false}, {c, strings.Repeat("a", 40), false}} {
+		if ok, err := s.Reachable(ctx, "default", "w", tt.tip, tt.commit); ok != tt.want || err != nil {
+			t.Errorf("%s reachable from %s: %v %v", tt.commit, tt.tip, ok, err)
+		}
+	}
 	if got, err := s.Resolve(ctx, "default", "w", "dev"); err != nil || got != c {
 		t.Fatal(got, err)
 	}

@@ -3,14 +3,12 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
@@ -20,6 +18,8 @@ import (
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
 	"slipway.dev/pipelines/plan"
+	"slipway.dev/pipelines/protection"
+	"slipway.dev/pipelines/variables"
 )
 
 var _ jobapi.Jobs = (*Controller)(nil)
@@ -65,7 +65,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	if err := c.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Repository}, repo); err != nil {
 		return nil, err
 	}
-	secrets, mask, err := c.secrets(ctx, run.Namespace, job)
+	secrets, err := c.secrets(ctx, run, repo, p, job)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339), Raw: true},
 		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(ref.Attempt), Raw: true},
 	}
-	env := plan.Environ(p, job, attempt, nil, secrets)
+	env := plan.Environ(p, job, attempt, nil, secrets.Vars)
 	value := func(s string) string {
 		return plan.Expand(s, func(name string) (string, bool) {
 			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })
@@ -95,7 +95,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		By: run.Spec.By, Build: job.Build, Deploy: job.Deploy, Default: isDefault(repo, run.Spec.Ref),
 		Checkout: job.Checkout,
 		Wire: wire.Job{
-			Name: job.Name, Attempt: ref.Attempt, Directory: dir, Mask: mask,
+			Name: job.Name, Attempt: ref.Attempt, Directory: dir, Mask: secrets.Mask(env),
 			Shell: job.Script.Shell, Before: job.Script.Before, Main: job.Script.Main, After: job.Script.After,
 			TimeoutSeconds: int64(c.timeout(job) / time.Second),
 			Checkout: wire.Checkout{
@@ -154,26 +154,15 @@ func isDefault(repo *v1alpha1.Repository, ref string) bool {
 	return branch != "" && ref == "refs/heads/"+branch
 }
 
-// secrets of the job as variables, and the values to mask. A missing one is left out.
-func (c *Controller) secrets(ctx context.Context, namespace string, job *plan.Job) (vars []plan.Variable, mask []string, err error) {
-	for _, s := range job.Secrets {
-		secret := &corev1.Secret{}
-		err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: s.Secret}, secret)
-		if apierrors.IsNotFound(err) {
-			continue
-		}
-		if err != nil {
-			return nil, nil, fmt.Errorf("secret %s: %w", s.Secret, err)
-		}
-		if data, ok := secret.Data[s.Key]; ok {
-			vars = append(vars, plan.Variable{Name: s.Variable, Value: string(data), Raw: true})
-			mask = append(mask, string(data))
-			if t := strings.TrimSpace(string(data)); t != string(data) {
-				mask = append(mask, t)
-			}
-		}
+// secrets of the job as variables, by its environment and by whether its ref is protected.
+func (c *Controller) secrets(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, p *plan.Plan, job *plan.Job) (variables.Values, error) {
+	protected, err := protection.Of(ctx, repo, run, c.Reachable)
+	if err != nil {
+		return variables.Values{}, err
 	}
-	return vars, mask, nil
+	return c.Variables.Values(ctx, variables.Job{
+		Namespace: run.Namespace, Repository: repo.Name, Protected: protected, Environment: p.EnvironmentName(job), Refs: job.Secrets,
+	})
 }
 
 // change the status of a running attempt's job, in one update.

@@ -25,6 +25,8 @@ import (
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
+	"slipway.dev/pipelines/protection"
+	"slipway.dev/pipelines/variables"
 )
 
 // Compiled is what a Compiler makes of a commit.
@@ -70,6 +72,9 @@ type Controller struct {
 	LogStore  *joblog.Store
 	Logs      Logs
 	Tokens    *jobapi.Tokens
+	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
+	Variables *variables.Store
+	Reachable protection.Reachable
 	Settings  Settings
 	Log       *slog.Logger
 	Metrics   *Metrics

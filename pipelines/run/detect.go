@@ -7,14 +7,12 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/detect"
 	"slipway.dev/pipelines/gitlab"
 	"slipway.dev/pipelines/plan"
+	"slipway.dev/pipelines/protection"
+	"slipway.dev/pipelines/variables"
 )
 
 // Source reads one commit of a repository. What is not there is fs.ErrNotExist.
@@ -33,8 +31,10 @@ type Source interface {
 // Detector is the Compiler that takes the repository's own pipeline file, or makes
 // the default pipeline from what is there.
 type Detector struct {
-	client.Client
 	Source Source
+	// Variables of repositories and namespaces; protected ones for runs of protected refs.
+	Variables *variables.Store
+	Reachable protection.Reachable
 	// Describe says what people want to know of a commit.
 	Describe func(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error)
 	// ServerURL is the front door's address as people know it.
@@ -42,10 +42,6 @@ type Detector struct {
 }
 
 var _ Compiler = (*Detector)(nil)
-
-// VariablesSecret names the Secret whose keys every job of the repository gets as
-// variables, masked in its log.
-func VariablesSecret(repository string) string { return repository + "-ci-variables" }
 
 // Compile implements Compiler.
 func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository) (Compiled, error) {
@@ -62,9 +58,7 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	if tag, ok := strings.CutPrefix(spec.Ref, "refs/tags/"); ok {
 		in.Branch, in.Tag = "", tag
 	}
-	if spec.Cause == "manual" {
-		in.Source = "web"
-	}
+	in.Source = sourceOf(run)
 	for _, name := range slices.Sorted(maps.Keys(spec.Variables)) {
 		in.Variables = append(in.Variables, plan.Variable{Name: name, Value: spec.Variables[name], Raw: true})
 	}
@@ -72,26 +66,29 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	if in.Message, in.Author, in.Time, err = d.Describe(ctx, run.Namespace, repo.Name, spec.Commit); err != nil {
 		return Compiled{}, err
 	}
-	if in.Secrets, err = d.secrets(ctx, run.Namespace, VariablesSecret(repo.Name)); err != nil {
+	protected, err := protection.Of(ctx, repo, run, d.Reachable)
+	if err != nil {
+		return Compiled{}, err
+	}
+	if in.Secrets, err = d.Variables.Refs(ctx, run.Namespace, repo.Name, protected); err != nil {
 		return Compiled{}, err
 	}
 	p, problems, err := detect.Pipeline(tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}, repo.Spec.PipelineFile, in)
 	return Compiled{Plan: p, Problems: problems}, err
 }
 
-func (d *Detector) secrets(ctx context.Context, namespace, name string) ([]plan.SecretRef, error) {
-	secret := &corev1.Secret{}
-	err := d.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret)
-	if err != nil {
-		return nil, client.IgnoreNotFound(err)
+// sourceOf is GitLab's word for the run's cause.
+func sourceOf(run *v1alpha1.Run) string {
+	if run.Spec.Parent != nil {
+		return "parent_pipeline"
 	}
-	var refs []plan.SecretRef
-	for _, key := range slices.Sorted(maps.Keys(secret.Data)) {
-		if plan.ValidName(key) {
-			refs = append(refs, plan.SecretRef{Variable: key, Secret: name, Key: key})
-		}
+	switch run.Spec.Cause {
+	case "manual":
+		return "web"
+	case "api", "schedule", "trigger":
+		return run.Spec.Cause
 	}
-	return refs, nil
+	return "push"
 }
 
 // tree is one commit as detect wants it.

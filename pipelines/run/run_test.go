@@ -25,6 +25,7 @@ import (
 	"slipway.dev/pipelines/jobapi/wire"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
+	"slipway.dev/pipelines/variables"
 )
 
 type compiler struct{ Compiled }
@@ -73,7 +74,7 @@ func newWorld(t *testing.T, jobs ...plan.Job) *world {
 	log := slog.New(slog.DiscardHandler)
 	w := &world{t: t, compiler: &compiler{Compiled{Plan: &plan.Plan{Version: plan.Version, Source: "default", Jobs: jobs}}}, pushes: &Pushes{Client: cl, Log: log}}
 	w.Controller = &Controller{Client: cl, Compiler: w.compiler, Artifacts: jobapi.Dir(t.TempDir()), LogStore: joblog.NewStore(t.TempDir()),
-		Logs: noLogs{}, Tokens: tokens, Log: log, Settings: Settings{ServerURL: "https://10.0.0.5:8443", RunnerImage: "runner", DefaultImage: "toolbox"}}
+		Logs: noLogs{}, Tokens: tokens, Variables: &variables.Store{Client: cl}, Log: log, Settings: Settings{ServerURL: "https://10.0.0.5:8443", RunnerImage: "runner", DefaultImage: "toolbox"}}
 	return w
 }
 

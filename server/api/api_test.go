@@ -67,7 +67,7 @@ func ask(h http.Handler, method, path, user, body string) *httptest.ResponseReco
 	return w
 }
 
-var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j")
+var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j", "{variable}", "V")
 
 // TestEveryRouteAuthorises asks each route as nobody and as a user without rights.
 func TestEveryRouteAuthorises(t *testing.T) {

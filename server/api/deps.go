@@ -101,6 +101,7 @@ type Deps struct {
 	Runs         Runs
 	Applications Applications
 	Repositories Repositories
+	Variables    Variables
 	Tokens       Tokens
 	Logs         Logs
 	Images       Seeder

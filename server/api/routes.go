@@ -20,7 +20,7 @@ type Route struct {
 // Routes is the whole of /api/v1/, but for the job pods' part of it.
 func Routes() []Route {
 	const ns = "/api/v1/namespaces/{ns}"
-	return []Route{
+	return append(aroundRuns(ns), []Route{
 		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
 		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},
 		{"GET", "/api/v1/openapi.json", "", "", "this document", (*server).openAPI},
@@ -57,7 +57,7 @@ func Routes() []Route {
 		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again", (*server).syncApplication},
 		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release", (*server).rollback},
 		{"POST", ns + "/applications/{name}/unpin", "update", "applications", "follow the desired value again", (*server).unpin},
-	}
+	}...)
 }
 
 type server struct {

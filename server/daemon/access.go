@@ -119,9 +119,9 @@ func (t tokenAdmin) List(ctx context.Context) ([]api.Token, error) {
 }
 
 func (t tokenAdmin) Create(ctx context.Context, k api.Token) (api.Token, error) {
-	group, ok := map[string]string{authz.RoleViewer: "viewers", authz.RoleDeveloper: "developers"}[k.Role]
+	group, ok := map[string]string{authz.RoleViewer: "viewers", authz.RoleDeveloper: "developers", authz.RoleMaintainer: "maintainers"}[k.Role]
 	if !ok || k.Namespace == "" {
-		return k, &api.Error{Status: 400, Message: fmt.Sprintf("role %q: not one that a token can have", k.Role), Hint: "give a namespace, and role " + authz.RoleViewer + " or " + authz.RoleDeveloper}
+		return k, &api.Error{Status: 400, Message: fmt.Sprintf("role %q: not one that a token can have", k.Role), Hint: "give a namespace, and role " + authz.RoleViewer + ", " + authz.RoleDeveloper + " or " + authz.RoleMaintainer}
 	}
 	n := authz.Token{User: k.User, Groups: append(k.Groups, authz.TenantGroup(k.Namespace, group)), Namespace: k.Namespace, Role: k.Role}
 	if k.Expires != nil {

@@ -22,6 +22,7 @@ import (
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/run"
+	"slipway.dev/pipelines/variables"
 	"slipway.dev/server/api"
 )
 
@@ -61,9 +62,11 @@ func (s *services) openPipelines(context.Context) error {
 		collector: &joblog.Collector{Store: store, Pods: joblog.KubePods{Client: s.kube}, Log: log},
 		builder:   build.New(build.Options{Address: "unix://" + s.cluster.node.BuildkitSocket(), Registry: s.conf.HTTP, TempDir: filepath.Join(s.conf.DataDir, "run")}),
 	}
+	vars := &variables.Store{Client: mc}
 	artifacts := jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts"))
 	p.Controller = &run.Controller{
-		Client: mc, Compiler: &run.Detector{Client: mc, Source: s.git.Store, Describe: source{s.git.Store}.Commit, ServerURL: s.conf.URL},
+		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable,
+		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.Commit, ServerURL: s.conf.URL},
 		Artifacts: artifacts, LogStore: store, Logs: p.collector,
 		Tokens: tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{

@@ -141,7 +141,8 @@ func (s *services) openDoor(context.Context) error {
 		API: api.Handler(api.Deps{
 			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
 			Authorizer: s.access, Runs: s.pipelines, Applications: s.gitops, Repositories: repositories{s.gitops},
-			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
+			Variables: s.pipelines.Variables,
+			Tokens:    tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),

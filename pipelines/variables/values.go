@@ -1,0 +1,137 @@
+package variables
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"slipway.dev/pipelines/pattern"
+	"slipway.dev/pipelines/plan"
+)
+
+// Refs are the variables that jobs of the repository may get, for a plan: protected
+// ones only for a run of a protected ref.
+func (s *Store) Refs(ctx context.Context, namespace, repository string, protected bool) ([]plan.SecretRef, error) {
+	all, err := s.all(ctx, namespace)
+	var out []plan.SecretRef
+	for _, k := range all {
+		if !k.reaches(repository, protected) {
+			continue
+		}
+		out = append(out, plan.SecretRef{
+			Variable: k.Name, Secret: k.secret.Name, Key: key, Raw: k.Raw, File: k.File, Visible: k.Visible, Environment: k.Environment,
+		})
+	}
+	return out, err
+}
+
+func (k *kept) reaches(repository string, protected bool) bool {
+	return (k.Repository == "" || k.Repository == repository) && (protected || !k.Protected)
+}
+
+// Job is whose values are asked for.
+type Job struct {
+	Namespace, Repository string
+	// Protected: it is one of a run of a protected ref, as things are now.
+	Protected bool
+	// Environment by its expanded name; empty for none.
+	Environment string
+	// Refs of its plan.
+	Refs []plan.SecretRef
+}
+
+// Values of a job.
+type Values struct {
+	// Vars has each name once.
+	Vars   []plan.Variable
+	masked []string
+}
+
+// Mask are the texts that the job's log must not show: the masked values as they were
+// given, and as they are in its environment, where references in them are expanded.
+func (v Values) Mask(env []plan.Variable) []string {
+	var out []string
+	for _, list := range [][]plan.Variable{v.Vars, env} {
+		for _, e := range list {
+			if slices.Contains(v.masked, e.Name) {
+				out = append(out, texts(e.Value)...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Values of a job's variables. Of several with one name the repository's wins over the
+// namespace's, then the more specific scope. What Refs names is looked at as it is
+// now: a Secret that is no variable, or another repository's, or became protected, is
+// left out.
+func (s *Store) Values(ctx context.Context, j Job) (Values, error) {
+	out := Values{}
+	if len(j.Refs) == 0 {
+		return out, nil
+	}
+	all, err := s.all(ctx, j.Namespace)
+	if err != nil {
+		return out, err
+	}
+	best := map[string]kept{}
+	var names []string
+	for _, k := range all {
+		named := slices.ContainsFunc(j.Refs, func(r plan.SecretRef) bool { return r.Secret == k.secret.Name && r.Variable == k.Name })
+		if !named || !k.reaches(j.Repository, j.Protected) || specificity(k.Environment, j.Environment) < 0 {
+			continue
+		}
+		have, ok := best[k.Name]
+		if !ok {
+			names = append(names, k.Name)
+		}
+		if !ok || k.before(have, j.Environment) {
+			best[k.Name] = k
+		}
+	}
+	for _, name := range names {
+		k := best[name]
+		// A "$" within a file is text.
+		out.Vars = append(out.Vars, plan.Variable{Name: name, Value: string(k.secret.Data[key]), Raw: k.Raw || k.File, File: k.File})
+		if !k.Visible {
+			out.masked = append(out.masked, name)
+		}
+	}
+	return out, nil
+}
+
+func (k *kept) before(o kept, environment string) bool {
+	if (k.Repository != "") != (o.Repository != "") {
+		return k.Repository != ""
+	}
+	return specificity(k.Environment, environment) > specificity(o.Environment, environment)
+}
+
+// specificity of a scope for an environment: -1 where it does not fit, 0 for every
+// job, more for more characters that are given, most for the name itself.
+func specificity(scope, environment string) int {
+	switch {
+	case scope == "":
+		return 0
+	case environment == "" || !pattern.Match(scope, environment):
+		return -1
+	case !strings.Contains(scope, "*"):
+		return 1 << 20
+	}
+	return 1 + len(strings.ReplaceAll(scope, "*", ""))
+}
+
+// minLine is the shortest line of a value that is masked by itself.
+const minLine = 8
+
+// texts of a value: itself, without its outer space, and its lines.
+func texts(value string) []string {
+	out := []string{value, strings.TrimSpace(value)}
+	for line := range strings.Lines(value) {
+		if t := strings.TrimSpace(line); len(t) >= minLine {
+			out = append(out, t)
+		}
+	}
+	return out
+}
