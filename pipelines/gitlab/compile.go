@@ -26,8 +26,24 @@ const File = ".gitlab-ci.yml"
 // the file. A file that is right and yet has nothing to do for this commit gives a
 // plan without jobs that says why in Empty.
 func Compile(file string, content []byte, in Context) (*plan.Plan, []v1alpha1.Problem) {
-	c := &compiler{problems: &problems{file: file}, ctx: in, predefined: in.predefined(file)}
-	p := c.compile(content)
+	c := newCompiler(file, in)
+	return c.result(c.compile(c.loadFile(content)))
+}
+
+func newCompiler(file string, in Context) *compiler {
+	p := &problems{file: file}
+	return &compiler{problems: p, merger: &merger{problems: p, budget: maxMerges}, ctx: in, predefined: in.predefined(file)}
+}
+
+// stopped says whether parts of the file are not there, so that looking at the rest
+// would find problems that are none.
+func (c *compiler) stopped() bool {
+	return slices.ContainsFunc(c.list, func(p v1alpha1.Problem) bool {
+		return slices.Contains([]string{ruleInclude, ruleInputs, ruleReference, ruleLimit}, p.Rule)
+	})
+}
+
+func (c *compiler) result(p *plan.Plan) (*plan.Plan, []v1alpha1.Problem) {
 	if len(c.list) > 0 {
 		return nil, c.sorted()
 	}
@@ -36,6 +52,7 @@ func Compile(file string, content []byte, in Context) (*plan.Plan, []v1alpha1.Pr
 
 type compiler struct {
 	*problems
+	merger     *merger
 	ctx        Context
 	predefined []plan.Variable
 	root       *value
@@ -48,23 +65,17 @@ type compiler struct {
 	total      int
 }
 
-func (c *compiler) compile(content []byte) *plan.Plan {
-	root := read(content, c.problems)
-	if len(c.list) > 0 && (root == nil || root.kind != kindMap) {
+// compile what was loaded; nil where that had problems.
+func (c *compiler) compile(root *value) *plan.Plan {
+	if root == nil {
 		return nil
 	}
-	if root == nil || root.kind == kindNull {
-		c.add(place{1, 1}, ruleEmpty, "write at least one job with a script", "the file is empty")
+	if c.root = c.references(root); c.stopped() {
 		return nil
 	}
-	if root.kind != kindMap {
-		c.add(root.place, ruleType, "write jobs as `name:` with keys below", "the file is a mapping of jobs, and this is %s", root.kind)
-		return nil
-	}
-	c.root = root
-	c.templates = &templates{problems: c.problems, root: root, done: map[string]*value{}, budget: maxMerges}
+	c.templates = &templates{merger: c.merger, root: c.root, done: map[string]*value{}}
 	c.readGlobals()
-	runs, name, extra := c.workflow(root.get("workflow"))
+	runs, name, extra := c.workflow(c.root.get("workflow"))
 	c.global = append(c.global, extra...)
 	c.readJobs()
 	c.checkDependencies()
@@ -168,7 +179,7 @@ func (c *compiler) readJobs() {
 		c.byName[e.name] = j
 	}
 	if visible == 0 {
-		c.add(place{1, 1}, ruleEmpty, "write at least one job with a script", "the file has no job; names that begin with a dot are templates")
+		c.add(start, ruleEmpty, "write at least one job with a script", "the file has no job; names that begin with a dot are templates")
 	}
 }
 

@@ -9,13 +9,18 @@ const (
 	maxMerges  = 200_000
 )
 
+// merger of mappings, for extends and include.
+type merger struct {
+	*problems
+	budget int
+}
+
 // templates resolves `extends` for all jobs, each template once.
 type templates struct {
-	*problems
-	root   *value
-	done   map[string]*value
-	open   []string
-	budget int
+	*merger
+	root *value
+	done map[string]*value
+	open []string
 }
 
 // resolve the job of that name: what it extends, merged, and its own keys on top.
@@ -92,14 +97,14 @@ func (t *templates) parent(ref *value) (*value, bool) {
 }
 
 // merge b over a: mappings key by key, anything else is replaced.
-func (t *templates) merge(a, b *value) *value {
+func (t *merger) merge(a, b *value) *value {
 	out := &value{kind: kindMap, place: b.place}
 	for _, e := range a.keys {
 		out.put(e)
 	}
 	for _, e := range b.keys {
 		if t.budget--; t.budget < 0 {
-			t.add(e.at, ruleLimit, "extend fewer or smaller templates", "the templates of this file are too large together")
+			t.add(e.at, ruleLimit, "extend or include fewer or smaller mappings", "what extends and include merge is too large together")
 			return out
 		}
 		if i, ok := out.index[e.name]; ok {

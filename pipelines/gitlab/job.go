@@ -28,12 +28,7 @@ func (c *compiler) readJob(e entry) *job {
 	j := &job{at: e.at, plan: plan.Job{Name: e.name, Secrets: c.ctx.Secrets}}
 	v := c.templates.resolve(e.name)
 	jobKeys.check(v, c.problems)
-	get := func(key string) *value {
-		if x := v.get(key); x != nil {
-			return x
-		}
-		return c.defaults.get(key)
-	}
+	get := c.withDefaults(v)
 	c.readStage(j, v)
 	c.readScripts(j, v, get)
 	j.plan.Variables = c.variables(v.get("variables"), jobVariableKeys)

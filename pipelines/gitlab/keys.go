@@ -15,8 +15,8 @@ type keyset struct {
 var (
 	globalKeys = keyset{
 		where:       "at the top of the file",
-		supported:   []string{"after_script", "before_script", "default", "image", "stages", "variables", "workflow"},
-		unsupported: set("cache", "include", "services", "spec", "types", "pages"),
+		supported:   []string{"after_script", "before_script", "default", "image", "include", "spec", "stages", "variables", "workflow"},
+		unsupported: set("cache", "services", "types", "pages"),
 	}
 	defaultKeys = keyset{
 		where:     "in default",

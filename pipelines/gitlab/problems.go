@@ -24,6 +24,9 @@ const (
 	ruleExtends     = "extends"
 	ruleExpression  = "expression"
 	ruleEmpty       = "no-jobs"
+	ruleInclude     = "include"
+	ruleInputs      = "inputs"
+	ruleReference   = "reference"
 )
 
 const notYet = "remove it to run this pipeline"
@@ -39,12 +42,16 @@ type problems struct {
 }
 
 func (p *problems) add(at place, rule, hint, format string, args ...any) {
+	file := p.file
+	if at.file != "" {
+		file = at.file
+	}
 	problem := v1alpha1.Problem{
-		File: p.file, Line: at.line, Column: at.column, Rule: rule,
+		File: file, Line: at.line, Column: at.column, Rule: rule,
 		Message: clip(fmt.Sprintf(format, args...)), Hint: clip(hint),
 	}
 	// A template is read once for each job that extends it.
-	key := fmt.Sprint(at.line, ":", at.column, rule)
+	key := fmt.Sprint(at.file, ":", at.line, ":", at.column, rule)
 	if at.line == 0 {
 		key += problem.Message
 	}
@@ -63,8 +70,17 @@ func (p *problems) add(at place, rule, hint, format string, args ...any) {
 	p.list = append(p.list, problem)
 }
 
+func (p *problems) count() int { return len(p.list) }
+
+// sorted by file, that which is compiled first, and place.
 func (p *problems) sorted() []v1alpha1.Problem {
 	slices.SortStableFunc(p.list, func(a, b v1alpha1.Problem) int {
+		if a.File != b.File {
+			if a.File == p.file || b.File == p.file {
+				return map[bool]int{true: -1, false: 1}[a.File == p.file]
+			}
+			return strings.Compare(a.File, b.File)
+		}
 		if (a.Line == 0) != (b.Line == 0) {
 			return b.Line - a.Line // without a place: last
 		}

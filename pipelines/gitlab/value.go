@@ -45,7 +45,14 @@ type value struct {
 	place
 }
 
-type place struct{ line, column int }
+// place in a file; of the one that is compiled where file is empty.
+type place struct {
+	line, column int
+	file         string
+}
+
+// start of the file that is compiled.
+var start = place{line: 1, column: 1}
 
 type entry struct {
 	name string
@@ -83,6 +90,20 @@ func (v *value) put(e entry) {
 	}
 	v.index[e.name] = len(v.keys)
 	v.keys = append(v.keys, e)
+}
+
+// without a key; v itself where it is absent.
+func (v *value) without(name string) *value {
+	if _, ok := v.index[name]; !ok {
+		return v
+	}
+	out := &value{kind: kindMap, place: v.place}
+	for _, e := range v.keys {
+		if e.name != name {
+			out.put(e)
+		}
+	}
+	return out
 }
 
 func (v *value) scalar() bool {

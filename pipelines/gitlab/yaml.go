@@ -3,6 +3,7 @@ package gitlab
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -19,64 +20,69 @@ const (
 	maxProperties = 2000 // anchors and tags
 )
 
-// read the bytes into a value; nil where there is none or a problem was added.
-func read(content []byte, p *problems) (root *value) {
+// documents of the bytes: at most two, those that are empty left out. The names of
+// places are file's. It says false where the bytes are not YAML at all.
+func documents(content []byte, file string, p *problems) (docs []*value, ok bool) {
+	at := place{line: 1, column: 1, file: file}
 	if len(content) > maxBytes {
-		p.add(place{}, ruleLimit, "split the work over several repositories, or move long scripts into files",
+		p.add(place{file: file}, ruleLimit, "split the work over several files with include, or move long scripts into files",
 			"the file has %d bytes; at most %d are read", len(content), maxBytes)
-		return nil
+		return nil, false
 	}
 	defer func() {
 		// The parser is not ours and its input is anybody's.
 		if r := recover(); r != nil {
-			p.add(place{1, 1}, ruleSyntax, "", "the file is not readable as YAML")
-			root = nil
+			p.add(at, ruleSyntax, "", "the file is not readable as YAML")
+			docs, ok = nil, false
 		}
 	}()
 	text := strings.TrimPrefix(string(content), "\ufeff")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	tokens := lexer.Tokenize(text)
 	if at, why := tooDeep(tokens); why != "" {
+		at.file = file
 		p.add(at, ruleLimit, "", "%s", why)
-		return nil
+		return nil, false
 	}
-	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
+	parsed, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
-		addSyntax(err, p)
-		return nil
+		addSyntax(err, file, p)
+		return nil, false
 	}
-	b := builder{problems: p, anchors: map[string]*value{}}
-	for _, doc := range file.Docs {
+	for _, doc := range parsed.Docs {
 		if doc.Body == nil {
 			continue
 		}
-		if root != nil {
-			p.add(position(doc.Body.GetToken()), ruleUnsupported, notYet, "a second YAML document (`spec` header)")
-			return nil
+		b := builder{problems: p, file: file, anchors: map[string]*value{}}
+		if len(docs) == 2 {
+			p.add(b.at(doc.Body.GetToken()), ruleSyntax, "a file is a `spec` header, `---`, and the jobs", "a third YAML document")
+			break
 		}
-		root = b.build(doc.Body)
+		docs = append(docs, b.build(doc.Body))
 	}
-	return root
+	return docs, true
 }
 
-func addSyntax(err error, p *problems) {
+func addSyntax(err error, file string, p *problems) {
 	var e yaml.Error
 	if !errors.As(err, &e) {
-		p.add(place{1, 1}, ruleSyntax, "", "%s", err)
+		p.add(place{line: 1, column: 1, file: file}, ruleSyntax, "", "%s", err)
 		return
 	}
 	hint := ""
 	if strings.Contains(e.GetMessage(), "\t") || strings.Contains(e.GetMessage(), "tab") {
 		hint = "indent with spaces"
 	}
-	p.add(position(e.GetToken()), ruleSyntax, hint, "%s", strings.ReplaceAll(e.GetMessage(), "\t", `\t`))
+	at := position(e.GetToken())
+	at.file = file
+	p.add(at, ruleSyntax, hint, "%s", strings.ReplaceAll(e.GetMessage(), "\t", `\t`))
 }
 
 func position(t *token.Token) place {
 	if t == nil || t.Position == nil {
-		return place{1, 1}
+		return start
 	}
-	return place{max(1, t.Position.Line), max(1, t.Position.Column)}
+	return place{line: max(1, t.Position.Line), column: max(1, t.Position.Column)}
 }
 
 // tooDeep looks at the tokens, before a recursive parser does, for nesting that
@@ -116,14 +122,22 @@ func tooDeep(tokens token.Tokens) (place, string) {
 
 type builder struct {
 	*problems
+	file    string
 	anchors map[string]*value
+	merged  int // keys that << copied
+}
+
+func (b *builder) at(t *token.Token) place {
+	p := position(t)
+	p.file = b.file
+	return p
 }
 
 func (b *builder) build(n ast.Node) *value {
 	if n == nil {
-		return &value{place: place{1, 1}}
+		return &value{place: b.at(nil)}
 	}
-	at := position(n.GetToken())
+	at := b.at(n.GetToken())
 	switch n := n.(type) {
 	case *ast.NullNode:
 		return &value{place: at}
@@ -143,13 +157,13 @@ func (b *builder) build(n ast.Node) *value {
 		return &value{kind: kindString, text: n.Value.Value, place: at}
 	case *ast.MappingNode:
 		if !n.IsFlowStyle && len(n.Values) > 0 {
-			at = position(n.Values[0].Key.GetToken())
+			at = b.at(n.Values[0].Key.GetToken())
 		}
 		return b.mapping(n.Values, at)
 	case *ast.MappingKeyNode:
 		return b.build(n.Value)
 	case *ast.MappingValueNode:
-		return b.mapping([]*ast.MappingValueNode{n}, position(n.Key.GetToken()))
+		return b.mapping([]*ast.MappingValueNode{n}, b.at(n.Key.GetToken()))
 	case *ast.SequenceNode:
 		v := &value{kind: kindList, place: at}
 		for _, item := range n.Values {
@@ -195,25 +209,15 @@ func (b *builder) tagged(n *ast.TagNode, at place) *value {
 	}
 }
 
-// mapping reads the keys. Own keys win over merged ones, and of several merged
-// mappings the first wins.
+// mapping reads the keys in their order, as GitLab's parser does: `<<` sets what it
+// merges there and then, over what stands above it, and what stands below wins over
+// it. In a list of several the first wins.
 func (b *builder) mapping(values []*ast.MappingValueNode, at place) *value {
 	v := &value{kind: kindMap, place: at}
-	var merges []*value
+	own := map[string]place{}
 	for _, pair := range values {
 		if pair.Key.IsMergeKey() {
-			from := b.build(pair.Value)
-			list := []*value{from}
-			if from.kind == kindList {
-				list = from.items
-			}
-			for _, m := range list {
-				if m.kind != kindMap && m.kind != kindNull {
-					b.add(position(pair.Key.GetToken()), ruleType, "", "<< merges mappings, and this is %s", m.kind)
-					continue
-				}
-				merges = append(merges, m)
-			}
+			b.merge(v, b.build(pair.Value), b.at(pair.Key.GetToken()))
 			continue
 		}
 		key := b.build(pair.Key)
@@ -221,21 +225,36 @@ func (b *builder) mapping(values []*ast.MappingValueNode, at place) *value {
 			b.add(key.place, ruleType, "", "a key is a word, and this is %s", key.kind)
 			continue
 		}
-		if i, ok := v.index[key.text]; ok {
-			b.add(key.place, ruleDuplicate, "keep one of the two", "%q is there twice; first in line %d", key.text, v.keys[i].at.line)
+		if first, ok := own[key.text]; ok {
+			b.add(key.place, ruleDuplicate, "keep one of the two", "%q is there twice; first in line %d", key.text, first.line)
 		}
+		own[key.text] = key.place
 		val := b.build(pair.Value)
 		if pair.Value == nil {
 			val.place = key.place
 		}
 		v.put(entry{name: key.text, at: key.place, val: val})
 	}
-	for _, m := range merges {
+	return v
+}
+
+func (b *builder) merge(into, from *value, at place) {
+	list := []*value{from}
+	if from.kind == kindList {
+		list = slices.Clone(from.items)
+		slices.Reverse(list)
+	}
+	for _, m := range list {
+		if m.kind != kindMap && m.kind != kindNull {
+			b.add(at, ruleType, "", "<< merges mappings, and this is %s", m.kind)
+			continue
+		}
+		if b.merged += len(m.keys); b.merged > maxMerges {
+			b.add(at, ruleLimit, "merge fewer or smaller mappings", "the merge keys of this file copy more than %d keys", maxMerges)
+			return
+		}
 		for _, e := range m.keys {
-			if _, ok := v.index[e.name]; !ok {
-				v.put(e)
-			}
+			into.put(e)
 		}
 	}
-	return v
 }

@@ -1,6 +1,9 @@
 package plan
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // MaxValue bounds one expanded variable, against values that double one another.
 const MaxValue = 64 << 10
@@ -14,7 +17,11 @@ const maxNesting = 16
 // (Reports.Dotenv), secrets, given by hand.
 func Environ(p *Plan, j *Job, attempt, reported, secrets []Variable) []Variable {
 	var all []Variable
-	for _, list := range [][]Variable{p.Predefined, j.Predefined, attempt, p.Variables, j.Variables, reported, secrets, p.Given} {
+	own := p.Variables
+	if len(j.Without) > 0 {
+		own = slices.DeleteFunc(slices.Clone(own), func(v Variable) bool { return slices.Contains(j.Without, v.Name) })
+	}
+	for _, list := range [][]Variable{p.Predefined, j.Predefined, attempt, own, j.Variables, reported, secrets, p.Given} {
 		all = append(all, list...)
 	}
 	return Resolve(all)

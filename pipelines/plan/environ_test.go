@@ -22,6 +22,19 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+func TestEnvironWithout(t *testing.T) {
+	p := &Plan{Predefined: []Variable{{Name: "A", Value: "0"}}, Variables: []Variable{{Name: "A", Value: "1"}, {Name: "B", Value: "$A"}}, Given: []Variable{{Name: "C", Value: "$A$B"}}}
+	for want, j := range map[string]*Job{"1 1 11": {}, "0 0 00": {Without: []string{"A"}}, "0  0": {Without: []string{"A", "B"}}, "1  1": {Without: []string{"B", "C"}}} {
+		got := map[string]string{}
+		for _, v := range Environ(p, j, nil, nil, nil) {
+			got[v.Name] = v.Value
+		}
+		if s := got["A"] + " " + got["B"] + " " + got["C"]; s != want {
+			t.Errorf("without %v: %q, want %q", j.Without, s, want)
+		}
+	}
+}
+
 func TestEnviron(t *testing.T) {
 	p := &Plan{
 		Predefined: []Variable{{Name: "CI", Value: "true"}, {Name: "REF", Value: "main$x", Raw: true}},

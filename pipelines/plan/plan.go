@@ -55,6 +55,8 @@ type Job struct {
 	Predefined []Variable `json:"predefined,omitempty"`
 	// Variables of this job, those of the rule that chose it last.
 	Variables []Variable `json:"variables,omitempty"`
+	// Without names the pipeline's variables that this job does not get.
+	Without []string `json:"without,omitempty"`
 	// Secrets that reach an attempt as variables; their values are never in a plan.
 	Secrets []SecretRef `json:"secrets,omitempty"`
 	// IDTokens are signed for the attempt when it starts, and reach it as variables.
