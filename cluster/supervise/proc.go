@@ -44,6 +44,12 @@ func readStat(pid int) (procStat, error) {
 	return parseStat(line)
 }
 
+// Started is when the process began, in ticks since the machine's start.
+func Started(pid int) (uint64, error) {
+	st, err := readStat(pid)
+	return st.start, err
+}
+
 // alive says whether pid runs now and began at start. A zombie is not alive.
 func alive(pid int, start uint64) bool {
 	st, err := readStat(pid)

@@ -68,6 +68,15 @@ func TestMirror(t *testing.T) {
 	if got, err := b.host.File(context.Background(), "default", "copy", second, "a"); err != nil || string(got) != "2" {
 		t.Fatal(string(got), err)
 	}
+	third := up.commit("w", "a", "3")
+	up.git("w", "push", "-q", up.url("w"), "main")
+	if err := r.Sync(context.Background(), "default", "copy"); err != nil {
+		t.Fatal(err)
+	}
+	reconcile()
+	if got := b.status("copy").Refs["refs/heads/main"]; got.Commit != third || got.Via != "manual" {
+		t.Fatalf("third look %+v", got)
+	}
 	b.commit("mine", "a", "1")
 	b.refused("is a mirror of", "mine", "push", b.url("copy"), "main")
 	// Deletion removes the data, then the object.

@@ -33,7 +33,7 @@ const Finalizer = "slipway.dev/git-data"
 const HostAnnotation = "slipway.dev/host"
 
 // Reconciler makes the data of Repository objects, follows repositories elsewhere
-// by polling and on Kick, and removes the data of deleted ones.
+// by polling, on Kick and on Sync, and removes the data of deleted ones.
 type Reconciler struct {
 	Host   *Host
 	Remote Remote
@@ -86,7 +86,7 @@ func (r *Reconciler) Sync(ctx context.Context, ns, name string) error {
 	if repo.Spec.URL == "" {
 		return r.Host.ReconcileOne(ctx, &repo)
 	}
-	r.kick(ns, name, "poll")
+	r.kick(ns, name, "manual")
 	return nil
 }
 

@@ -57,7 +57,7 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		if err != nil {
 			return err
 		}
-		if via == "poll" || via == "webhook" {
+		if looked(via) {
 			now := metav1.Now()
 			repo.Status.LastPolled = &now
 		}
@@ -73,13 +73,16 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 	return updates, nil
 }
 
+// looked says whether via means that we looked at a remote, for whatever reason.
+func looked(via string) bool { return via != "push" }
+
 // apply numbers what changed. The first look at a mirror has a number for its
 // default branch only, so that old branches and tags do not all start to run.
 func apply(st *v1alpha1.RepositoryStatus, refs map[string]ref, via, by string, take func(ref, hash string) bool, now time.Time) []Update {
 	if st.Refs == nil {
 		st.Refs = map[string]v1alpha1.RefStatus{}
 	}
-	first := len(st.Refs) == 0 && st.Sequence == 0 && (via == "poll" || via == "webhook")
+	first := len(st.Refs) == 0 && st.Sequence == 0 && looked(via)
 	var only string
 	if first {
 		only = firstBranch(refs)

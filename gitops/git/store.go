@@ -198,16 +198,6 @@ func (s *Store) Remove(ns, name string) error {
 	return syncDir(s.Dir)
 }
 
-// sweep removes what a crash left half made or half removed.
-func (s *Store) sweep() {
-	for _, pattern := range []string{".old-*", ".new-*", "*/.new-*", ".snapshots/*/*/.new-*"} {
-		left, _ := filepath.Glob(filepath.Join(s.Dir, pattern))
-		for _, d := range left {
-			_ = os.RemoveAll(d)
-		}
-	}
-}
-
 // open reads the repository with go-git. A handle is for one request: it does
 // not see packs that are written later.
 func (s *Store) open(ctx context.Context, ns, name string) (*gogit.Repository, error) {

@@ -69,14 +69,22 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 
 	g, gctx := errgroup.WithContext(ctx)
 	up := make(chan struct{}) // closed when the API server answers
+	// Said at once: when one part gives up, the API server may end the process
+	// while it stops, before anybody else could say why.
+	because := func(err error) error {
+		if err != nil && gctx.Err() == nil {
+			log.Error("the cluster does not start", "err", err)
+		}
+		return err
+	}
 	g.Go(func() error {
 		if err := c.startPlane(gctx, conf, log); err != nil {
-			return err
+			return because(err)
 		}
 		close(up)
 		return nil
 	})
-	g.Go(func() error { return c.startNode(gctx, conf, up, log) })
+	g.Go(func() error { return because(c.startNode(gctx, conf, up, log)) })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}

@@ -150,6 +150,5 @@ func (g repositories) Sync(ctx context.Context, namespace, repository string) er
 	if repo.Spec.URL == "" {
 		return &api.Error{Status: http.StatusConflict, Message: fmt.Sprintf("repository %s is hosted here", repository), Hint: "push to it"}
 	}
-	g.repos.Kick(namespace, repository)
-	return nil
+	return g.repos.Sync(ctx, namespace, repository)
 }

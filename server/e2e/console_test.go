@@ -14,7 +14,6 @@ func TestConsole(t *testing.T) {
 		".gitlab-ci.yml":  "say: {image: busybox, script: [echo hello]}\n",
 		"deploy/web.yaml": manifest("looked-at"),
 	})
-	defer slipway(t, "app", "delete", r.name)
 	must(t, "app", "create", r.name)
 	r.push()
 	r.finished()

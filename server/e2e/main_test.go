@@ -33,6 +33,9 @@ var top = func() string {
 }()
 
 func TestMain(m *testing.M) {
+	if os.Getenv(scanEnv) != "" {
+		os.Exit(scan())
+	}
 	if os.Getenv(insideEnv) == "" {
 		os.Exit(inNamespace())
 	}
@@ -188,6 +191,16 @@ func must(t *testing.T, args ...string) string {
 		t.Fatalf("slipway %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return out
+}
+
+// cleanUp runs a verb when the test is over; what it leaves behind is a failure.
+func cleanUp(t *testing.T, args ...string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if out, err := slipway(t, args...); err != nil {
+			t.Errorf("clean up: slipway %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	})
 }
 
 // eventually fails the test unless ok says nil within the time.

@@ -21,9 +21,14 @@ type repo struct {
 	seq  int
 }
 
+// newRepo starts one. What the test makes of it on the server, the repository with
+// its runs and an application of its name, is removed with the test's end.
 func newRepo(t *testing.T, name string, files map[string]string) *repo {
 	t.Helper()
 	r := &repo{t: t, name: name, dir: t.TempDir()}
+	for _, kind := range []string{"repository", "application"} { // the application goes first
+		cleanUp(t, "kubectl", "delete", kind+".slipway.dev", name, "--ignore-not-found", "--timeout=2m")
+	}
 	r.git("init", "--quiet", "--initial-branch=main")
 	r.write(files)
 	return r

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"context"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -48,9 +47,8 @@ func TestWatchedRepository(t *testing.T) {
 		r.git("push", "--quiet", dir, "HEAD:main")
 	}
 	publish()
+	cleanUp(t, "kubectl", "delete", "secret", "watched-hook", "--ignore-not-found")
 	must(t, "kubectl", "create", "secret", "generic", "watched-hook", "--from-literal=token=planted")
-	defer slipway(t, "kubectl", "delete", "secret", "watched-hook")
-	defer slipway(t, "repo", "delete", "watched")
 	must(t, "repo", "add", "watched", url, "--webhook-secret", "watched-hook")
 	if run := r.finished(); run.Status.Phase != api.Succeeded {
 		t.Fatalf("first look: %s %s", run.Status.Phase, run.Status.Message)
@@ -65,12 +63,13 @@ func TestWatchedRepository(t *testing.T) {
 	}
 	seen(t, r, "webhook", 30*time.Second)
 	publish()
+	must(t, "repo", "sync", "watched")
+	seen(t, r, "manual", 30*time.Second)
+	publish()
 	seen(t, r, "poll", 90*time.Second)
-	if run := r.finished(); run.Status.Phase != api.Succeeded {
-		t.Fatalf("polled: %s %s", run.Status.Phase, run.Status.Message)
-	}
 }
 
+// seen waits until the newest commit was seen in the way of via and its run succeeded.
 func seen(t *testing.T, r *repo, via string, within time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), within)
@@ -84,6 +83,9 @@ func seen(t *testing.T, r *repo, via string, within time.Duration) {
 	}
 	if ref := got.Status.Refs["refs/heads/main"]; ref.Via != via {
 		t.Errorf("seen by %s, want %s", ref.Via, via)
+	}
+	if run := r.finished(); run.Status.Phase != api.Succeeded {
+		t.Fatalf("seen by %s: %s %s", via, run.Status.Phase, run.Status.Message)
 	}
 }
 

@@ -105,7 +105,7 @@ type RefStatus struct {
 	Sequence int64 `json:"sequence"`
 	// Seen is when.
 	Seen metav1.Time `json:"seen"`
-	// Via is how: push, webhook, poll.
+	// Via is how: push, webhook, poll, or manual where a person asked for a look.
 	Via string `json:"via"`
 	// By is the user that pushed, where known.
 	// +optional
