@@ -33,6 +33,7 @@ type Job struct {
 	Build    *plan.Build
 	Deploy   *plan.Deploy
 	Checkout plan.Checkout
+	Image    plan.Image
 	// Images that the run has pushed so far.
 	Images []v1alpha1.Image
 }
@@ -100,6 +101,8 @@ type Server struct {
 	Artifacts Artifacts
 	Builder   Builder
 	Deployer  Deployer
+	Services  Services
+	Images    Images
 	Log       *slog.Logger
 }
 
@@ -135,6 +138,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Server: s, ref: ref, job: job, w: w, r: r}
 	switch what := r.Method + " " + rest; {
 	case what == "GET ":
+		c.entrypoint()
 		c.answer(job.Wire)
 	case what == "GET /source":
 		w.Header().Set("Content-Type", "application/zstd")
@@ -154,6 +158,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.stream(c.build)
 	case what == "POST /deploy":
 		c.stream(c.deploy)
+	case what == "GET /services":
+		c.services()
+	case strings.HasPrefix(what, "GET /services/"):
+		c.serviceLog(rest)
 	case what == "POST /report":
 		c.report()
 	default:

@@ -94,7 +94,9 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,
 		By: run.Spec.By, Build: job.Build, Deploy: job.Deploy, Default: isDefault(repo, run.Spec.Ref),
 		Checkout: job.Checkout,
+		Image:    job.Image,
 		Wire: wire.Job{
+			Services: len(job.Services) > 0, Entrypoint: job.Image.Entrypoint,
 			Name: job.Name, Attempt: ref.Attempt, Directory: dir, Mask: secrets.Mask(env),
 			Shell: job.Script.Shell, Before: job.Script.Before, Main: job.Script.Main, After: job.Script.After,
 			TimeoutSeconds: int64(c.timeout(job) / time.Second),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -71,7 +72,9 @@ type Controller struct {
 	Artifacts jobapi.Artifacts
 	LogStore  *joblog.Store
 	Logs      Logs
-	Tokens    *jobapi.Tokens
+	// ServiceLogs opens the last lines of a container's log. Nil: they are not shown.
+	ServiceLogs func(ctx context.Context, namespace, pod, container string) (io.ReadCloser, error)
+	Tokens      *jobapi.Tokens
 	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
 	Variables *variables.Store
 	Reachable protection.Reachable
@@ -222,8 +225,8 @@ func (c *Controller) advance(ctx context.Context, run, before *v1alpha1.Run, p *
 			waiting = c.follow(run, p.Job(js.Name), js.Attempt, tr) || waiting
 		}
 		if js.Phase == v1alpha1.Running && tr == nil && js.StartedAt == nil {
-			if err := c.launch(ctx, run, p.Job(js.Name), js); err != nil {
-				return ctrl.Result{}, err
+			if err := c.launch(ctx, run, p, p.Job(js.Name), js); err != nil {
+				return c.refused(ctx, run, js, err)
 			}
 		}
 		if run.Spec.Cancel && tr != nil && !tr.IsDone() && tr.Spec.Status == "" {

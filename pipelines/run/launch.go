@@ -9,11 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
-	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
@@ -66,9 +63,12 @@ func (c *Controller) timeout(job *plan.Job) time.Duration {
 	return defaultTimeout
 }
 
-// launch makes the TaskRun of the job's attempt and the Secret with its token. What
-// is there already stays.
-func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, job *plan.Job, js *v1alpha1.JobStatus) error {
+// refusedError says that the attempt can never start as it is written.
+type refusedError struct{ error }
+
+// launch makes the TaskRun of the job's attempt and the Secrets with its token and the
+// variables of its services. What is there already stays.
+func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job *plan.Job, js *v1alpha1.JobStatus) error {
 	ref := jobapi.Ref{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Attempt: js.Attempt}
 	limit := c.timeout(job) + startMargin
 	meta := metav1.ObjectMeta{
@@ -87,69 +87,30 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, job *plan.Jo
 		wire.TokenFile: []byte(c.Tokens.Issue(ref, time.Now().Add(limit+tokenMargin))),
 		wire.CAFile:    c.Settings.CA,
 	}}
-	tr := c.taskRun(meta, ref, job, limit)
+	tr, err := c.taskRun(meta, ref, job, metav1.Duration{Duration: limit})
+	if err != nil {
+		return refusedError{err}
+	}
 	tr.SetDefaults(ctx)
 	if err := tr.Validate(ctx); err != nil {
-		return fmt.Errorf("job %s: %w", job.Name, err)
+		return refusedError{err}
+	}
+	secrets, err := c.serviceSecrets(ctx, meta, run, p, job)
+	if err != nil {
+		return fmt.Errorf("job %s: services: %w", job.Name, err)
 	}
 	if err := c.Create(ctx, account); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("job %s: service account: %w", job.Name, err)
 	}
-	if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("job %s: token: %w", job.Name, err)
+	for _, secret := range append(secrets, secret) {
+		if err := c.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("job %s: secret %s: %w", job.Name, secret.Name, err)
+		}
 	}
 	if err := c.Create(ctx, tr); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("job %s: task run: %w", job.Name, err)
 	}
 	return nil
-}
-
-func (c *Controller) taskRun(meta metav1.ObjectMeta, ref jobapi.Ref, job *plan.Job, limit time.Duration) *tekton.TaskRun {
-	image := job.Image.Name
-	switch {
-	case image == "" && serverDoes(job):
-		image = c.Settings.RunnerImage
-	case image == "":
-		image = c.Settings.DefaultImage
-	}
-	step := tekton.Step{
-		Name: stepName, Image: image, ImagePullPolicy: corev1.PullIfNotPresent,
-		Command: []string{entrypoint}, Args: []string{runJob},
-		Env: []corev1.EnvVar{
-			{Name: wire.EnvURL, Value: strings.TrimSuffix(c.Settings.ServerURL, "/") + ref.Path()},
-			{Name: wire.EnvCredentials, Value: credentialsDir},
-			{Name: wire.EnvBuilds, Value: buildsDir},
-		},
-		VolumeMounts: []corev1.VolumeMount{
-			{Name: "builds", MountPath: buildsDir},
-			{Name: "job-credentials", MountPath: credentialsDir, ReadOnly: true},
-		},
-		ComputeResources: corev1.ResourceRequirements{Requests: corev1.ResourceList{
-			corev1.ResourceCPU: resource.MustParse("50m"), corev1.ResourceMemory: resource.MustParse("64Mi"),
-		}},
-		SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: ptr.To(false)},
-	}
-	return &tekton.TaskRun{
-		ObjectMeta: meta,
-		Spec: tekton.TaskRunSpec{
-			ServiceAccountName: jobServiceAccount,
-			Timeout:            &metav1.Duration{Duration: limit},
-			TaskSpec: &tekton.TaskSpec{
-				Steps: []tekton.Step{step},
-				Volumes: []corev1.Volume{
-					{Name: "builds", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-					{Name: "job-credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: meta.Name}}},
-				},
-			},
-			PodTemplate: &pod.Template{
-				AutomountServiceAccountToken: ptr.To(false),
-				EnableServiceLinks:           ptr.To(false),
-				SecurityContext: &corev1.PodSecurityContext{
-					SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-				},
-			},
-		},
-	}
 }
 
 // serverDoes says whether the job needs no shell because the server does its work.

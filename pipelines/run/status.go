@@ -132,7 +132,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 		}
 	}
 	switch {
-	case cond.Status == corev1.ConditionTrue:
+	case cond.Status == corev1.ConditionTrue || onlyServicesFailed(tr, cond.Reason):
 		end(js, v1alpha1.Succeeded, "")
 	case tr.IsCancelled() || run.Spec.Cancel:
 		end(js, v1alpha1.Canceled, "")

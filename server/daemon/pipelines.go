@@ -68,7 +68,8 @@ func (s *services) openPipelines(context.Context) error {
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable,
 		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.Commit, ServerURL: s.conf.URL},
 		Artifacts: artifacts, LogStore: store, Logs: p.collector,
-		Tokens: tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
+		ServiceLogs: serviceLogs(s.kube),
+		Tokens:      tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
 			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
@@ -83,7 +84,8 @@ func (s *services) openPipelines(context.Context) error {
 	}
 	p.jobs = &jobapi.Server{
 		Tokens: tokens, Jobs: p.Controller, Source: jobSource{s.git}, Artifacts: artifacts,
-		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer}, Log: log,
+		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer},
+		Services: p.Controller, Images: imageStore{s.registry}, Log: log,
 	}
 	runner := s.cluster.refs[images.Runner]
 	p.engine = func(ctx context.Context) error {

@@ -40,6 +40,12 @@ type Job struct {
 	// Needs are the jobs whose artifacts are unpacked first, by ID.
 	Needs     []string   `json:"needs,omitempty"`
 	Artifacts *Artifacts `json:"artifacts,omitempty"`
+	// Services are beside the job; GET /services says which.
+	Services bool `json:"services,omitempty"`
+	// Entrypoint that the scripts are run by. ImageEntrypoint: it is the image's own,
+	// and nobody asked for it.
+	Entrypoint      []string `json:"entrypoint,omitempty"`
+	ImageEntrypoint bool     `json:"imageEntrypoint,omitempty"`
 }
 
 // Checkout says what becomes of the project directory before the script.

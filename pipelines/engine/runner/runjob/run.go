@@ -35,6 +35,9 @@ func Main(out io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	self, err := os.Executable()
+	if name := os.Getenv(wire.EnvUser); err == nil && name != "" {
+		err = become(name)
+	}
 	if err != nil {
 		fmt.Fprintln(out, "ERROR:", err)
 		return 1
@@ -95,7 +98,12 @@ func (a *attempt) run(ctx context.Context) (int, string) {
 	if a.job.Verb != "" {
 		return a.verb(ctx)
 	}
-	if err := a.prepare(ctx); err != nil {
+	beside := a.startServices(ctx)
+	err := a.prepare(ctx)
+	if err == nil {
+		err = beside.join(a)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return exitStopped, "the job was stopped"
 		}
@@ -113,7 +121,7 @@ func (a *attempt) run(ctx context.Context) (int, string) {
 	defer cancel()
 	code, message := 0, ""
 	commands := append(append([]string{}, a.job.Before...), a.job.Main...)
-	if code, err = script(limit, shell, a.project, env, commands, a.scratch, a.out); err != nil {
+	if code, err = script(limit, through(a.job, lookup(env, "PATH")), shell, a.project, env, commands, a.scratch, a.out); err != nil {
 		message = err.Error()
 	}
 	status := "success"
@@ -127,6 +135,7 @@ func (a *attempt) run(ctx context.Context) (int, string) {
 		status = "failed"
 	}
 	a.after(ctx, shell, append(env, "CI_JOB_STATUS="+status))
+	a.afterwards(ctx, beside, code)
 	if err := a.upload(context.WithoutCancel(ctx), status); err != nil && code == 0 {
 		return 1, "artifacts: " + err.Error()
 	} else if err != nil {
@@ -220,7 +229,7 @@ func (a *attempt) after(ctx context.Context, shell string, env []string) {
 		// Canceled while it runs: the pod is about to be killed.
 		defer context.AfterFunc(ctx, func() { time.AfterFunc(afterLimitStopped, cancel) })()
 	}
-	code, err := script(own, shell, a.project, env, a.job.After, a.scratch, a.out)
+	code, err := script(own, through(a.job, lookup(env, "PATH")), shell, a.project, env, a.job.After, a.scratch, a.out)
 	switch {
 	case err != nil:
 		fmt.Fprintln(a.out, "WARNING: after_script:", err)

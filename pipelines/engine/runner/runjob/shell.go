@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -78,10 +79,10 @@ func compose(shell string, commands []string) string {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// script runs commands in one shell, in dir with env; all its output goes to out. When
+// script runs commands in one shell, started by entry, in dir with env; all its output goes to out. When
 // ctx ends it is asked to stop, then killed; nothing it started is left. The result is
 // its exit code; the error says what kept it from running.
-func script(ctx context.Context, shell, dir string, env, commands []string, scratch string, out io.Writer) (int, error) {
+func script(ctx context.Context, entry []string, shell, dir string, env, commands []string, scratch string, out io.Writer) (int, error) {
 	f, err := os.CreateTemp(scratch, "script-*")
 	if err != nil {
 		return 1, fmt.Errorf("write script: %w", err)
@@ -96,7 +97,8 @@ func script(ctx context.Context, shell, dir string, env, commands []string, scra
 		return 1, fmt.Errorf("run script: %w", err)
 	}
 	defer r.Close()
-	cmd := exec.Command(shell, f.Name())
+	line := append(slices.Clone(entry), shell, f.Name())
+	cmd := exec.Command(find(line[0], lookup(env, "PATH")), line[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdout, cmd.Stderr = w, w
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
