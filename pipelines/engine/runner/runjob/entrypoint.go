@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 
 	"slipway.dev/pipelines/jobapi/wire"
 )
@@ -22,6 +24,16 @@ func through(job *wire.Job, path string) []string {
 	}
 	return entry
 }
+
+// commandLine that runs a script by entry. One that ends in "-c" takes a single word.
+func commandLine(entry []string, shell, script string) []string {
+	if n := len(entry); n > 1 && shellWordRE.MatchString(entry[n-1]) {
+		return append(slices.Clone(entry), quote(shell)+" "+quote(script))
+	}
+	return append(slices.Clone(entry), shell, script)
+}
+
+var shellWordRE = regexp.MustCompile(`^-[a-z]*c$`)
 
 func find(name, path string) string {
 	if filepath.IsAbs(name) {

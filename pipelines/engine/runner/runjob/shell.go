@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -97,7 +96,7 @@ func script(ctx context.Context, entry []string, shell, dir string, env, command
 		return 1, fmt.Errorf("run script: %w", err)
 	}
 	defer r.Close()
-	line := append(slices.Clone(entry), shell, f.Name())
+	line := commandLine(entry, shell, f.Name())
 	cmd := exec.Command(find(line[0], lookup(env, "PATH")), line[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdout, cmd.Stderr = w, w
