@@ -131,7 +131,7 @@ func pullPolicy(image, wanted string) corev1.PullPolicy {
 }
 
 // systemImages are imported into every node and never change under one tag.
-const systemImages = "slipway-system/"
+const systemImages = "system/"
 
 var (
 	userNumberRE = regexp.MustCompile(`^([0-9]{1,10})(?::([0-9]{1,10}))?$`)

@@ -127,7 +127,7 @@ func TestNodesAreLabels(t *testing.T) {
 func TestPullPolicy(t *testing.T) {
 	for image, want := range map[string]corev1.PullPolicy{
 		"busybox": corev1.PullIfNotPresent, v1alpha1.RegistryHost + "/default/ci:1": corev1.PullAlways,
-		v1alpha1.RegistryHost + "/default/ci@sha256:00": corev1.PullIfNotPresent, v1alpha1.RegistryHost + "/slipway-system/toolbox:1": corev1.PullIfNotPresent,
+		v1alpha1.RegistryHost + "/default/ci@sha256:00": corev1.PullIfNotPresent, v1alpha1.RegistryHost + "/system/toolbox:1": corev1.PullIfNotPresent,
 	} {
 		if got := pullPolicy(image, ""); got != want {
 			t.Errorf("%s: %s", image, got)
