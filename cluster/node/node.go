@@ -30,6 +30,9 @@ type Config struct {
 	ClusterCIDR   string // all pods'; optional: PodCIDR
 	SandboxImage  string
 	RegistryAddr  string // optional: 127.0.0.1:8080
+	// Mirrored are the registries whose images come through RegistryAddr, with a
+	// pod's own identity; others are asked there first and then themselves.
+	Mirrored []string
 
 	KubeletPort      int // optional: 10250
 	KubeletHealth    int // optional: 10248, loopback
@@ -166,7 +169,7 @@ func (c *Config) files(l layout.Layout) (config.Node, error) {
 		Layout: l, BinDir: c.BinDir, NodeName: c.NodeName, NodeIP: c.NodeIP,
 		ClusterDNS: c.ClusterDNS, ClusterDomain: c.ClusterDomain,
 		PodCIDR: c.PodCIDR, ClusterCIDR: c.ClusterCIDR,
-		SandboxImage: c.SandboxImage, RegistryAddr: c.RegistryAddr,
+		SandboxImage: c.SandboxImage, RegistryAddr: c.RegistryAddr, Mirrored: c.Mirrored,
 		Snapshotter: snapshotter(l), ResolvConf: resolv,
 		KubeletPort: c.KubeletPort, HealthPort: c.KubeletHealth,
 		ProxyPort: c.ProxyHealth, ProxyMetrics: c.ProxyMetrics,

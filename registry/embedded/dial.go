@@ -73,7 +73,7 @@ func checkAddress(address string) error {
 		refused = refused || p.Contains(ip)
 	}
 	if refused {
-		return fmt.Errorf("address %s is not a public one; set allowPrivate for this upstream registry if it is meant", ip)
+		return fmt.Errorf("address %s is not a public one; start the server with --private-sources if it is meant", ip)
 	}
 	return nil
 }

@@ -49,6 +49,9 @@ type Config struct {
 	ServiceCIDR string `yaml:"serviceCIDR"`
 	// Seeds is a directory of base images that are put into the registry at start.
 	Seeds string `yaml:"seeds"`
+	// Upstreams are registries that are pulled through, besides the public ones, and
+	// where each is asked.
+	Upstreams Upstreams `yaml:"upstreams"`
 	// PrivateSources allows repositories and upstreams at private addresses.
 	PrivateSources bool `yaml:"privateSources"`
 	// ScrapeInterval of the metrics.
@@ -92,6 +95,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.PodCIDR, "pod-cidr", c.PodCIDR, "range of pod addresses")
 	fs.StringVar(&c.ServiceCIDR, "service-cidr", c.ServiceCIDR, "range of service addresses")
 	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start")
+	fs.Var(&c.Upstreams, "upstreams", "registries to pull through and where to ask for each, as docker.io=https://mirror.example")
 	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories and registries at private addresses")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
@@ -178,6 +182,9 @@ func (c *Config) complete() error {
 	}
 	if c.NodeIP != "" && net.ParseIP(c.NodeIP) == nil {
 		return fmt.Errorf("nodeIP %q: not an address", c.NodeIP)
+	}
+	if err := c.Upstreams.check(); err != nil {
+		return err
 	}
 	if c.ScrapeInterval < time.Second {
 		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)

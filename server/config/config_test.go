@@ -51,6 +51,11 @@ func TestRefusals(t *testing.T) {
 		"open plain HTTP": {args: []string{"--http=0.0.0.0:80"}, want: "loopback only"},
 		"half a key pair": {args: []string{"--tls-cert=x"}, want: "both or none"},
 		"bad range":       {args: []string{"--pod-cidr=10.42.0.1/16"}, want: "podCIDR"},
+		"upstream host":   {file: "upstreams: {hub: https://mirror.example}\n", want: `upstreams "hub"`},
+		"upstream path":   {file: "upstreams: {docker.io/library: https://mirror.example}\n", want: "docker.io/library"},
+		"upstream port":   {args: []string{"--upstreams=docker.io=mirror.example:80"}, want: "not an address"},
+		"upstream secret": {args: []string{"--upstreams=docker.io=https://a:b@mirror.example"}, want: "without credentials"},
+		"upstream list":   {file: "upstreams: [docker.io]\n", want: "[1:12]"},
 		"long data dir":   {args: []string{"--data-dir=/" + strings.Repeat("x", 80)}, want: "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -58,5 +63,21 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestUpstreams(t *testing.T) {
+	c, err := load(t, "upstreams:\n  docker.io: https://mirror.example/hub\n  registry.example:5000: http://registry.example:5000\n")
+	if err != nil || len(c.Upstreams) != 2 || c.Upstreams["registry.example:5000"] != "http://registry.example:5000" {
+		t.Fatalf("from the file: %v %v", c.Upstreams, err)
+	}
+	c, err = load(t, "upstreams: {ghcr.io: https://a.example}\n", "--upstreams="+c.Upstreams.String())
+	if err != nil || len(c.Upstreams) != 2 || c.Upstreams["docker.io"] != "https://mirror.example/hub" {
+		t.Fatalf("from the flag: %v %v", c.Upstreams, err)
+	}
+	for _, text := range []string{"docker.io", "a.b=https://c.d,a.b=https://e.f"} {
+		if err := new(Upstreams).Set(text); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
 	}
 }

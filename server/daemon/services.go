@@ -120,7 +120,7 @@ func (s *services) openRegistry(context.Context) (err error) {
 	a := registryAccess{s.access}
 	s.registry, err = embedded.New(embedded.Options{
 		Dir: filepath.Join(s.conf.DataDir, "registry"), Logger: s.log.With("part", "registry"),
-		Authenticator: a, Authorizer: a, Registerer: s.metrics,
+		Authenticator: a, Authorizer: a, Registerer: s.metrics, Upstreams: upstreams(s.conf),
 	})
 	return err
 }

@@ -118,7 +118,8 @@ func start(args ...string) (*process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary, append([]string{"server", "--data-dir", dataDir, "--seeds", filepath.Join(top, "build", "seed"), "--private-sources"}, args...)...)
+	cmd := exec.Command(binary, append([]string{"server", "--data-dir", dataDir, "--seeds", filepath.Join(top, "build", "seed"), "--private-sources",
+		"--upstreams", "docker.io=http://" + upstreamAddress}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, err

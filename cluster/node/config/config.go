@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/node/layout"
@@ -27,9 +28,10 @@ type Node struct {
 	PodCIDR       string // the range this node gives to its pods
 	ClusterCIDR   string // the range of all pods
 	SandboxImage  string
-	RegistryAddr  string // host:port of the plain loopback front door
-	Snapshotter   string // overlayfs or native
-	ResolvConf    string // for pods with dnsPolicy Default
+	RegistryAddr  string   // host:port of the plain loopback front door
+	Mirrored      []string // registries whose images pods and builds take through it
+	Snapshotter   string   // overlayfs or native
+	ResolvConf    string   // for pods with dnsPolicy Default
 	KubeletPort   int
 	HealthPort    int // kubelet's, loopback
 	ProxyPort     int // kube-proxy's health, loopback
@@ -69,7 +71,7 @@ func (n Node) Files() ([]File, error) {
 		n.ProxyFile():      n.proxy,
 		filepath.Join(n.CertsD(), "_default", "hosts.toml"): n.otherHosts,
 	}
-	for _, host := range append([]string{Registry}, mirrored...) {
+	for _, host := range append([]string{Registry}, n.Mirrored...) {
 		texts[filepath.Join(n.CertsD(), host, "hosts.toml")] = n.ownHosts
 	}
 	var files []File
@@ -83,7 +85,8 @@ func (n Node) Files() ([]File, error) {
 	return files, nil
 }
 
-// Write renders every file of the node and puts it on disk.
+// Write renders every file of the node and puts it on disk, and removes what an
+// earlier configuration said of registries.
 func (n Node) Write() error {
 	files, err := n.Files()
 	if err != nil {
@@ -97,6 +100,24 @@ func (n Node) Write() error {
 			continue
 		}
 		if err := atomicfile.Write(f.Path, []byte(f.Text), 0o600); err != nil {
+			return err
+		}
+	}
+	return n.forgetHosts(files)
+}
+
+// forgetHosts removes the directories of registries that have no file any more.
+func (n Node) forgetHosts(files []File) error {
+	entries, err := os.ReadDir(n.CertsD())
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		dir := filepath.Join(n.CertsD(), e.Name())
+		if slices.ContainsFunc(files, func(f File) bool { return filepath.Dir(f.Path) == dir }) {
+			continue
+		}
+		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
 	}

@@ -159,7 +159,7 @@ enabled = false
 
 [registry.{{printf "%q" .Registry}}]
 mirrors = [{{printf "%q" .RegistryAddr}}]
-{{range .Others}}
+{{range .Mirrored}}
 [registry.{{printf "%q" .}}]
 mirrors = [{{printf "%q" $.RegistryAddr}}]
 {{end}}
@@ -167,15 +167,10 @@ mirrors = [{{printf "%q" $.RegistryAddr}}]
 http = true
 `
 
-// mirrored are the registries whose images pods and builds take through the
-// front door, with a credential of the front door's.
-var mirrored = []string{"docker.io", "ghcr.io", "quay.io", "gcr.io", "registry.k8s.io", "mcr.microsoft.com"}
-
 func (n Node) buildkitd() (string, error) {
 	return render(buildkitText, struct {
 		Node
 		Address, Namespace, Cgroup, Shim, Runc, Registry string
-		Others                                           []string
 	}{
 		Node:      n,
 		Address:   "unix://" + n.BuildkitSocket(),
@@ -184,6 +179,5 @@ func (n Node) buildkitd() (string, error) {
 		Shim:      filepath.Join(n.BinDir, "containerd-shim-runc-v2"),
 		Runc:      filepath.Join(n.BinDir, "runc"),
 		Registry:  Registry,
-		Others:    mirrored,
 	})
 }

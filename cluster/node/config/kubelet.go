@@ -92,7 +92,7 @@ func (n Node) credentialProvider() (string, error) {
 		Providers: []kubeletcredential.CredentialProvider{{
 			Name:                 "slipway-credential",
 			APIVersion:           "credentialprovider.kubelet.k8s.io/v1",
-			MatchImages:          append([]string{Registry}, mirrored...),
+			MatchImages:          append([]string{Registry}, n.Mirrored...),
 			DefaultCacheDuration: &metav1.Duration{Duration: 0},
 			TokenAttributes: &kubeletcredential.ServiceAccountTokenAttributes{
 				ServiceAccountTokenAudience: Registry,

@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	api "slipway.dev/cluster/api/v1alpha1"
+)
+
+// upstreamAddress is where the shared server asks for docker.io. Nothing answers there
+// but in the test that needs it.
+const upstreamAddress = "127.0.0.1:5055"
+
+// upstream stands in for Docker Hub and notes what it is asked for.
+type upstream struct {
+	server *http.Server
+	mu     sync.Mutex
+	asked  []string
+}
+
+func startUpstream(t *testing.T) *upstream {
+	t.Helper()
+	u := &upstream{}
+	serve := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
+	u.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u.mu.Lock()
+		u.asked = append(u.asked, r.Method+" "+r.URL.Path)
+		u.mu.Unlock()
+		serve.ServeHTTP(w, r)
+	})}
+	l, err := net.Listen("tcp", upstreamAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- u.server.Serve(l) }()
+	t.Cleanup(func() {
+		if err := errors.Join(u.server.Close(), ended(<-done)); err != nil {
+			t.Error(err)
+		}
+	})
+	return u
+}
+
+func ended(err error) error {
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// requests are those since the last time whose path has part in it.
+func (u *upstream) requests(part string) []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var found []string
+	for _, a := range u.asked {
+		if strings.Contains(a, part) {
+			found = append(found, a)
+		}
+	}
+	u.asked = nil
+	return found
+}
+
+// nodeImage is a tiny image with a shell and a program named node.
+func nodeImage(t *testing.T) v1.Image {
+	t.Helper()
+	shell, err := exec.LookPath("busybox")
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(shell)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var layer bytes.Buffer
+	w := tar.NewWriter(&layer)
+	for _, f := range []struct {
+		tar.Header
+		data []byte
+	}{
+		{tar.Header{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}, program},
+		{tar.Header{Name: "bin/sh", Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil},
+		{tar.Header{Name: "bin/cat", Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil},
+		{tar.Header{Name: "bin/sleep", Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil},
+		{tar.Header{Name: "usr/local/bin/node", Mode: 0o755, Size: int64(len(standIn))}, []byte(standIn)},
+	} {
+		if err := w.WriteHeader(&f.Header); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(f.data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = file.DeepCopy()
+	file.OS, file.Architecture = "linux", "amd64"
+	file.Config = v1.Config{Env: []string{"PATH=/usr/local/bin:/bin"}, Cmd: []string{"node"}}
+	if image, err = mutate.ConfigFile(image, file); err != nil {
+		t.Fatal(err)
+	}
+	return image
+}
+
+const standIn = "#!/bin/sh\necho v22.0.0-stand-in\n"
+
+// TestPullThrough builds from an image that only an upstream registry has, runs what was
+// built, and shows that the upstream is asked for each blob once and is not needed again.
+func TestPullThrough(t *testing.T) {
+	u := startUpstream(t)
+	image := nodeImage(t)
+	pushTo, err := name.NewTag(upstreamAddress + "/library/node:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(pushTo, image); err != nil {
+		t.Fatal(err)
+	}
+	u.requests("")
+
+	r := newRepo(t, "upstream", map[string]string{
+		"Dockerfile":      "FROM node:22\nRUN node --version > /version && cat /version\nCMD [\"sh\", \"-c\", \"cat /version; exec sleep 3600\"]\n",
+		"deploy/web.yaml": strings.Split(strings.NewReplacer("NAME", "upstream", "image: busybox", "image: registry.slipway.internal/default/upstream").Replace(web), "        command:")[0],
+	})
+	t.Cleanup(func() {
+		cleanup(t, "app", "delete", "upstream")
+		cleanup(t, "repo", "delete", "upstream")
+	})
+	r.push()
+	if run := r.finished(); run.Status.Phase != api.Succeeded {
+		t.Fatalf("%s %s\n%s", run.Status.Phase, run.Status.Message, r.log("build"))
+	}
+	if log := r.log("build"); !strings.Contains(log, "v22.0.0-stand-in") {
+		t.Errorf("RUN did not run the image's program:\n%s", log)
+	}
+	if _, err := user.WaitApp(within(t, time.Minute), "upstream", 1); err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "kubectl", "logs", "deployment/upstream"); !strings.Contains(out, "v22.0.0-stand-in") {
+		t.Errorf("the pod runs something else: %s", out)
+	}
+	// A configuration and a layer, each fetched once however often it was needed.
+	if asked := u.requests("GET /v2/library/node/blobs/"); len(asked) != 2 || asked[0] == asked[1] {
+		t.Errorf("the upstream was asked for blobs as %q", asked)
+	}
+
+	r.write(map[string]string{"Dockerfile": "FROM node:22\nRUN node --version > /again && cat /again\nCMD [\"sh\", \"-c\", \"cat /again; exec sleep 3600\"]\n"})
+	r.push()
+	if run := r.finished(); run.Status.Phase != api.Succeeded {
+		t.Fatalf("%s %s\n%s", run.Status.Phase, run.Status.Message, r.log("build"))
+	}
+	if asked := u.requests("/blobs/"); len(asked) != 0 {
+		t.Errorf("the second build asked the upstream for %q", asked)
+	}
+
+	// What the registry kept is whole, also for one who never had a blob of it and
+	// while the upstream is away.
+	if err := u.server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := name.NewTag(strings.TrimPrefix(user.Server, "http://") + "/docker.io/library/node:22")
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := remote.Image(kept, remote.WithAuth(&authn.Basic{Username: "anyone", Password: mustToken(t)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := copied.Digest(); err != nil || got != want {
+		t.Errorf("the copy is %s %v, want %s", got, err, want)
+	}
+	layers, err := copied.Layers()
+	if err != nil || len(layers) != 1 {
+		t.Fatalf("%d layers: %v", len(layers), err)
+	}
+	content, err := layers[0].Uncompressed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.Copy(io.Discard, content) // fails at the end if the digest is another
+	if err := errors.Join(err, content.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestUpstreamLacksImage says in the build's log which image is missing, and where.
+func TestUpstreamLacksImage(t *testing.T) {
+	startUpstream(t)
+	r := newRepo(t, "lacking", map[string]string{"Dockerfile": "FROM node:99\n"})
+	t.Cleanup(func() { cleanup(t, "repo", "delete", "lacking") })
+	r.push()
+	if run := r.finished(); run.Status.Phase != api.Failed {
+		t.Fatalf("%s %s", run.Status.Phase, run.Status.Message)
+	}
+	if log := r.log("build"); !strings.Contains(log, "docker.io/library/node:99: not found") || !strings.Contains(log, "Dockerfile:1") {
+		t.Errorf("the log does not say what is missing:\n%s", log)
+	}
+}
