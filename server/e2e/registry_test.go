@@ -61,7 +61,9 @@ func refused(t *testing.T, namespace, pod string) error {
 	var p struct {
 		Status struct {
 			ContainerStatuses []struct {
-				State struct{ Waiting struct{ Reason, Message string } }
+				State struct {
+					Waiting struct{ Reason, Message string }
+				}
 			}
 		}
 	}
