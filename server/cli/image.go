@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"archive/tar"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 
@@ -13,9 +16,9 @@ func imageVerb(c *user) *cobra.Command {
 	image.AddCommand(&cobra.Command{
 		Use: "seed NAME FILE", Args: cobra.ExactArgs(2),
 		Short: "Serve a base image from a file, for builds without a network",
-		Long:  "Serve the image of FILE (docker save or an OCI archive) under NAME, such as debian:bookworm or ghcr.io/org/base:1.",
+		Long:  "Serve the image of FILE (docker save, an OCI archive or a directory with an OCI layout) under NAME, such as debian:bookworm or ghcr.io/org/base:1.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := os.Open(args[1])
+			f, err := openArchive(args[1])
 			if err != nil {
 				return err
 			}
@@ -29,4 +32,22 @@ func imageVerb(c *user) *cobra.Command {
 		},
 	})
 	return image
+}
+
+// openArchive opens a file, or packs a directory while it is read.
+func openArchive(path string) (io.ReadCloser, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return os.Open(path)
+	}
+	r, w := io.Pipe()
+	go func() {
+		archive := tar.NewWriter(w)
+		err := archive.AddFS(os.DirFS(path))
+		w.CloseWithError(errors.Join(err, archive.Close()))
+	}()
+	return r, nil
 }

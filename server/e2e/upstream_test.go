@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
@@ -38,7 +40,8 @@ type upstream struct {
 	asked  []string
 }
 
-func startUpstream(t *testing.T) *upstream {
+// startUpstream serves at upstreamAddress, or at another address to who knows the password.
+func startUpstream(t *testing.T, address, password string) *upstream {
 	t.Helper()
 	u := &upstream{}
 	serve := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
@@ -46,9 +49,14 @@ func startUpstream(t *testing.T) *upstream {
 		u.mu.Lock()
 		u.asked = append(u.asked, r.Method+" "+r.URL.Path)
 		u.mu.Unlock()
+		if _, given, _ := r.BasicAuth(); given != password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="stand-in"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		serve.ServeHTTP(w, r)
 	})}
-	l, err := net.Listen("tcp", upstreamAddress)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +150,7 @@ const standIn = "#!/bin/sh\necho v22.0.0-stand-in\n"
 // TestPullThrough builds from an image that only an upstream registry has, runs what was
 // built, and shows that the upstream is asked for each blob once and is not needed again.
 func TestPullThrough(t *testing.T) {
-	u := startUpstream(t)
+	u := startUpstream(t, upstreamAddress, "")
 	image := nodeImage(t)
 	pushTo, err := name.NewTag(upstreamAddress + "/library/node:22")
 	if err != nil {
@@ -224,7 +232,7 @@ func TestPullThrough(t *testing.T) {
 
 // TestUpstreamLacksImage says in the build's log which image is missing, and where.
 func TestUpstreamLacksImage(t *testing.T) {
-	startUpstream(t)
+	startUpstream(t, upstreamAddress, "")
 	r := newRepo(t, "lacking", map[string]string{"Dockerfile": "FROM node:99\n"})
 	t.Cleanup(func() { cleanup(t, "repo", "delete", "lacking") })
 	r.push()
@@ -233,5 +241,68 @@ func TestUpstreamLacksImage(t *testing.T) {
 	}
 	if log := r.log("build"); !strings.Contains(log, "docker.io/library/node:99: not found") || !strings.Contains(log, "Dockerfile:1") {
 		t.Errorf("the log does not say what is missing:\n%s", log)
+	}
+}
+
+// TestPullSecret has a pod pull from a registry that is not pulled through, with the
+// secret that its service account names.
+func TestPullSecret(t *testing.T) {
+	const address, password = "127.0.0.1:5056", "planted"
+	u := startUpstream(t, address, password)
+	pushTo, err := name.NewTag(address + "/private/app:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(pushTo, nodeImage(t), remote.WithAuth(&authn.Basic{Username: "robot", Password: password})); err != nil {
+		t.Fatal(err)
+	}
+	newNamespace(t, "outside")
+	applyPod(t, "outside", "without", pushTo.String(), "Always")
+	eventually(t, time.Minute, func() error { return refused(t, "outside", "without") })
+	u.requests("")
+
+	must(t, "kubectl", "-n", "outside", "create", "secret", "docker-registry", "robot",
+		"--docker-server="+address, "--docker-username=robot", "--docker-password="+password)
+	must(t, "kubectl", "-n", "outside", "patch", "serviceaccount", "default", "--patch", `{"imagePullSecrets": [{"name": "robot"}]}`)
+	applyPod(t, "outside", "with", pushTo.String(), "Always")
+	eventually(t, time.Minute, func() error {
+		out, err := slipway(t, "kubectl", "-n", "outside", "logs", "with")
+		if err != nil || !strings.Contains(out, "v22.0.0-stand-in") {
+			return fmt.Errorf("the pod has not run: %w %s", err, out)
+		}
+		return nil
+	})
+	if len(u.requests("/v2/private/app/manifests/1")) == 0 {
+		t.Error("the image came from somewhere else")
+	}
+}
+
+// TestSeedFromDirectory serves an image that only a directory on the client's machine has.
+func TestSeedFromDirectory(t *testing.T) {
+	image := nodeImage(t)
+	path, err := layout.Write(t.TempDir(), empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := path.AppendImage(image); err != nil {
+		t.Fatal(err)
+	}
+	want, err := image.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out := must(t, "image", "seed", "seeded.example/tiny:1", string(path)); !strings.Contains(out, want.String()) {
+		t.Errorf("seeded %s, want %s", out, want)
+	}
+	kept, err := name.NewTag(strings.TrimPrefix(user.Server, "http://") + "/seeded.example/tiny:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := remote.Head(kept, remote.WithAuth(&authn.Basic{Username: "anyone", Password: mustToken(t)}))
+	if err != nil || got.Digest != want {
+		t.Errorf("the registry serves %v %v, want %s", got, err, want)
+	}
+	if out, err := slipway(t, "image", "seed", "seeded.example/tiny:2", t.TempDir()); err == nil || !strings.Contains(out, "not an image archive") {
+		t.Errorf("an empty directory: %v %s", err, out)
 	}
 }
