@@ -102,6 +102,7 @@ type Deps struct {
 	Applications Applications
 	Repositories Repositories
 	Variables    Variables
+	Schedules    Schedules
 	Tokens       Tokens
 	Logs         Logs
 	Images       Seeder

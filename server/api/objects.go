@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/schedule"
 )
 
 // kind makes empty objects of one of our kinds.
@@ -21,6 +22,8 @@ var (
 	repositories = kind{"Repository", func() client.Object { return &slipway.Repository{} }, func() client.ObjectList { return &slipway.RepositoryList{} }}
 	runs         = kind{"Run", func() client.Object { return &slipway.Run{} }, func() client.ObjectList { return &slipway.RunList{} }}
 	applications = kind{"Application", func() client.Object { return &slipway.Application{} }, func() client.ObjectList { return &slipway.ApplicationList{} }}
+	schedules    = kind{"Schedule", func() client.Object { return &slipway.Schedule{} }, func() client.ObjectList { return &slipway.ScheduleList{} }}
+	environments = kind{"Environment", func() client.Object { return &slipway.Environment{} }, func() client.ObjectList { return &slipway.EnvironmentList{} }}
 	releases     = kind{"Release", func() client.Object { return &slipway.Release{} }, func() client.ObjectList { return &slipway.ReleaseList{} }}
 )
 
@@ -110,6 +113,14 @@ func (s *server) create(k kind, o client.Object, w http.ResponseWriter, r *http.
 		o.ObjectMeta, o.Status = meta, slipway.RepositoryStatus{}
 	case *slipway.Application:
 		o.ObjectMeta, o.Status = meta, slipway.ApplicationStatus{}
+	case *slipway.Schedule:
+		o.ObjectMeta, o.Status = meta, slipway.ScheduleStatus{}
+		u, _ := UserFrom(r.Context())
+		o.Spec.By = u.Name
+		o.Labels = withLabel(o.Labels, slipway.LabelRepository, o.Spec.Repository)
+		if err := schedule.Check(o); err != nil {
+			return refuse(http.StatusBadRequest, "", "%v", err)
+		}
 	}
 	if err := s.Writer.Create(r.Context(), o); err != nil {
 		return err

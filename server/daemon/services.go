@@ -56,6 +56,7 @@ type services struct {
 	git       *git.Host
 	gitops    *gitops
 	pipelines *pipelines
+	around    *around
 	observe   *observe.Client
 	volumes   *storage.Provisioner
 	door      *front.Door
@@ -68,7 +69,7 @@ type services struct {
 func newServices(ctx context.Context, conf config.Config, c *cluster, state *status, log *slog.Logger) (*services, error) {
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openObserve, s.openDoor,
+		s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -141,8 +142,8 @@ func (s *services) openDoor(context.Context) error {
 		API: api.Handler(api.Deps{
 			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
 			Authorizer: s.access, Runs: s.pipelines, Applications: s.gitops, Repositories: repositories{s.gitops},
-			Variables: s.pipelines.Variables,
-			Tokens:    tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
+			Variables: s.pipelines.Variables, Schedules: s.around.schedules,
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),

@@ -49,6 +49,9 @@ type ScheduleStatus struct {
 	LastRun string `json:"lastRun,omitempty"`
 	// +optional
 	Next *metav1.Time `json:"next,omitempty"`
+	// ObservedGeneration of the spec that Next was worked out for.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Message says why nothing can be started.
 	// +optional
 	Message string `json:"message,omitempty"`

@@ -1,0 +1,6 @@
+// Package schedule owns the controller of Schedules: when one is due, by cron and time
+// zone, and making the Run that is due then, exactly once. It never runs anything
+// itself, and what was missed while the server was down becomes one run, not many.
+//
+// Start at Controller; cron.go says when.
+package schedule

@@ -1,0 +1,28 @@
+package daemon
+
+import (
+	"context"
+
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"slipway.dev/pipelines/run"
+	"slipway.dev/pipelines/schedule"
+)
+
+// around is what surrounds runs, composed.
+type around struct {
+	schedules *schedule.Controller
+}
+
+func (s *services) openAround(context.Context) error {
+	log, mc := s.log.With("part", "pipelines"), s.manager.GetClient()
+	s.around = &around{
+		schedules: &schedule.Controller{Client: mc, NewRun: run.ForRef, Log: log},
+	}
+	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{s.around.schedules} {
+		if err := c.SetupWithManager(s.manager); err != nil {
+			return err
+		}
+	}
+	return nil
+}
