@@ -1,7 +1,6 @@
 package gitlab
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +11,7 @@ import (
 
 // Limits of a pipeline.
 const (
-	maxJobs   = 500
+	maxJobs   = 1000
 	maxScript = 512 << 10 // bytes of one job
 	maxLines  = 10_000    // script lines of one job
 	maxTotal  = 8 << 20   // script bytes of all jobs
@@ -63,6 +62,7 @@ type compiler struct {
 	jobs       []*job
 	byName     map[string]*job
 	total      int
+	keywords
 }
 
 // compile what was loaded; nil where that had problems.
@@ -77,13 +77,14 @@ func (c *compiler) compile(root *value) *plan.Plan {
 	c.readGlobals()
 	runs, name, extra := c.workflow(c.root.get("workflow"))
 	c.global = append(c.global, extra...)
+	name = c.pipelineName(name)
 	c.readJobs()
 	c.checkDependencies()
 	p := &plan.Plan{
 		Version: plan.Version, Source: c.file, Commit: c.ctx.Commit, Ref: c.ctx.Ref,
 		Stages: c.stages, Predefined: c.predefined, Variables: c.global, Given: c.ctx.Variables,
+		Name: name, AutoCancel: c.autoCancel,
 	}
-	p.Name = plan.Expand(name, c.environment(c.global).text)
 	c.edges(p)
 	plan.AssignIDs(p.Jobs)
 	switch {
@@ -93,6 +94,8 @@ func (c *compiler) compile(root *value) *plan.Plan {
 		p.Empty = "the commit message says [skip ci]"
 	case len(p.Jobs) == 0:
 		p.Empty = "the rules of all jobs leave out this push"
+	case !slices.ContainsFunc(p.Jobs, func(j plan.Job) bool { return j.Stage != ".pre" && j.Stage != ".post" }):
+		p.Empty = "all jobs are in the stages .pre and .post, which do not run alone"
 	}
 	if p.Empty != "" {
 		p.Jobs = []plan.Job{}
@@ -103,10 +106,7 @@ func (c *compiler) compile(root *value) *plan.Plan {
 func (c *compiler) readGlobals() {
 	for _, e := range c.root.keys {
 		if hint, ok := globalKeys.unsupported[e.name]; ok {
-			if hint = notYet; e.name == "pages" {
-				hint = "rename the job to run it as any other; nothing is published"
-			}
-			c.add(e.at, ruleUnsupported, hint, "%s is not supported yet", e.name)
+			c.add(e.at, ruleUnsupported, hint, "%s is not supported", e.name)
 		}
 	}
 	c.readStages(c.root.get("stages"))
@@ -117,7 +117,7 @@ func (c *compiler) readGlobals() {
 			c.defaults.put(e)
 		}
 	}
-	for _, key := range []string{"image", "before_script", "after_script"} {
+	for _, key := range []string{"image", "services", "cache", "before_script", "after_script"} {
 		v := c.root.get(key)
 		if v == nil {
 			continue
@@ -153,7 +153,7 @@ func (c *compiler) readStages(v *value) {
 }
 
 func (c *compiler) readJobs() {
-	c.byName = map[string]*job{}
+	c.byName, c.copies = map[string]*job{}, map[string][]*job{}
 	visible := 0
 	for _, e := range c.root.keys {
 		if isGlobal(e.name) {
@@ -162,10 +162,7 @@ func (c *compiler) readJobs() {
 		if strings.HasPrefix(e.name, ".") {
 			continue
 		}
-		if visible++; visible > maxJobs {
-			c.add(e.at, ruleLimit, "", "more than %d jobs", maxJobs)
-			return
-		}
+		visible++
 		if e.name == "" || len(e.name) > maxName || strings.ContainsFunc(e.name, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			c.add(e.at, ruleValue, "", "a job's name has 1 to %d characters, none of them a control character", maxName)
 			continue
@@ -174,9 +171,7 @@ func (c *compiler) readJobs() {
 			c.notAJob(e)
 			continue
 		}
-		j := c.readJob(e)
-		c.jobs = append(c.jobs, j)
-		c.byName[e.name] = j
+		c.addJob(e)
 	}
 	if visible == 0 {
 		c.add(start, ruleEmpty, "write at least one job with a script", "the file has no job; names that begin with a dot are templates")
@@ -189,56 +184,4 @@ func (c *compiler) notAJob(e entry) {
 		return
 	}
 	c.add(e.at, ruleType, "write `script:` below it", "job %q is a mapping, and this is %s", e.name, e.val.kind)
-}
-
-// edges turns stages and needs into the needs of the plan's jobs, for the jobs that
-// the rules let in, and looks for circles in the whole file.
-func (c *compiler) edges(p *plan.Plan) {
-	all := &plan.Plan{}
-	for _, j := range c.jobs {
-		needs := make([]plan.Need, 0, len(j.needs))
-		for _, n := range c.stageNeeds(j, c.jobs) {
-			needs = append(needs, n.Need)
-		}
-		all.Jobs = append(all.Jobs, plan.Job{Name: j.plan.Name, Needs: needs})
-	}
-	var cycle *plan.CycleError
-	if _, err := all.Order(); errors.As(err, &cycle) {
-		c.cycle(cycle)
-		return
-	}
-	var in []*job
-	for _, j := range c.jobs {
-		if j.included {
-			in = append(in, j)
-		}
-	}
-	p.Jobs = make([]plan.Job, 0, len(in))
-	for _, j := range in {
-		j.plan.Needs = nil
-		for _, n := range c.stageNeeds(j, in) {
-			target := c.byName[n.Job]
-			if target == nil || !target.included {
-				if target != nil && !n.Optional {
-					c.add(n.at, ruleNeed, "add `optional: true` to this need, or let the rules of both agree",
-						"job %q needs %q, which its rules leave out of this pipeline", j.plan.Name, n.Job)
-				}
-				continue
-			}
-			n.Optional = false
-			j.plan.Needs = append(j.plan.Needs, n.Need)
-		}
-		p.Jobs = append(p.Jobs, j.plan)
-	}
-}
-
-func (c *compiler) cycle(e *plan.CycleError) {
-	first := c.byName[e.Jobs[0]]
-	at := first.at
-	for _, n := range first.needs {
-		if n.Job == e.Jobs[1%len(e.Jobs)] {
-			at = n.at
-		}
-	}
-	c.add(at, ruleCycle, "remove one of these needs", "%s", e)
 }

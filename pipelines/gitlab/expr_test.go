@@ -117,7 +117,7 @@ func TestHostileFiles(t *testing.T) {
 		empties.WriteString(".a" + string(rune('0'+i)) + ": &a" + string(rune('0'+i)) + " [" + strings.Repeat(prev, 9) + "]\n")
 	}
 	empties.WriteString("job: {script: *a9}\n")
-	for i := range 600 {
+	for i := range maxJobs + 1 {
 		wide.WriteString("job" + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + strings.Repeat("y", i/26) + ": {script: echo}\n")
 	}
 	templates.WriteString(".m: &m00 {x: 1}\n")

@@ -1,7 +1,6 @@
 package gitlab
 
 import (
-	"strconv"
 	"strings"
 	"time"
 
@@ -10,41 +9,82 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// job of the file, and what compiling it needs beyond the plan's form.
-type job struct {
-	plan             plan.Job
-	at               place
-	stage            int // index into the stages; -1 where undefined
-	included         bool
-	byNeeds          bool
-	needs            []need
-	limited          bool // dependencies are given
-	dependencies     []string
-	dependencyPlaces []place
+// keywords is what reading jobs needs to know beyond one of them.
+type keywords struct {
+	autoCancel    plan.AutoCancel
+	workflowRules bool
+	copies        map[string][]*job // by the name in the file
+	paths         paths
+	children      []child
 }
 
-// readJob with its templates and defaults.
-func (c *compiler) readJob(e entry) *job {
-	j := &job{at: e.at, plan: plan.Job{Name: e.name, Secrets: c.ctx.Secrets}}
+// job of the file, or one copy of it, and what compiling it needs beyond the plan's form.
+type job struct {
+	plan         plan.Job
+	at           place
+	stage        int // index into the stages; -1 where undefined
+	included     bool
+	byNeeds      bool
+	needs        []need
+	limited      bool // dependencies are given
+	dependencies []dependency
+	global       []plan.Variable // those of the pipeline that it inherits
+}
+
+// addJob with its templates, as many times as parallel says.
+func (c *compiler) addJob(e entry) {
 	v := c.templates.resolve(e.name)
-	jobKeys.check(v, c.problems)
+	if v == nil || !jobKeys.check(v, c.problems) {
+		return
+	}
+	if e.name == "pages" && v.get("pages") == nil {
+		c.add(e.at, ruleUnsupported, "rename the job, or add `pages: false`, to run it as any other", "the job pages is refused: nothing is published by the server")
+		return
+	}
+	for _, one := range c.readParallel(e.name, v.get("parallel")) {
+		if len(c.jobs) == maxJobs {
+			c.add(e.at, ruleLimit, "split the pipeline into child pipelines with trigger:include", "more than %d jobs", maxJobs)
+			return
+		}
+		j := c.readJob(e, v, one)
+		c.jobs = append(c.jobs, j)
+		c.byName[j.plan.Name] = j
+		c.copies[e.name] = append(c.copies[e.name], j)
+	}
+}
+
+// readJob reads one copy of a job.
+func (c *compiler) readJob(e entry, v *value, one instance) *job {
+	j := &job{at: e.at, plan: plan.Job{Name: one.name, Group: one.group, Secrets: c.ctx.Secrets}}
 	get := c.withDefaults(v)
+	j.global, j.plan.Without = c.inherited(v)
 	c.readStage(j, v)
 	c.readScripts(j, v, get)
-	j.plan.Variables = c.variables(v.get("variables"), jobVariableKeys)
-	j.plan.Predefined = []plan.Variable{
-		{Name: "CI_JOB_NAME", Value: e.name, Raw: true},
-		{Name: "CI_JOB_NAME_SLUG", Value: slug(e.name), Raw: true},
-		{Name: "CI_JOB_STAGE", Value: j.plan.Stage, Raw: true},
-	}
+	j.plan.Variables = append(c.variables(v.get("variables"), jobVariableKeys), one.variables...)
+	j.plan.Predefined = one.predefined(j.plan.Stage)
 	c.readTimeout(j, get("timeout"))
 	c.readRetry(j, get("retry"))
+	c.flag(get("interruptible"), "interruptible", &j.plan.Interruptible)
 	c.readNeeds(j, v.get("needs"))
-	j.plan.ByStage = !j.byNeeds
 	c.readDependencies(j, v.get("dependencies"))
 	env := c.decide(j, v)
+	j.plan.ByStage = !j.byNeeds
+	env = c.readEnvironment(j, v.get("environment"), env)
+	if t := v.get("trigger"); t != nil {
+		c.readTrigger(j, v, t, env)
+		return j
+	}
 	c.readImage(j, get("image"), env)
+	c.readServices(j, get("services"), env)
 	c.readArtifacts(j, get("artifacts"), env)
+	c.readCaches(j, get("cache"), env)
+	c.readTags(j, get("tags"), env)
+	c.readCoverage(j, v.get("coverage"))
+	c.readResourceGroup(j, v.get("resource_group"), env)
+	c.readIDTokens(j, get("id_tokens"), env)
+	c.readSecrets(v.get("secrets"))
+	c.readPages(v.get("pages"))
+	c.readMaterial(j, env)
 	return j
 }
 
@@ -76,115 +116,97 @@ func (c *compiler) readStage(j *job, v *value) {
 // variables that are known then.
 func (c *compiler) decide(j *job, v *value) *environment {
 	when := c.when(v.get("when"), jobWhens, "in a job")
-	allowed := c.readAllowFailure(j, v.get("allow_failure"))
-	env := c.environment(j.plan.Predefined, c.global, j.plan.Variables)
-	if _, ok := v.index["rules"]; ok && v.get("rules") != nil {
-		r := c.first(c.readRules(v.get("rules"), ruleKeys, jobWhens), env)
+	if given := c.readAllowFailure(j, v.get("allow_failure")); when == plan.Manual && !given {
+		j.plan.AllowFailure = true
+	}
+	if m := v.get("manual_confirmation"); m != nil {
+		j.plan.Confirmation = c.text(m, "manual_confirmation")
+	}
+	startIn := v.get("start_in")
+	env := c.environment(j.plan.Predefined, j.global, j.plan.Variables)
+	if rules := v.get("rules"); rules != nil {
+		for _, key := range []string{"only", "except", "start_in"} {
+			if v.get(key) != nil {
+				c.add(v.at(key), ruleValue, "move it into the rules", "%s may not be used with rules", key)
+			}
+		}
+		r := c.first(c.readRules(rules, ruleKeys, jobWhens), env)
 		if r == nil {
 			return env
 		}
 		if r.when != "" {
 			when = r.when
 		}
-		if r.allow != nil {
-			j.plan.AllowFailure, j.plan.AllowExitCodes = *r.allow, nil
-		}
-		if len(r.variables) > 0 {
-			j.plan.Variables = append(j.plan.Variables, r.variables...)
-			env = c.environment(j.plan.Predefined, c.global, j.plan.Variables)
-		}
-	} else if when == plan.Manual && !allowed {
-		// Outside rules a manual job is one that nothing waits for.
-		j.plan.AllowFailure = true
+		startIn = r.startIn
+		env = c.applyRule(j, r, env)
+	} else if !c.allowed(j, v, env) {
+		return env
 	}
 	if when == "" {
 		when = plan.OnSuccess
 	}
+	c.readStartIn(j, when, startIn, v)
 	j.plan.When = when
 	j.included = when != plan.Never
 	return env
 }
 
-// readAllowFailure says whether the file decides it.
-func (c *compiler) readAllowFailure(j *job, v *value) bool {
-	if v == nil {
-		return false
+// applyRule takes over what the rule that holds says of the job.
+func (c *compiler) applyRule(j *job, r *rule, env *environment) *environment {
+	if r.allow != nil {
+		j.plan.AllowFailure, j.plan.AllowExitCodes = *r.allow, nil
 	}
-	if v.kind != kindMap {
-		c.flag(v, "allow_failure", &j.plan.AllowFailure)
-		return true
+	if r.interruptible != nil {
+		j.plan.Interruptible = *r.interruptible
 	}
-	allowFailureKeys.check(v, c.problems)
-	codes := v.get("exit_codes")
-	if codes == nil {
-		c.add(v.place, ruleType, "write `exit_codes: [1]`", "allow_failure has no exit_codes")
-		return true
+	if r.needs != nil {
+		j.needs, j.byNeeds = r.needs.list, true
 	}
-	items := []*value{codes}
-	if codes.kind == kindList {
-		items = codes.items
+	if len(r.variables) == 0 {
+		return env
 	}
-	for _, item := range items {
-		n, err := strconv.ParseInt(item.text, 10, 32)
-		if item.kind != kindNumber || err != nil || n < 0 || n > 255 {
-			c.add(item.place, ruleValue, "", "an exit code is a number from 0 to 255")
-			continue
-		}
-		j.plan.AllowExitCodes = append(j.plan.AllowExitCodes, int32(n))
-	}
-	return true
+	j.plan.Variables = append(j.plan.Variables, r.variables...)
+	return c.environment(j.plan.Predefined, j.global, j.plan.Variables)
 }
 
-func (c *compiler) readImage(j *job, v *value, env *environment) {
+const maxDelay = 7 * day
+
+func (c *compiler) readStartIn(j *job, when plan.When, v *value, whole *value) {
+	if when != plan.Delayed {
+		if v != nil {
+			c.add(v.place, ruleValue, "add `when: delayed`, or remove it", "start_in without when: delayed")
+		}
+		return
+	}
 	if v == nil {
+		c.add(whole.at("when"), ruleValue, "add `start_in: 30 minutes`", "job %q is delayed, and start_in does not say for how long", j.plan.Name)
 		return
 	}
-	name := v
-	if v.kind == kindMap {
-		imageKeys.check(v, c.problems)
-		if name = v.get("name"); name == nil {
-			c.add(v.place, ruleType, "write `name: IMAGE`", "image has no name")
-			return
-		}
-		if ep := v.get("entrypoint"); ep != nil {
-			j.plan.Image.Entrypoint = c.strings(ep, "image:entrypoint")
-		}
+	d, ok := c.duration(v, "start_in")
+	if ok && (d < time.Second || d > maxDelay) {
+		c.add(v.place, ruleValue, "", "start_in %s is not between a second and a week", d)
 	}
-	if name.kind != kindString {
-		c.add(name.place, ruleType, "", "image is a name, and this is %s", name.kind)
-		return
-	}
-	image := plan.Expand(name.text, func(ref string) (string, bool) {
-		d := env.lookup(ref)
-		switch {
-		case !j.included:
-		case d.secret:
-			c.add(name.place, ruleValue, "use a variable", "image refers to the secret $%s, whose value is not known here", ref)
-		case d.null:
-			c.add(name.place, ruleValue, "give the variable a value in variables:", "image refers to $%s, which is not set", ref)
-		}
-		return d.text, true
-	})
-	if j.included && image == "" || strings.ContainsAny(image, " \t\n\x00") {
-		c.add(name.place, ruleValue, "", "image %q is not the name of an image", image)
-	}
-	j.plan.Image.Name = image
-	j.plan.Predefined = append(j.plan.Predefined, plan.Variable{Name: "CI_JOB_IMAGE", Value: image, Raw: true})
+	j.plan.StartIn = metav1.Duration{Duration: d}
 }
 
 func (c *compiler) readTimeout(j *job, v *value) {
 	if v == nil {
 		return
 	}
-	d, err := parseDuration(v.text)
-	if !v.scalar() || err != nil {
-		c.add(v.place, ruleValue, "such as 1h 30m", "timeout: %s", durationProblem(v, err))
-		return
-	}
-	if d < time.Second || d > 30*day {
+	d, ok := c.duration(v, "timeout")
+	if ok && (d < time.Second || d > 30*day) {
 		c.add(v.place, ruleValue, "", "timeout %s is not between a second and 30 days", d)
 	}
 	j.plan.Timeout = metav1.Duration{Duration: d}
+}
+
+func (c *compiler) duration(v *value, what string) (time.Duration, bool) {
+	d, err := parseDuration(v.text)
+	if !v.scalar() || err != nil {
+		c.add(v.place, ruleValue, "such as 1h 30m", "%s: %s", what, durationProblem(v, err))
+		return 0, false
+	}
+	return d, true
 }
 
 func durationProblem(v *value, err error) string {
@@ -194,20 +216,18 @@ func durationProblem(v *value, err error) string {
 	return err.Error()
 }
 
-func (c *compiler) readRetry(j *job, v *value) {
+// text of a scalar, or a problem.
+func (c *compiler) text(v *value, what string) string {
 	if v == nil {
-		return
+		return ""
 	}
-	if v.kind == kindMap {
-		retryKeys.check(v, c.problems)
-		if v = v.get("max"); v == nil {
-			return
-		}
+	if !v.scalar() {
+		c.add(v.place, ruleType, "", "%s is a string, and this is %s", what, v.kind)
+		return ""
 	}
-	n, err := strconv.Atoi(v.text)
-	if v.kind != kindNumber || err != nil || n < 0 || n > 2 {
-		c.add(v.place, ruleValue, "", "retry is 0, 1 or 2")
-		return
+	if strings.IndexByte(v.text, 0) >= 0 {
+		c.add(v.place, ruleValue, "", "%s holds a NUL byte", what)
+		return ""
 	}
-	j.plan.Retry.Max = n
+	return v.text
 }

@@ -6,20 +6,36 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
+// need of a job, by its name in the file; matrix limits it to some of its copies.
 type need struct {
 	plan.Need
-	at place
+	at     place
+	matrix [][]plan.Variable
 }
 
-// readNeeds of a job; given says whether the key is there at all.
+// needs as they are written, before the jobs are known.
+type needs struct {
+	list []need
+}
+
+type dependency struct {
+	name string
+	at   place
+}
+
 func (c *compiler) readNeeds(j *job, v *value) {
 	if v == nil {
 		return
 	}
 	j.byNeeds = true
+	j.needs = c.needsOf(v).list
+}
+
+func (c *compiler) needsOf(v *value) *needs {
+	out := &needs{}
 	items := []*value{v}
 	if v.kind == kindList {
-		items = v.items
+		items = c.flatten(v.items, "needs")
 	}
 	for _, item := range items {
 		n := need{Need: plan.Need{Artifacts: true}, at: item.place}
@@ -27,31 +43,46 @@ func (c *compiler) readNeeds(j *job, v *value) {
 		case kindString, kindNumber, kindBool:
 			n.Job = item.text
 		case kindMap:
-			needKeys.check(item, c.problems)
-			name := item.get("job")
-			if name == nil || !name.scalar() {
-				if item.get("pipeline") == nil && item.get("project") == nil {
-					c.add(item.place, ruleType, "write `- job: NAME`", "a need names a job")
-				}
+			if !c.needMap(item, &n) {
 				continue
 			}
-			n.Job, n.at = name.text, name.place
-			c.flag(item.get("artifacts"), "artifacts", &n.Artifacts)
-			c.flag(item.get("optional"), "optional", &n.Optional)
 		default:
 			c.add(item.place, ruleType, "", "a need is the name of a job or a mapping, and this is %s", item.kind)
 			continue
 		}
-		if slices.ContainsFunc(j.needs, func(o need) bool { return o.Job == n.Job }) {
-			c.add(n.at, ruleDuplicate, "", "job %q needs %q twice", j.plan.Name, n.Job)
+		if n.matrix == nil && slices.ContainsFunc(out.list, func(o need) bool { return o.Job == n.Job && o.matrix == nil }) {
+			c.add(n.at, ruleDuplicate, "", "the job needs %q twice", n.Job)
 			continue
 		}
-		if !c.known(n.Job) && !n.Optional {
-			c.add(n.at, ruleNeed, didYouMean(n.Job, c.jobNames()), "job %q needs %q; there is no such job", j.plan.Name, n.Job)
-			continue
-		}
-		j.needs = append(j.needs, n)
+		out.list = append(out.list, n)
 	}
+	return out
+}
+
+func (c *compiler) needMap(item *value, n *need) bool {
+	needKeys.check(item, c.problems)
+	if item.get("pipeline") != nil || item.get("project") != nil {
+		return false // refused by name
+	}
+	name := item.get("job")
+	if name == nil || !name.scalar() {
+		c.add(item.place, ruleType, "write `- job: NAME`", "a need names a job")
+		return false
+	}
+	n.Job, n.at = name.text, name.place
+	c.flag(item.get("artifacts"), "artifacts", &n.Artifacts)
+	c.flag(item.get("optional"), "optional", &n.Optional)
+	p := item.get("parallel")
+	if p == nil {
+		return true
+	}
+	if p.kind != kindMap || p.get("matrix") == nil {
+		c.add(p.place, ruleType, "write `matrix:` below it", "needs:parallel is a mapping with a matrix")
+		return false
+	}
+	parallelKeys.check(p, c.problems)
+	n.matrix = c.readMatrix(p.get("matrix"), "needs:parallel:matrix")
+	return len(n.matrix) > 0
 }
 
 func (c *compiler) readDependencies(j *job, v *value) {
@@ -63,62 +94,84 @@ func (c *compiler) readDependencies(j *job, v *value) {
 		return
 	}
 	j.limited = true
-	for _, item := range v.items {
-		if !item.scalar() || !c.known(item.text) {
-			c.add(item.place, ruleNeed, didYouMean(item.text, c.jobNames()), "job %q depends on %q; there is no such job", j.plan.Name, item.text)
-			continue
-		}
-		if j.byNeeds && !slices.ContainsFunc(j.needs, func(n need) bool { return n.Job == item.text }) {
-			c.add(item.place, ruleNeed, "add it to needs", "job %q depends on %q, which is not in its needs", j.plan.Name, item.text)
-		}
-		j.dependencies = append(j.dependencies, item.text)
-		j.dependencyPlaces = append(j.dependencyPlaces, item.place)
-	}
-}
-
-// checkDependencies once the stages of all jobs are known.
-func (c *compiler) checkDependencies() {
-	for _, j := range c.jobs {
-		if j.byNeeds {
-			continue
-		}
-		for i, name := range j.dependencies {
-			if other := c.byName[name]; other != nil && other.stage >= j.stage && j.stage >= 0 {
-				c.add(j.dependencyPlaces[i], ruleNeed, "write it as needs", "job %q depends on %q, which is not in an earlier stage", j.plan.Name, name)
-			}
+	for _, item := range c.flatten(v.items, "dependencies") {
+		if name := c.text(item, "dependencies"); name != "" {
+			j.dependencies = append(j.dependencies, dependency{name, item.place})
 		}
 	}
 }
 
-// stageNeeds are the edges of a job: its needs, or all jobs of earlier stages.
-func (c *compiler) stageNeeds(j *job, among []*job) []need {
-	var out []need
-	if j.byNeeds {
-		out = slices.Clone(j.needs)
-	} else {
-		for _, other := range among {
-			if other.stage < j.stage {
-				out = append(out, need{Need: plan.Need{Job: other.plan.Name, Artifacts: true}})
-			}
+// targets of a name: the job, all copies of it, or the one copy that is named whole.
+func (c *compiler) targets(name string, matrix [][]plan.Variable) []*job {
+	copies := c.copies[name]
+	if copies == nil {
+		if one := c.byName[name]; one != nil && matrix == nil {
+			return []*job{one}
 		}
+		return nil
 	}
-	if j.limited {
-		for i := range out {
-			out[i].Artifacts = out[i].Artifacts && slices.Contains(j.dependencies, out[i].Job)
+	if matrix == nil {
+		return copies
+	}
+	var out []*job
+	for _, vars := range matrix {
+		want := matrixName(name, vars)
+		for _, one := range copies {
+			if one.plan.Name == want {
+				out = append(out, one)
+			}
 		}
 	}
 	return out
 }
 
-func (c *compiler) known(name string) bool {
-	_, ok := c.root.index[name]
-	return ok && !isGlobal(name) && name != "" && name[0] != '.'
+// checkDependencies once all jobs and their stages are known.
+func (c *compiler) checkDependencies() {
+	for _, j := range c.jobs {
+		for _, n := range j.needs {
+			c.checkNeed(j, n)
+		}
+		for _, d := range j.dependencies {
+			c.checkDependency(j, d)
+		}
+	}
+	c.checkStops()
+	c.checkChildren()
+}
+
+func (c *compiler) checkNeed(j *job, n need) {
+	if len(c.targets(n.Job, n.matrix)) > 0 || n.Optional {
+		return
+	}
+	if n.matrix != nil && len(c.copies[n.Job]) > 0 {
+		c.add(n.at, ruleNeed, "write the variables in the order of that job's matrix, each with one of its values",
+			"job %q needs a copy of %q that its matrix does not make", j.plan.Name, n.Job)
+		return
+	}
+	c.add(n.at, ruleNeed, didYouMean(n.Job, c.jobNames()), "job %q needs %q; there is no such job", j.plan.Name, n.Job)
+}
+
+func (c *compiler) checkDependency(j *job, d dependency) {
+	targets := c.targets(d.name, nil)
+	if len(targets) == 0 {
+		c.add(d.at, ruleNeed, didYouMean(d.name, c.jobNames()), "job %q depends on %q; there is no such job", j.plan.Name, d.name)
+		return
+	}
+	if j.byNeeds {
+		if !slices.ContainsFunc(j.needs, func(n need) bool { return n.Job == d.name || n.Job == targets[0].plan.Name }) {
+			c.add(d.at, ruleNeed, "add it to needs", "job %q depends on %q, which is not in its needs", j.plan.Name, d.name)
+		}
+		return
+	}
+	if targets[0].stage >= j.stage && j.stage >= 0 {
+		c.add(d.at, ruleNeed, "write it as needs", "job %q depends on %q, which is not in an earlier stage", j.plan.Name, d.name)
+	}
 }
 
 func (c *compiler) jobNames() []string {
 	var names []string
 	for _, e := range c.root.keys {
-		if c.known(e.name) {
+		if len(c.copies[e.name]) > 0 {
 			names = append(names, e.name)
 		}
 	}

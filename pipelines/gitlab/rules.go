@@ -6,18 +6,24 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// rule is one entry of rules that was read.
+// rule is one entry of rules that was read. All of its conditions must hold.
 type rule struct {
-	at        place
-	cond      *node // nil: always
-	condPlace place
-	when      plan.When
-	allow     *bool
-	variables []plan.Variable
+	at            place
+	cond          *node
+	condPlace     place
+	changes       *changes
+	exists        *exists
+	when          plan.When
+	startIn       *value
+	allow         *bool
+	interruptible *bool
+	variables     []plan.Variable
+	needs         *needs
+	autoCancel    *value
 }
 
 var (
-	jobWhens      = []string{"on_success", "on_failure", "always", "manual", "never"}
+	jobWhens      = []string{"on_success", "on_failure", "always", "manual", "delayed", "never"}
 	workflowWhens = []string{"always", "never"}
 )
 
@@ -37,76 +43,93 @@ func (c *compiler) readRules(v *value, keys keyset, whens []string) []rule {
 			continue
 		}
 		r := rule{at: item.place, when: c.when(item.get("when"), whens, keys.where)}
-		if cond := item.get("if"); cond != nil {
-			r.condPlace = cond.place
-			if !cond.scalar() {
-				c.add(cond.place, ruleType, "", "if is an expression, and this is %s", cond.kind)
-				continue
-			}
-			var err error
-			if r.cond, err = parseExpr(cond.text); err != nil {
-				c.add(cond.place, ruleExpression, `such as $CI_COMMIT_BRANCH == "main"`, "if: %s", err)
-				continue
-			}
+		if !c.readConditions(&r, item) {
+			continue
 		}
-		if a := item.get("allow_failure"); a != nil {
-			allow := false
-			c.flag(a, "allow_failure "+keys.where, &allow)
-			r.allow = &allow
-		}
+		r.startIn = item.get("start_in")
+		r.autoCancel = item.get("auto_cancel")
+		r.allow = c.optionalFlag(item.get("allow_failure"), "allow_failure "+keys.where)
+		r.interruptible = c.optionalFlag(item.get("interruptible"), "interruptible "+keys.where)
 		r.variables = c.variables(item.get("variables"), jobVariableKeys)
+		if n := item.get("needs"); n != nil {
+			r.needs = c.needsOf(n)
+		}
 		out = append(out, r)
 	}
 	return out
 }
 
+func (c *compiler) readConditions(r *rule, item *value) bool {
+	if cond := item.get("if"); cond != nil {
+		r.condPlace = cond.place
+		if r.cond = c.expression(cond, "if"); r.cond == nil {
+			return false
+		}
+	}
+	if v := item.get("changes"); v != nil {
+		if r.changes = c.readChanges(v, "rules:changes"); r.changes == nil {
+			return false
+		}
+	}
+	if v := item.get("exists"); v != nil {
+		if r.exists = c.readExists(v); r.exists == nil {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *compiler) expression(v *value, what string) *node {
+	if !v.scalar() {
+		c.add(v.place, ruleType, "", "%s is an expression, and this is %s", what, v.kind)
+		return nil
+	}
+	cond, err := parseExpr(v.text)
+	if err != nil {
+		c.add(v.place, ruleExpression, `such as $CI_COMMIT_BRANCH == "main"`, "%s: %s", what, err)
+		return nil
+	}
+	return cond
+}
+
+func (c *compiler) optionalFlag(v *value, what string) *bool {
+	if v == nil {
+		return nil
+	}
+	yes := false
+	c.flag(v, what, &yes)
+	return &yes
+}
+
 // first rule that holds, or nil.
 func (c *compiler) first(rules []rule, env *environment) *rule {
 	for i := range rules {
-		r := &rules[i]
-		if r.cond == nil {
-			return r
-		}
-		d, err := r.cond.eval(env.lookup)
-		if err != nil {
-			c.add(r.condPlace, ruleExpression, "", "if: %s", err)
-			return nil
-		}
-		if d.true() {
-			return r
+		if c.holds(&rules[i], env) {
+			return &rules[i]
 		}
 	}
 	return nil
 }
 
-// workflow says whether there is a pipeline at all, and what it is called.
-func (c *compiler) workflow(v *value) (runs bool, name string, variables []plan.Variable) {
-	if v == nil || !workflowKeys.check(v, c.problems) {
-		return true, "", nil
-	}
-	if n := v.get("name"); n != nil {
-		if !n.scalar() {
-			c.add(n.place, ruleType, "", "workflow:name is a string, and this is %s", n.kind)
+func (c *compiler) holds(r *rule, env *environment) bool {
+	if r.cond != nil {
+		d, err := r.cond.eval(env.lookup)
+		if err != nil {
+			c.add(r.condPlace, ruleExpression, "", "if: %s", err)
+			return false
 		}
-		name = n.text
+		if !d.true() {
+			return false
+		}
 	}
-	r := v.get("rules")
-	if r == nil {
-		return true, name, nil
+	if r.changes != nil && !c.changed(r.changes, env) {
+		return false
 	}
-	match := c.first(c.readRules(r, workflowRuleKeys, workflowWhens), c.environment(c.global))
-	if match == nil || match.when == plan.Never {
-		return false, name, nil
-	}
-	return true, name, match.variables
+	return r.exists == nil || c.exist(r.exists, env)
 }
 
 func (c *compiler) when(v *value, known []string, where string) plan.When {
 	if v == nil {
-		return ""
-	}
-	if v.kind == kindString && v.text == "delayed" && slices.Contains(known, "manual") {
-		c.add(v.place, ruleUnsupported, notYet, "when: delayed is not supported yet")
 		return ""
 	}
 	if v.kind != kindString || !slices.Contains(known, v.text) {

@@ -3,8 +3,6 @@ package gitlab
 import (
 	"strings"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"slipway.dev/pipelines/plan"
 )
 
@@ -18,6 +16,7 @@ func (c *compiler) readScripts(j *job, v *value, get func(string) *value) {
 	}
 	before := len(c.list)
 	j.plan.Script = plan.Script{
+		Pre:    c.hook(get("hooks")),
 		Before: c.lines(get("before_script"), "before_script"),
 		Main:   c.lines(main, "script"),
 		After:  c.lines(get("after_script"), "after_script"),
@@ -26,7 +25,7 @@ func (c *compiler) readScripts(j *job, v *value, get func(string) *value) {
 		c.add(v.at("script"), ruleScript, "write the commands to run", "the script of job %q is empty", j.plan.Name)
 	}
 	size := 0
-	for _, part := range [][]string{j.plan.Script.Before, j.plan.Script.Main, j.plan.Script.After} {
+	for _, part := range [][]string{j.plan.Script.Pre, j.plan.Script.Before, j.plan.Script.Main, j.plan.Script.After} {
 		for _, line := range part {
 			size += len(line)
 		}
@@ -39,6 +38,14 @@ func (c *compiler) readScripts(j *job, v *value, get func(string) *value) {
 		c.add(v.at("script"), ruleLimit, "move scripts into files of the repository",
 			"the scripts of all jobs have more than %d bytes", maxTotal)
 	}
+}
+
+// hook that runs before the source is there.
+func (c *compiler) hook(v *value) []string {
+	if v == nil || !hookKeys.check(v, c.problems) {
+		return nil
+	}
+	return c.lines(v.get("pre_get_sources_script"), "pre_get_sources_script")
 }
 
 // lines of a script: a string, or strings in lists of any shape.
@@ -90,59 +97,6 @@ func (c *compiler) strings(v *value, what string) []string {
 			continue
 		}
 		out = append(out, item.text)
-	}
-	return out
-}
-
-var artifactWhens = []string{"on_success", "on_failure", "always"}
-
-func (c *compiler) readArtifacts(j *job, v *value, env *environment) {
-	if v == nil || !artifactKeys.check(v, c.problems) {
-		return
-	}
-	a := &plan.Artifacts{When: c.when(v.get("when"), artifactWhens, "in artifacts")}
-	if n := v.get("name"); n != nil {
-		if !n.scalar() {
-			c.add(n.place, ruleType, "", "artifacts:name is a string, and this is %s", n.kind)
-		}
-		a.Name = env.expand(n.text)
-	}
-	a.Paths = c.patterns(v.get("paths"), "artifacts:paths", env)
-	a.Exclude = c.patterns(v.get("exclude"), "artifacts:exclude", env)
-	if e := v.get("expire_in"); e != nil {
-		d, err := parseDuration(e.text)
-		switch {
-		case e.kind == kindString && strings.TrimSpace(e.text) == "never":
-			a.Keep = true
-		case !e.scalar() || err != nil:
-			c.add(e.place, ruleValue, "such as 1 week, or never", "expire_in: %s", durationProblem(e, err))
-		case d == 0:
-			a.Keep = true
-		}
-		a.ExpireIn = metav1.Duration{Duration: d}
-	}
-	if v.get("reports") == nil && v.get("untracked") == nil && len(a.Paths) == 0 {
-		c.add(v.place, ruleValue, "write `paths:` with what to keep", "artifacts without paths keep nothing")
-	}
-	j.plan.Artifacts = a
-}
-
-// patterns stay below the project directory.
-func (c *compiler) patterns(v *value, what string, env *environment) []string {
-	if v == nil {
-		return nil
-	}
-	var out []string
-	for _, s := range c.strings(v, what) {
-		s = env.expand(s)
-		path := strings.TrimPrefix(s, "$CI_PROJECT_DIR/")
-		path = strings.TrimPrefix(path, "${CI_PROJECT_DIR}/")
-		if strings.HasPrefix(path, "/") || path == ".." || strings.HasPrefix(path, "../") ||
-			strings.HasSuffix(path, "/..") || strings.Contains(path, "/../") || strings.ContainsRune(path, 0) {
-			c.add(v.place, ruleValue, "write a path below the project directory", "%s: %q leaves the project directory", what, s)
-			continue
-		}
-		out = append(out, path)
 	}
 	return out
 }

@@ -79,7 +79,9 @@ func (c *compiler) options(name string, val, options *value) {
 
 // environment in which rules and image names of a job are read: what is known now.
 type environment struct {
-	values  map[string]string
+	written map[string]string // as in the file: expressions do not look into values
+	values  map[string]string // with references expanded
+	late    map[string]bool   // known to the attempt only: secrets, and what refers to them
 	secrets map[string]bool
 }
 
@@ -89,38 +91,72 @@ func (c *compiler) environment(lists ...[]plan.Variable) *environment {
 		all = append(all, l...)
 	}
 	all = append(all, c.ctx.Variables...)
-	env := &environment{values: map[string]string{}, secrets: map[string]bool{}}
-	for _, v := range plan.Resolve(all) {
+	resolved := plan.Resolve(all)
+	env := &environment{written: make(map[string]string, len(resolved)), values: make(map[string]string, len(resolved)),
+		late: map[string]bool{}, secrets: map[string]bool{}}
+	raw := make(map[string]bool, len(resolved))
+	for _, v := range all {
+		env.written[v.Name], raw[v.Name] = v.Value, v.Raw
+	}
+	for _, v := range resolved {
 		env.values[v.Name] = v.Value
 	}
 	for _, s := range c.ctx.Secrets {
 		if !slices.ContainsFunc(c.ctx.Variables, func(v plan.Variable) bool { return v.Name == s.Variable }) {
-			env.secrets[s.Variable] = true
+			env.secrets[s.Variable], env.late[s.Variable] = true, true
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for name, text := range env.written {
+			if !raw[name] && !env.late[name] && strings.Contains(text, "$") && env.waits(text) {
+				env.late[name], changed = true, true
+			}
 		}
 	}
 	return env
 }
 
+// waits says whether text refers to what only the attempt knows.
+func (env *environment) waits(text string) (waits bool) {
+	plan.Expand(text, func(name string) (string, bool) {
+		_, known := env.values[name]
+		waits = waits || env.late[name] || !known && attemptVariables[name]
+		return "", true
+	})
+	return waits
+}
+
+// lookup of a variable in an expression.
 func (env *environment) lookup(name string) datum {
 	if env.secrets[name] {
 		return datum{secret: true}
 	}
+	v, ok := env.written[name]
+	return datum{null: !ok, text: v}
+}
+
+// value of a variable in a field that must be whole before the job starts.
+func (env *environment) value(name string) datum {
 	v, ok := env.values[name]
+	if env.late[name] || !ok && attemptVariables[name] {
+		return datum{secret: true}
+	}
 	return datum{null: !ok, text: v}
 }
 
 // text of a variable, empty where it is not known.
 func (env *environment) text(name string) (string, bool) {
-	if env.secrets[name] {
+	if env.late[name] {
 		return "", true
 	}
 	return env.values[name], true
 }
 
-// expand what is known now, and leave the rest to the attempt.
+// expand what is known now, and leave the rest as it is.
 func (env *environment) expand(s string) string {
 	return plan.Expand(s, func(name string) (string, bool) {
 		v, ok := env.values[name]
-		return v, ok && !env.secrets[name]
+		return v, ok && !env.late[name]
 	})
 }

@@ -1,0 +1,187 @@
+package gitlab
+
+import (
+	"strings"
+
+	"slipway.dev/pipelines/plan"
+)
+
+func (c *compiler) readImage(j *job, v *value, env *environment) {
+	if v == nil {
+		return
+	}
+	image, ok := c.image(j, v, env, imageKeys)
+	if !ok {
+		return
+	}
+	j.plan.Image = image
+	j.plan.Predefined = append(j.plan.Predefined, plan.Variable{Name: "CI_JOB_IMAGE", Value: image.Name, Raw: true})
+}
+
+// image of a job or of a service: a name, or a mapping with one.
+func (c *compiler) image(j *job, v *value, env *environment, keys keyset) (image plan.Image, ok bool) {
+	name := v
+	if v.kind == kindMap {
+		keys.check(v, c.problems)
+		if name = v.get("name"); name == nil {
+			c.add(v.place, ruleType, "write `name: IMAGE`", "%s has no name", strings.TrimPrefix(keys.where, "in "))
+			return image, false
+		}
+		if ep := v.get("entrypoint"); ep != nil {
+			image.Entrypoint = c.strings(ep, "entrypoint")
+		}
+		c.readPull(v.get("pull_policy"), &image)
+		c.readUser(j, v, &image, env)
+	}
+	if name.kind != kindString {
+		c.add(name.place, ruleType, "", "an image is a name, and this is %s", name.kind)
+		return image, false
+	}
+	image.Name = c.known(j, name, env, "image")
+	if j.included && image.Name == "" || strings.ContainsAny(image.Name, " \t\r\n\x00") {
+		c.add(name.place, ruleValue, "", "image %q is not the name of an image", image.Name)
+		return image, false
+	}
+	return image, true
+}
+
+// known expands a value that must be whole before the job starts.
+func (c *compiler) known(j *job, v *value, env *environment, what string) string {
+	return plan.Expand(v.text, func(ref string) (string, bool) {
+		d := env.value(ref)
+		switch {
+		case !j.included:
+		case d.secret:
+			c.add(v.place, ruleValue, "use a variable", "%s refers to the secret $%s, whose value is not known here", what, ref)
+		case d.null:
+			c.add(v.place, ruleValue, "give the variable a value in variables:", "%s refers to $%s, which is not set", what, ref)
+		}
+		return d.text, true
+	})
+}
+
+var pullPolicies = []string{"always", "if-not-present", "never"}
+
+func (c *compiler) readPull(v *value, image *plan.Image) {
+	if v == nil {
+		return
+	}
+	items := []*value{v}
+	if v.kind == kindList {
+		items = c.flatten(v.items, "pull_policy")
+	}
+	for i, item := range items {
+		var policy string
+		c.choice(item, "pull_policy", pullPolicies, &policy)
+		if i == 0 {
+			image.Pull = policy
+		} else if policy != "" {
+			image.PullNext = append(image.PullNext, policy)
+		}
+	}
+}
+
+// readUser from the options of GitLab's two executors; both mean the same here.
+func (c *compiler) readUser(j *job, v *value, image *plan.Image, env *environment) {
+	for _, executor := range []string{"docker", "kubernetes"} {
+		o := v.get(executor)
+		if o == nil {
+			continue
+		}
+		keys := dockerKeys
+		if executor == "kubernetes" {
+			keys = kubernetesKeys
+		}
+		if !keys.check(o, c.problems) {
+			continue
+		}
+		if u := o.get("user"); u != nil {
+			image.User = env.expand(c.text(u, executor+":user"))
+		}
+		if p := o.get("platform"); p != nil {
+			c.readPlatform(j, p, env)
+		}
+	}
+}
+
+var architectures = map[string]string{"amd64": "amd64", "x86_64": "amd64", "arm64": "arm64", "aarch64": "arm64",
+	"arm": "arm", "386": "386", "ppc64le": "ppc64le", "s390x": "s390x", "riscv64": "riscv64"}
+
+// readPlatform chooses the node: an image is pulled for the node that it runs on.
+func (c *compiler) readPlatform(j *job, v *value, env *environment) {
+	platform := env.expand(c.text(v, "docker:platform"))
+	parts := strings.Split(strings.TrimPrefix(platform, "linux/"), "/")
+	arch, ok := architectures[parts[0]]
+	if !ok || len(parts) > 2 {
+		c.add(v.place, ruleValue, "such as linux/amd64 or arm64/v8", "platform %q is not known", platform)
+		return
+	}
+	c.addNode(j, "kubernetes.io/arch="+arch)
+}
+
+// readServices: containers beside the job.
+func (c *compiler) readServices(j *job, v *value, env *environment) {
+	if v == nil {
+		return
+	}
+	if v.kind != kindList {
+		c.add(v.place, ruleType, "write `- IMAGE`", "services is a list, and this is %s", v.kind)
+		return
+	}
+	for _, item := range c.flatten(v.items, "services") {
+		image, ok := c.image(j, item, env, serviceKeys)
+		if !ok {
+			continue
+		}
+		s := plan.Service{Image: image, Names: serviceNames(image.Name)}
+		if item.kind == kindMap {
+			c.readAlias(&s, item.get("alias"))
+			if cmd := item.get("command"); cmd != nil {
+				s.Command = c.strings(cmd, "services:command")
+			}
+			s.Variables = c.variables(item.get("variables"), jobVariableKeys)
+		}
+		j.plan.Services = append(j.plan.Services, s)
+	}
+}
+
+// readAlias: further names, with commas or spaces between.
+func (c *compiler) readAlias(s *plan.Service, v *value) {
+	if v == nil {
+		return
+	}
+	for _, name := range strings.FieldsFunc(c.text(v, "services:alias"), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
+		if !validHost(name) {
+			c.add(v.place, ruleValue, "letters, digits, -, _ and .", "services:alias: %q is not the name of a host", name)
+			continue
+		}
+		s.Names = append(s.Names, name)
+	}
+}
+
+func validHost(name string) bool {
+	for i := 0; i < len(name); i++ {
+		if c := name[i]; !wordByte(c) && (c != '-' && c != '.' || i == 0) {
+			return false
+		}
+	}
+	return name != "" && len(name) <= 253
+}
+
+// serviceNames of an image, as GitLab Runner makes them: without port, tag and digest,
+// each slash two underscores, and then each slash a dash.
+func serviceNames(image string) []string {
+	name, _, _ := strings.Cut(image, "@")
+	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
+		name = name[:i]
+	}
+	if host, rest, ok := strings.Cut(name, "/"); ok {
+		host, _, _ = strings.Cut(host, ":")
+		name = host + "/" + rest
+	}
+	first := strings.ReplaceAll(name, "/", "__")
+	if second := strings.ReplaceAll(name, "/", "-"); second != first {
+		return []string{first, second}
+	}
+	return []string{first}
+}
