@@ -154,7 +154,7 @@ test("Chinese, and dark", async () => {
 
 test("readable on a phone", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
-  for (const path of ["/", "/repositories", "/runs", "/applications", "/logs", "/status"]) {
+  for (const path of ["/", "/repositories", "/runs", "/applications", "/environments", "/logs", "/status"]) {
     await page.goto(`${base}${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(360);
@@ -169,7 +169,7 @@ test("scripts and styles come from this server only, and nothing inline", async 
 });
 
 test.runIf(!real)("planted markup stays text everywhere", async () => {
-  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=unit", "/applications/hello", "/logs"]) {
+  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=lint", "/runs/hello-1202?job=unit", "/environments", "/applications/hello", "/logs"]) {
     await page.goto(`${base}${path}`);
     await page.getByText("<img src=x").first().waitFor({ state: "attached" });
     expect(await page.locator("img").count(), path).toBe(0);
@@ -189,6 +189,47 @@ test.runIf(!real)("thousands of rows: pages, filter, and a search in a long log"
   await page.locator(".log").getByLabel("Search").fill("needle");
   await page.keyboard.press("Enter");
   await page.locator("li.hit mark").waitFor();
+});
+
+test.runIf(!real)("a job: earlier attempts, tests, files, folded sections, and again from here", async () => {
+  await page.goto(`${base}/runs/hello-1202?job=unit`);
+  await page.getByText("1 of 3 tests failed").first().waitFor();
+  const tests = page.getByRole("table", { name: "Tests" });
+  expect(await tests.locator("tbody tr").first().textContent()).toContain("3 is not 4"); // failed ones first
+  expect(await page.locator('a[href^="javascript"]').count()).toBe(0);
+  await page.getByText("Artifacts", { exact: true }).click();
+  const file = page.getByRole("table", { name: "Artifacts" }).getByRole("link");
+  expect(await file.getAttribute("href")).toContain("/artifacts/file?path=out%2F");
+  await page.getByText("afterwards").waitFor();
+  expect(await page.getByText("hidden inside").count()).toBe(0);
+  await page.getByRole("button", { name: "Unfold this section" }).click();
+  await page.getByText("hidden inside").waitFor();
+  await page.getByLabel("Attempts").selectOption("1");
+  await page.getByText("exit status 3").waitFor();
+  await page.getByRole("button", { name: "Run from here" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run from here" }).click();
+  await page.locator('.node[data-job="unit"].is-Running').waitFor();
+});
+
+test.runIf(!real)("variables are set and never shown, schedules and environments are listed", async () => {
+  await page.goto(`${base}/repositories/hello`);
+  await page.getByText(/^Variables/).click();
+  await page.getByText("DEPLOY_KEY").waitFor();
+  const form = page.locator("form", { has: page.getByRole("button", { name: "Set" }) });
+  await form.getByLabel("Name").fill("API_TOKEN");
+  await form.getByLabel("Value", { exact: true }).fill("planted-secret");
+  await form.getByRole("button", { name: "Set" }).click();
+  await page.getByRole("table", { name: "Variables" }).getByText("API_TOKEN").waitFor();
+  expect(await page.content()).not.toContain("planted-secret");
+  await page.getByText(/^Schedules/).click();
+  await page.getByText("0 4 * * * Asia/Shanghai").waitFor();
+  await page.getByText("Start a run by hand").click();
+  await page.locator("form", { has: page.getByRole("button", { name: "Run", exact: true }) }).getByLabel("Variables").fill("no equals sign");
+  await page.locator("form").getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByText("write NAME=value, not no equals sign").waitFor();
+  await page.getByRole("table", { name: "Environments" }).getByRole("link", { name: /^production/ }).click();
+  await page.getByRole("table", { name: "Deployments" }).getByText("hello-1202").waitFor();
+  await page.getByRole("button", { name: "Deploy again" }).waitFor();
 });
 
 test("signing out ends the session", async () => {

@@ -40,7 +40,7 @@ function data() {
   runs.push(run(1201, { phase: "Failed", pipeline: ".gitlab-ci.yml", message: "the pipeline file was refused", problems: [{ file: ".gitlab-ci.yml", line: 7, column: 3, rule: "unknown-key", message: `unknown key "scrpt" ${planted}`, hint: "did you mean script?" }] }));
   runs.push(run(1202, {
     phase: "Running", pipeline: ".gitlab-ci.yml", startedAt: at(5),
-    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"]), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true })],
+    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"], { attempt: 2, attempts: [{ number: 1, phase: "Failed", exitCode: 3, startedAt: at(7), finishedAt: at(6) }], tests: { total: 3, failed: 1, skipped: 1, errors: 0 }, coverage: "81.5", artifacts: true, environment: "review/one", environmentURL: "javascript:alert(1)" }), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true })],
   }));
   const release = (n: number, result: string, more = {}) => ({
     metadata: meta(`hello-${n}`, 60 - n * 10),
@@ -50,6 +50,12 @@ function data() {
   return {
     repositories: [{ metadata: meta("hello", 3000), spec: {}, status: { defaultBranch: "main", sequence: 1202, refs: { "refs/heads/main": { commit: commit(3), sequence: 1202, seen: at(5), via: "push", by: "ann" } }, conditions: [{ type: "Ready", status: "True", message: "hosted here" }] } }] as Object_[],
     runs,
+    schedules: [{ metadata: meta("nightly"), spec: { repository: "hello", cron: "0 4 * * *", timeZone: "Asia/Shanghai" }, status: { next: at(-60), lastRun: "hello-1200" } }] as Object_[],
+    environments: [{
+      metadata: meta("hello-production-1a2b"), spec: { repository: "hello", name: `production ${planted}` },
+      status: { state: "available", tier: "production", url: "https://hello.example.org", commit: commit(3), deployedAt: at(5), onStop: "stop", history: [{ run: "hello-1202", job: "deploy", commit: commit(3), ref: "refs/heads/main", by: "ann", phase: "Succeeded", at: at(5) }] },
+    }] as Object_[],
+    variables: [{ name: "DEPLOY_KEY", repository: "hello", environment: "*", protected: true, by: "ann", at: at(9) }] as Record<string, unknown>[],
     applications: [{
       metadata: meta("hello", 3000),
       spec: { source: { repository: "hello" }, sync: "pipeline", desired: { commit: commit(3), sequence: 3 }, pin: 0 },
@@ -60,6 +66,7 @@ function data() {
 }
 
 function log(job: string): string {
+  if (job === "unit") return `\x1b[0Ksection_start:100:prepare[collapsed=true]\r\x1b[0KPreparing\nhidden inside\n\x1b[0Ksection_end:104:prepare\r\x1b[0Kafterwards\n`;
   if (job !== "build") return `$ make ${job}\n\x1b[31mred\x1b[0m and ${planted}\n`;
   return Array.from({ length: 5000 }, (_, i) => `line ${i + 1}${i === 4321 ? " needle" : ""}`).join("\n") + "\n";
 }
@@ -113,7 +120,14 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       res.end(`${JSON.stringify({ _time: at(1), _msg: `\x1b[32mhello\x1b[0m ${planted}`, pod: "hello-1", container: "hello" })}\n`);
       return;
     }
-    const m = new RegExp(`^${ns}/(repositories|runs|applications)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
+    if (path === `${ns}/variables` && req.method === "POST") {
+      const v = await body(req);
+      state.variables.push({ ...v, value: undefined });
+      res.writeHead(204).end();
+      return;
+    }
+    if (path === `${ns}/variables`) return json(res, { items: state.variables });
+    const m = new RegExp(`^${ns}/(repositories|runs|applications|schedules|environments)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
     if (!m) return json(res, { error: { message: `no route ${path}` } }, 404);
     const [, kind, name, rest] = m;
     const items: Object_[] = state[kind as "runs"];
@@ -128,6 +142,17 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       res.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
       res.end(log(l[1]));
       return;
+    }
+    if (/^jobs\/.+\/artifacts\/index$/.test(rest)) return json(res, { items: [{ path: `out/${planted}.txt`, size: 4096 }] });
+    if (/^jobs\/.+\/tests$/.test(rest)) {
+      return json(res, { items: [{ name: "adds", class: "Sum", result: "passed", seconds: 0.1 }, { name: `breaks ${planted}`, class: "Sum", result: "failed", seconds: 0.2, message: "3 is not 4" }, { name: "later", result: "skipped" }] });
+    }
+    const verb = /^jobs\/(.+)\/(retry|from)$/.exec(rest);
+    if (verb && req.method === "POST") {
+      const status = object.status as { jobs: { name: string; phase: string }[] };
+      for (const j of status.jobs) if (j.name === verb[1]) j.phase = "Running";
+      object.metadata.resourceVersion = String(++version);
+      tell("Run", object);
     }
     if (kind === "applications" && (rest === "rollback" || rest === "unpin")) {
       const app = state.applications[0];

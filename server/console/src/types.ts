@@ -57,6 +57,41 @@ export interface Job {
   finishedAt?: string;
   images?: Image[];
   artifacts?: boolean;
+  artifactsExpire?: string;
+  startAt?: string;
+  by?: string;
+  environment?: string;
+  environmentURL?: string;
+  group?: string;
+  child?: string;
+  coverage?: string;
+  tests?: Tests;
+  reason?: string;
+  attempts?: Attempt[];
+}
+
+export interface Attempt {
+  number: number;
+  phase: Phase;
+  exitCode?: number;
+  message?: string;
+  startedAt?: string;
+  finishedAt?: string;
+}
+
+export interface Tests {
+  total: number;
+  failed: number;
+  skipped: number;
+  errors: number;
+  seconds?: string;
+}
+
+export interface RunAction {
+  verb: "play" | "unplay" | "approve" | "cancel" | "retry" | "from";
+  job: string;
+  by?: string;
+  at: string;
 }
 
 export interface Problem {
@@ -70,15 +105,78 @@ export interface Problem {
 
 export interface Run {
   metadata: Meta;
-  spec: { repository: string; commit: string; ref: string; sequence: number; cause: string; by?: string };
+  spec: {
+    repository: string;
+    commit: string;
+    ref: string;
+    sequence: number;
+    cause: string;
+    by?: string;
+    variables?: Record<string, string>;
+    parent?: { run: string; job: string };
+    schedule?: string;
+    actions?: RunAction[];
+  };
   status?: {
     phase?: Phase;
     message?: string;
+    queued?: string;
+    children?: string[];
+    coverage?: string;
+    tests?: Tests;
     problems?: Problem[];
     pipeline?: string;
     startedAt?: string;
     finishedAt?: string;
     jobs?: Job[];
+  };
+}
+
+/** Variable is a CI variable; its value never comes back. */
+export interface Variable {
+  name: string;
+  repository?: string;
+  environment?: string;
+  protected?: boolean;
+  visible?: boolean;
+  raw?: boolean;
+  file?: boolean;
+  by?: string;
+  at?: string;
+}
+
+export interface Schedule {
+  metadata: Meta;
+  spec: { repository: string; ref?: string; cron: string; timeZone?: string; suspend?: boolean; by?: string };
+  status?: { last?: string; lastRun?: string; next?: string; message?: string };
+}
+
+export interface Deployment {
+  run: string;
+  job: string;
+  commit: string;
+  ref?: string;
+  by?: string;
+  phase: Phase;
+  at: string;
+}
+
+export interface Environment {
+  metadata: Meta;
+  spec: { repository: string; name: string };
+  status?: {
+    state?: string;
+    tier?: string;
+    url?: string;
+    run?: string;
+    job?: string;
+    commit?: string;
+    ref?: string;
+    by?: string;
+    deployedAt?: string;
+    onStop?: string;
+    autoStopAt?: string;
+    history?: Deployment[];
   };
 }
 
@@ -148,11 +246,13 @@ export interface Component {
   since?: string;
 }
 
-export type Kind = "Repository" | "Run" | "Application" | "Release";
+export type Kind = "Repository" | "Run" | "Application" | "Release" | "Schedule" | "Environment";
 
 export interface Kinds {
   Repository: Repository;
   Run: Run;
   Application: Application;
   Release: Release;
+  Schedule: Schedule;
+  Environment: Environment;
 }

@@ -3,11 +3,11 @@ import { t } from "../i18n";
 import { ApiError, get, path, post } from "../lib/api";
 import { refName, short, span } from "../lib/format";
 import { Graph } from "../lib/graphview";
-import { LogView } from "../lib/logview";
 import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
 import { Action, Ago, Empty, Problem, State, useNow } from "../lib/ui";
 import type { Job, Problem as Fault, Run } from "../types";
+import { JobPanel, testLine } from "./job";
 
 /** interesting is the job whose log is shown first: a failed one, one that runs, the last that ran. */
 export function interesting(jobs: Job[]): Job | undefined {
@@ -35,6 +35,7 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
   if (!run) return error ? <Problem error={error} /> : <Empty>{t("loading")}</Empty>;
   const jobs = run.status?.jobs ?? [];
   const selected = jobs.find((j) => j.name === job) ?? interesting(jobs);
+  const failed = jobs.some((j) => (j.phase === "Failed" && !j.allowFailure) || j.phase === "Canceled");
   const again = async () => {
     const r = await post<Run>(path("Run", name, "rerun"));
     put("Run", r);
@@ -49,7 +50,10 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         {unfinished ? (
           <Action label={t("cancelRun")} class="danger" run={() => post(path("Run", name, "cancel"))} />
         ) : (
-          <Action label={t("rerun")} run={again} />
+          <>
+            {failed ? <Action label={t("rerunFailed")} class="primary" run={() => post(path("Run", name, "rerun"), { failed: true })} /> : null}
+            <Action label={t("rerun")} run={again} />
+          </>
         )}
       </div>
       <dl class="facts">
@@ -60,17 +64,29 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         <Fact name={t("commit")}>
           <code title={run.spec.commit}>{short(run.spec.commit)}</code>
         </Fact>
-        <Fact name={t("cause")}>{[run.spec.cause, run.spec.by].filter(Boolean).join(" · ")}</Fact>
+        <Fact name={t("cause")}>{[run.spec.cause, run.spec.schedule, run.spec.by].filter(Boolean).join(" · ")}</Fact>
         <Fact name={t("pipeline")}>{run.status?.pipeline}</Fact>
         <Fact name={t("duration")}>{span(run.status?.startedAt, run.status?.finishedAt, now)}</Fact>
+        <Fact name={t("tests")}>{testLine(run.status?.tests)}</Fact>
+        <Fact name={t("coverageName")}>{run.status?.coverage ? `${run.status.coverage} %` : ""}</Fact>
+        <Fact name={t("parentRun")}>{run.spec.parent ? <Link href={to("runs", run.spec.parent.run)}>{run.spec.parent.run}</Link> : null}</Fact>
+        <Fact name={t("childRun")}>
+          {run.status?.children?.map((c) => (
+            <span key={c} class="address">
+              <Link href={to("runs", c)}>{c}</Link>
+            </span>
+          ))}
+        </Fact>
         <Fact name={t("age")}>
           <Ago time={run.metadata.creationTimestamp} />
         </Fact>
       </dl>
       {run.status?.message ? <p class={`notice ${phase === "Failed" ? "bad" : ""}`}>{run.status.message}</p> : null}
+      {run.status?.queued && unfinished ? <p class="notice warn">{run.status.queued}</p> : null}
       <Problems faults={run.status?.problems ?? []} />
       {jobs.length ? <Graph jobs={jobs} selected={selected?.name} now={now} select={(j) => go(`${to("runs", name)}?job=${encodeURIComponent(j)}`, true)} /> : null}
-      {selected ? <JobPanel key={selected.name} run={name} job={selected} now={now} /> : null}
+      <Deeds run={run} />
+      {selected ? <JobPanel key={selected.name} run={run} job={selected} now={now} /> : null}
     </>
   );
 }
@@ -107,40 +123,20 @@ function Problems({ faults }: { faults: Fault[] }) {
   );
 }
 
-function JobPanel({ run, job, now }: { run: string; job: Job; now: number }) {
-  const log = path("Run", run, "jobs", job.name, "log");
-  const began = (job.attempt ?? 0) > 0 && (job.phase !== "Pending" || Boolean(job.startedAt));
-  // Each attempt has its own log; a finished one is read without waiting for more.
-  const url = began ? `${log}?attempt=${job.attempt}&follow=1` : undefined;
-  const notes = [
-    job.stage,
-    span(job.startedAt, job.finishedAt, now),
-    (job.attempt ?? 0) > 1 ? t("attempt", { n: job.attempt ?? 0 }) : "",
-    job.exitCode === undefined ? "" : t("exitCode", { code: job.exitCode }),
-    job.allowFailure ? t("allowedToFail") : "",
-    job.manual && job.phase === "Pending" ? t("manualJob") : "",
-  ].filter(Boolean);
+/** Deeds are what people did to the jobs of the run, newest first. */
+function Deeds({ run }: { run: Run }) {
+  const deeds = [...(run.spec.actions ?? [])].reverse();
+  if (!deeds.length) return null;
   return (
-    <section class="panel job">
-      <div class="row head">
-        <h2>{job.name}</h2>
-        <State value={job.phase} />
-        <span class="hint">{notes.join(" · ")}</span>
-        <span class="fill" />
-        {job.manual && job.phase === "Pending" ? <Action label={t("play")} class="primary" run={() => post(path("Run", run, "jobs", job.name, "play"))} /> : null}
-        {job.artifacts ? (
-          <a href={path("Run", run, "jobs", job.name, "artifacts")} download={`${run}-${job.name}`}>
-            {t("artifacts")}
-          </a>
-        ) : null}
-      </div>
-      {job.message ? <p class={`notice ${job.phase === "Failed" ? "bad" : ""}`}>{job.message}</p> : null}
-      {job.images?.map((i) => (
-        <p key={i.name} class="hint">
-          {t("images")}: <code>{`${i.name}@${i.digest}`}</code>
-        </p>
-      ))}
-      <LogView url={url} download={`${log}?attempt=${job.attempt ?? 0}`} name={`${run}-${job.name}.log`} waiting={!began} />
-    </section>
+    <details>
+      <summary>{t("deeds", { n: deeds.length })}</summary>
+      <ul class="problems">
+        {deeds.slice(0, 100).map((d, i) => (
+          <li key={i}>
+            {d.by ?? "?"}: {d.verb} {d.job} · <Ago time={d.at} />
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
