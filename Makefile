@@ -157,7 +157,11 @@ down:
 test: build
 	@bash .ci/test
 
-bench: build
+$(TOOLS)/tekton-entrypoint: go.mod go.sum | $(STAMPS)/packages
+	$(say) "compiling Tekton's own entrypoint, to compare with, about 1 minute cold"
+	@go build -ldflags "-s -w" -o $@ github.com/tektoncd/pipeline/cmd/entrypoint
+
+bench: build $(TOOLS)/tekton-entrypoint
 	@./build/slipway bench
 
 soak: build

@@ -38,7 +38,7 @@ type Config struct {
 	KubeletHealth    int // optional: 10248, loopback
 	ProxyHealth      int // optional: 10256, loopback
 	ProxyMetrics     int // optional: 10249, loopback
-	NoEventedPLEG    bool
+	UpstreamDefaults bool
 	WithoutBuildkit  bool
 	WithoutKubeProxy bool
 
@@ -173,7 +173,7 @@ func (c *Config) files(l layout.Layout) (config.Node, error) {
 		Snapshotter: snapshotter(l), ResolvConf: resolv,
 		KubeletPort: c.KubeletPort, HealthPort: c.KubeletHealth,
 		ProxyPort: c.ProxyHealth, ProxyMetrics: c.ProxyMetrics,
-		EventedPLEG: !c.NoEventedPLEG,
+		UpstreamDefaults: c.UpstreamDefaults,
 	}, nil
 }
 

@@ -37,8 +37,7 @@ func watcher(namespace string, upstream bool) configmap.Watcher {
 		config.GetWaitExponentialBackoffConfigName(): {},
 	}
 	if upstream {
-		// Our runner has no helpers for credentials; every other flag is Tekton's own default.
-		settings[config.GetFeatureFlagsConfigName()] = map[string]string{"disable-creds-init": "true"}
+		settings[config.GetFeatureFlagsConfigName()] = map[string]string{}
 	}
 	maps := make([]*corev1.ConfigMap, 0, len(settings))
 	for name, data := range settings {

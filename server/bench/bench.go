@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// Example is the directory of examples/hello.
 	Example string
+	// Entrypoint is Tekton's own, built from its module.
+	Entrypoint string
 	// JSON is a file that gets the report too, if not empty.
 	JSON string
 	// Soak runs the soak test instead, for this number of rounds.
@@ -35,7 +37,7 @@ type Options struct {
 
 // How long everything may take together, cleaning up not counted.
 const (
-	benchLimit = 7 * time.Minute
+	benchLimit = 15 * time.Minute
 	soakRound  = 2 * time.Minute
 )
 
@@ -95,7 +97,9 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		do    func(context.Context, *instance) error
 	}{
 		{"pushing the example", b.pushes},
-		{"three jobs, and three steps of a TaskRun", func(ctx context.Context, in *instance) error { return b.steps(ctx, in, "") }},
+		{"steps of a TaskRun", func(ctx context.Context, in *instance) error { return b.taskRuns(ctx, in, "") }},
+		{"trivial jobs: one, ten in a row, fifty at once", b.jobs},
+		{"a container without Kubernetes", b.containers},
 		{"images through Slipway and with buildctl alone", b.images},
 		{fmt.Sprintf("at idle, for %s", b.IdleFor), b.idle},
 	} {
@@ -109,14 +113,8 @@ func (b *bench) measure(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	b.say("the same steps with upstream's defaults")
-	if in, err = b.instance("--upstream-defaults"); err != nil {
-		return err
-	}
-	if _, err := in.start(ctx); err != nil {
-		return err
-	}
-	return b.steps(ctx, in, upstream)
+	b.say("the same steps with upstream's defaults and entrypoint")
+	return b.upstreams(ctx)
 }
 
 // boots starts servers on empty directories and returns the last one running.

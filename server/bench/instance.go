@@ -19,6 +19,7 @@ type instance struct {
 	dir    string
 	self   string
 	args   []string
+	env    []string // beside this program's own
 	client *client.Client
 	server *exec.Cmd
 	ended  chan struct{}
@@ -55,6 +56,7 @@ func (in *instance) start(ctx context.Context) (time.Duration, error) {
 	defer log.Close()
 	cmd := exec.Command(in.self, append([]string{"server", "--data-dir", in.dir}, in.args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
+	cmd.Env = append(os.Environ(), in.env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {

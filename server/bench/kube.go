@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,8 +16,7 @@ import (
 )
 
 var (
-	nodes    = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
-	taskRuns = schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: "taskruns"}
+	nodes = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 )
 
 func (in *instance) kube() (dynamic.Interface, error) {
@@ -62,30 +62,23 @@ func (in *instance) nodeReady(ctx context.Context) error {
 	})
 }
 
-// taskRun creates a TaskRun of three steps and returns how long until it succeeded.
+// tekton creates a TaskRun or PipelineRun and returns how long until it succeeded.
 // Its own times have whole seconds, so the clock here is taken.
-func (in *instance) taskRun(ctx context.Context) (time.Duration, error) {
+func (in *instance) tekton(ctx context.Context, kind string, spec map[string]any) (time.Duration, error) {
 	kube, err := in.kube()
 	if err != nil {
 		return 0, err
 	}
-	var steps []any
-	for _, name := range []string{"one", "two", "three"} {
-		steps = append(steps, map[string]any{
-			"name": name, "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": []any{"echo"}, "args": []any{name},
-		})
-	}
-	client := kube.Resource(taskRuns).Namespace(in.client.Namespace)
+	resource := schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: strings.ToLower(kind) + "s"}
+	client := kube.Resource(resource).Namespace(in.client.Namespace)
 	began := time.Now()
 	made, err := client.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "tekton.dev/v1", "kind": "TaskRun",
-		"metadata": map[string]any{"generateName": "bench-"},
-		"spec":     map[string]any{"taskSpec": map[string]any{"steps": steps}},
+		"apiVersion": "tekton.dev/v1", "kind": kind, "metadata": map[string]any{"generateName": "bench-"}, "spec": spec,
 	}}, metav1.CreateOptions{})
 	if err != nil {
 		return 0, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	w, err := client.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + made.GetName(), ResourceVersion: made.GetResourceVersion()})
 	if err != nil {
@@ -101,10 +94,10 @@ func (in *instance) taskRun(ctx context.Context) (time.Duration, error) {
 		case "True":
 			return time.Since(began), nil
 		case "False":
-			return 0, fmt.Errorf("task run %s failed: %v", o.GetName(), o.Object["status"])
+			return 0, fmt.Errorf("%s %s failed: %v", kind, o.GetName(), o.Object["status"])
 		}
 	}
-	return 0, fmt.Errorf("task run %s did not end within a minute", made.GetName())
+	return 0, fmt.Errorf("%s %s did not end within 3 minutes", kind, made.GetName())
 }
 
 // until asks ok every 100 ms until it says nil, and at last returns what it said.

@@ -36,7 +36,8 @@ type Node struct {
 	HealthPort    int // kubelet's, loopback
 	ProxyPort     int // kube-proxy's health, loopback
 	ProxyMetrics  int // kube-proxy's metrics, loopback
-	EventedPLEG   bool
+	// UpstreamDefaults in place of our settings of the kubelet's speed, to compare with.
+	UpstreamDefaults bool
 }
 
 // File is one file to be written.

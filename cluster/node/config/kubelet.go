@@ -73,9 +73,14 @@ func (n Node) kubelet() (string, error) {
 		EnableProfilingHandler:        ptr.To(false),
 		EnableDebugFlagsHandler:       ptr.To(false),
 		ShutdownGracePeriod:           metav1.Duration{},
-		FeatureGates:                  map[string]bool{"EventedPLEG": n.EventedPLEG},
+		FeatureGates:                  map[string]bool{"EventedPLEG": !n.UpstreamDefaults},
 		Logging:                       logsapi.LoggingConfiguration{Format: "text"},
 		LocalStorageCapacityIsolation: ptr.To(true),
+	}
+	if n.UpstreamDefaults {
+		c.KubeAPIQPS, c.KubeAPIBurst = ptr.To(int32(50)), 100
+		c.EventRecordQPS, c.EventBurst = ptr.To(int32(50)), 100
+		c.SerializeImagePulls, c.MaxParallelImagePulls = ptr.To(true), nil
 	}
 	c.Authentication.Anonymous.Enabled = ptr.To(false)
 	c.Authentication.Webhook.Enabled = ptr.To(true)
