@@ -147,10 +147,10 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
     if (/^jobs\/.+\/tests$/.test(rest)) {
       return json(res, { items: [{ name: "adds", class: "Sum", result: "passed", seconds: 0.1 }, { name: `breaks ${planted}`, class: "Sum", result: "failed", seconds: 0.2, message: "3 is not 4" }, { name: "later", result: "skipped" }] });
     }
-    const verb = /^jobs\/(.+)\/(retry|from)$/.exec(rest);
-    if (verb && req.method === "POST") {
+    if (rest === "rerun" && req.method === "POST") {
       const status = object.status as { jobs: { name: string; phase: string }[] };
-      for (const j of status.jobs) if (j.name === verb[1]) j.phase = "Running";
+      const { from } = await body(req);
+      for (const j of status.jobs) if (j.name === from) j.phase = "Running";
       object.metadata.resourceVersion = String(++version);
       tell("Run", object);
     }

@@ -122,7 +122,7 @@ function Verbs({ run, job }: { run: string; job: Job }) {
           {t("rerunFrom")}
         </button>
       ) : null}
-      {asking ? <Confirm question={t("rerunFromAsk", { job: job.name })} yes={t("rerunFrom")} run={act("from")} close={() => ask(false)} /> : null}
+      {asking ? <Confirm question={t("rerunFromAsk", { job: job.name })} yes={t("rerunFrom")} run={() => post(path("Run", run, "rerun"), { from: job.name })} close={() => ask(false)} /> : null}
     </>
   );
 }

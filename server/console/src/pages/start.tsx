@@ -23,7 +23,7 @@ export function StartRun({ repository, refs, main }: { repository: string; refs:
   const [ref, setRef] = useState(refs.includes(`refs/heads/${main}`) ? `refs/heads/${main}` : (refs[0] ?? ""));
   const [text, setText] = useState("");
   const start = async () => {
-    const run = await post<Run>(path("Run"), { repository, ref, variables: variables(text) });
+    const run = await post<Run>(path("Run"), { repository, ref, variables: variables(text), cause: "manual" });
     put("Run", run);
     go(to("runs", run.metadata.name));
   };
