@@ -211,6 +211,14 @@ test.runIf(!real)("a job: earlier attempts, tests, files, folded sections, and a
   await page.locator('.node[data-job="unit"].is-Running').waitFor();
 });
 
+test.runIf(!real)("a job that asks for approval", async () => {
+  await page.goto(`${base}/runs/hello-1202?job=promote`);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByText("Really promote?").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Approve and start" }).click();
+  await page.getByText("approved by admin").waitFor();
+});
+
 test.runIf(!real)("variables are set and never shown, schedules and environments are listed", async () => {
   await page.goto(`${base}/repositories/hello`);
   await page.getByText(/^Variables/).click();

@@ -40,7 +40,7 @@ function data() {
   runs.push(run(1201, { phase: "Failed", pipeline: ".gitlab-ci.yml", message: "the pipeline file was refused", problems: [{ file: ".gitlab-ci.yml", line: 7, column: 3, rule: "unknown-key", message: `unknown key "scrpt" ${planted}`, hint: "did you mean script?" }] }));
   runs.push(run(1202, {
     phase: "Running", pipeline: ".gitlab-ci.yml", startedAt: at(5),
-    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"], { attempt: 2, attempts: [{ number: 1, phase: "Failed", exitCode: 3, startedAt: at(7), finishedAt: at(6) }], tests: { total: 3, failed: 1, skipped: 1, errors: 0 }, coverage: "81.5", artifacts: true, environment: "review/one", environmentURL: "javascript:alert(1)" }), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true })],
+    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"], { attempt: 2, attempts: [{ number: 1, phase: "Failed", exitCode: 3, startedAt: at(7), finishedAt: at(6) }], tests: { total: 3, failed: 1, skipped: 1, errors: 0 }, coverage: "81.5", artifacts: true, environment: "review/one", environmentURL: "javascript:alert(1)" }), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true, confirmation: `Really promote? ${planted}` })],
   }));
   const release = (n: number, result: string, more = {}) => ({
     metadata: meta(`hello-${n}`, 60 - n * 10),
@@ -146,6 +146,12 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
     if (/^jobs\/.+\/artifacts\/index$/.test(rest)) return json(res, { items: [{ path: `out/${planted}.txt`, size: 4096 }] });
     if (/^jobs\/.+\/tests$/.test(rest)) {
       return json(res, { items: [{ name: "adds", class: "Sum", result: "passed", seconds: 0.1 }, { name: `breaks ${planted}`, class: "Sum", result: "failed", seconds: 0.2, message: "3 is not 4" }, { name: "later", result: "skipped" }] });
+    }
+    if (rest === "jobs/promote/play" && (await body(req)).approve) {
+      const job = (object.status as { jobs: { name: string; approvedBy?: string }[] }).jobs.find((j) => j.name === "promote");
+      if (job) job.approvedBy = "admin";
+      object.metadata.resourceVersion = String(++version);
+      tell("Run", object);
     }
     if (rest === "rerun" && req.method === "POST") {
       const status = object.status as { jobs: { name: string; phase: string }[] };

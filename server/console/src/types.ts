@@ -67,6 +67,8 @@ export interface Job {
   coverage?: string;
   tests?: Tests;
   reason?: string;
+  confirmation?: string;
+  approvedBy?: string;
   attempts?: Attempt[];
 }
 

@@ -99,6 +99,8 @@ export const en = {
   environment: "Environment",
   childRun: "Started runs",
   parentRun: "Started by run",
+  approveAndStart: "Approve and start",
+  approvedBy: "approved by {who}",
   unplay: "Do not start",
   cancelJob: "Cancel job",
   retryJob: "Try again",

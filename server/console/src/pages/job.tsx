@@ -46,6 +46,7 @@ export function JobPanel({ run, job, now }: { run: Run; job: Job; now: number })
     job.manual && job.phase === "Pending" ? t("manualJob") : "",
     job.startAt && job.phase === "Pending" ? t("startsAt", { when: dateTime(job.startAt) }) : "",
     job.by ? t("startedBy", { who: job.by }) : "",
+    job.approvedBy ? t("approvedBy", { who: job.approvedBy }) : "",
     job.coverage ? t("coverage", { percent: job.coverage }) : "",
     testLine(job.tests),
   ].filter(Boolean);
@@ -108,21 +109,34 @@ function Left({ job }: { job: Job }) {
 }
 
 function Verbs({ run, job }: { run: string; job: Job }) {
-  const [asking, ask] = useState(false);
+  const [asking, ask] = useState<"play" | "from">();
   const may = can(job);
+  const close = () => ask(undefined);
+  // A job that asks for approval starts once somebody has read what it asks.
+  const question = job.approvedBy ? undefined : job.confirmation;
   const act = (verb: string) => () => post(path("Run", run, "jobs", job.name, verb));
   return (
     <>
-      {may.play ? <Action label={t("play")} class="primary" run={act("play")} /> : null}
+      {may.play && !question ? <Action label={t("play")} class="primary" run={act("play")} /> : null}
+      {may.play && question ? (
+        <button type="button" class="primary" onClick={() => ask("play")}>
+          {t("play")}
+        </button>
+      ) : null}
       {may.unplay ? <Action label={t("unplay")} run={act("unplay")} /> : null}
       {may.cancel ? <Action label={t("cancelJob")} class="danger" run={act("cancel")} /> : null}
       {may.retry ? <Action label={t("retryJob")} run={act("retry")} /> : null}
       {may.retry ? (
-        <button type="button" onClick={() => ask(true)}>
+        <button type="button" onClick={() => ask("from")}>
           {t("rerunFrom")}
         </button>
       ) : null}
-      {asking ? <Confirm question={t("rerunFromAsk", { job: job.name })} yes={t("rerunFrom")} run={() => post(path("Run", run, "rerun"), { from: job.name })} close={() => ask(false)} /> : null}
+      {asking === "play" && question ? (
+        <Confirm question={question} yes={t("approveAndStart")} run={() => post(path("Run", run, "jobs", job.name, "play"), { approve: true })} close={close} />
+      ) : null}
+      {asking === "from" ? (
+        <Confirm question={t("rerunFromAsk", { job: job.name })} yes={t("rerunFrom")} run={() => post(path("Run", run, "rerun"), { from: job.name })} close={close} />
+      ) : null}
     </>
   );
 }

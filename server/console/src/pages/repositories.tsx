@@ -63,7 +63,7 @@ export function RepositoryPage({ name }: { name: string }) {
   const refs = Object.entries(r.status?.refs ?? {}).sort(([, a], [, b]) => b.sequence - a.sequence);
   const main = r.status?.defaultBranch ?? "main";
   const start = async (ref: string) => {
-    const run = await post<Run>(path("Run"), { repository: name, ref });
+    const run = await post<Run>(path("Run"), { repository: name, ref, cause: "manual" });
     put("Run", run);
     go(to("runs", run.metadata.name));
   };
