@@ -137,7 +137,7 @@ func (c *compiler) readStages(v *value) {
 			c.add(v.place, ruleType, "", "stages is a list of names, and this is %s", v.kind)
 			names = []string{"build", "test", "deploy"}
 		}
-		for _, item := range v.items {
+		for _, item := range c.flatten(v.items, "stages") {
 			switch {
 			case !item.scalar() || item.text == "":
 				c.add(item.place, ruleType, "", "a stage is a name, and this is %s", item.kind)

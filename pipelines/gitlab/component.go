@@ -68,7 +68,7 @@ func (l *loader) version(project, version string, at place) (h *home, released s
 			released = version
 		}
 		return l.repository(project, "refs/tags/"+version, at), released
-	case version != "~latest" && !partial(version):
+	case version != "~latest" && (!partial(version) || l.branch(project, version)):
 		return l.repository(project, version, at), ""
 	}
 	best := ""
@@ -85,11 +85,7 @@ func (l *loader) version(project, version string, at place) (h *home, released s
 		}
 	}
 	if best == "" {
-		if version != "~latest" {
-			// A branch may be called 1.2 too.
-			return l.repository(project, version, at), ""
-		}
-		l.add(at, ruleInclude, "tag one, as 1.0.0", "repository %s has no released version", project)
+		l.add(at, ruleInclude, "tag one, as 1.0.0", "repository %s has no released version for %s", project, version)
 		return nil, ""
 	}
 	return l.repository(project, "refs/tags/"+best, at), best
@@ -98,8 +94,7 @@ func (l *loader) version(project, version string, at place) (h *home, released s
 func (l *loader) tags(project string, at place) ([]string, bool) {
 	repo, ok := strings.CutPrefix(project, l.ctx.Namespace+"/")
 	if !ok || l.ctx.Includes == nil {
-		// It says what is wrong.
-		return nil, l.repository(project, "", at) != nil
+		return nil, l.repository(project, "", at) != nil // it says what is wrong
 	}
 	tags, err := l.ctx.Includes.Tags(repo)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -107,6 +102,16 @@ func (l *loader) tags(project string, at place) ([]string, bool) {
 		return nil, false
 	}
 	return tags, true
+}
+
+// branch that is called as a partial version; it goes before that.
+func (l *loader) branch(project, name string) bool {
+	repo, ok := strings.CutPrefix(project, l.ctx.Namespace+"/")
+	if !ok || l.ctx.Includes == nil {
+		return false
+	}
+	_, _, err := l.ctx.Includes.Project(repo, name)
+	return err == nil
 }
 
 func canonical(tag string) string {

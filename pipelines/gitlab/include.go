@@ -32,7 +32,8 @@ func (l *loader) entries(v *value) []*value {
 	for _, item := range items {
 		switch item.kind {
 		case kindMap:
-			if includeKeys.check(item, l.problems) {
+			before := l.count()
+			if includeKeys.check(item, l.problems); l.count() == before {
 				out = append(out, item)
 			}
 		case kindString:

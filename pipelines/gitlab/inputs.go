@@ -73,7 +73,7 @@ func (l *loader) readInput(e entry) *input {
 		case in.typ != "string":
 			l.add(r.place, ruleInputs, "", "input %q is %s; a regex is for strings", e.name, article(in.typ))
 		case r.kind != kindString || err != nil:
-			l.add(r.place, ruleInputs, "it is a regular expression of RE2, without slashes around it", "the regex of input %q is none", e.name)
+			l.add(r.place, ruleInputs, "write it as RE2 has it, without slashes around it", "the regex of input %q is no regular expression", e.name)
 		}
 	}
 	if i, ok := v.index["default"]; ok && v.keys[i].val.kind != kindNull && l.count() == before {

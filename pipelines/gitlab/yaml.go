@@ -55,7 +55,7 @@ func documents(content []byte, file string, p *problems) (docs []*value, ok bool
 		}
 		b := builder{problems: p, file: file, anchors: map[string]*value{}}
 		if len(docs) == 2 {
-			p.add(b.at(doc.Body.GetToken()), ruleSyntax, "a file is a `spec` header, `---`, and the jobs", "a third YAML document")
+			p.add(b.build(doc.Body).place, ruleSyntax, "a file is a `spec` header, `---`, and the jobs", "a third YAML document")
 			break
 		}
 		docs = append(docs, b.build(doc.Body))
