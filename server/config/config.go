@@ -47,7 +47,8 @@ type Config struct {
 	// PodCIDR and ServiceCIDR are the cluster's ranges.
 	PodCIDR     string `yaml:"podCIDR"`
 	ServiceCIDR string `yaml:"serviceCIDR"`
-	// Seeds is a directory of base images that are put into the registry at start.
+	// Seeds is a directory of base images that are put into the registry at start;
+	// default that of SeedsOf this program.
 	Seeds string `yaml:"seeds"`
 	// Upstreams are registries that are pulled through, besides the public ones, and
 	// where each is asked.
@@ -94,7 +95,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.IntVar(&c.EtcdPort, "etcd-port", c.EtcdPort, "port of etcd on loopback")
 	fs.StringVar(&c.PodCIDR, "pod-cidr", c.PodCIDR, "range of pod addresses")
 	fs.StringVar(&c.ServiceCIDR, "service-cidr", c.ServiceCIDR, "range of service addresses")
-	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start")
+	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start (default seed beside the program, or ../share/slipway/seed, where there is one)")
 	fs.Var(&c.Upstreams, "upstreams", "registries to pull through and where to ask for each, as docker.io=https://mirror.example")
 	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories and registries at private addresses")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
@@ -183,6 +184,9 @@ func (c *Config) complete() error {
 	if c.NodeIP != "" && net.ParseIP(c.NodeIP) == nil {
 		return fmt.Errorf("nodeIP %q: not an address", c.NodeIP)
 	}
+	if self, err := os.Executable(); err == nil && c.Seeds == "" {
+		c.Seeds = SeedsOf(self)
+	}
 	if err := c.Upstreams.check(); err != nil {
 		return err
 	}
@@ -194,4 +198,16 @@ func (c *Config) complete() error {
 	}
 	c.URL = strings.TrimRight(c.URL, "/")
 	return nil
+}
+
+// SeedsOf is the directory of base images that came with a program: seed beside it, as
+// the build leaves them, or share/slipway/seed of where it is installed. Empty: none.
+func SeedsOf(program string) string {
+	for _, dir := range []string{"seed", "../share/slipway/seed"} {
+		dir = filepath.Join(filepath.Dir(program), dir)
+		if _, err := os.Stat(filepath.Join(dir, "index.json")); err == nil {
+			return dir
+		}
+	}
+	return ""
 }

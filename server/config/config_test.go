@@ -81,3 +81,23 @@ func TestUpstreams(t *testing.T) {
 		}
 	}
 }
+
+func TestSeedsOf(t *testing.T) {
+	top := t.TempDir()
+	program := filepath.Join(top, "bin", "slipway")
+	if got := SeedsOf(program); got != "" {
+		t.Errorf("seeds from nowhere: %s", got)
+	}
+	for _, dir := range []string{"share/slipway/seed", "bin/seed"} {
+		want := filepath.Join(top, dir)
+		if err := os.MkdirAll(want, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(want, "index.json"), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := SeedsOf(program); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -245,7 +245,7 @@ func TestUpstreamLacksImage(t *testing.T) {
 }
 
 // TestPullSecret has a pod pull from a registry that is not pulled through, with the
-// secret that its service account names.
+// secret that its service account names, and from one that is, where it means nothing.
 func TestPullSecret(t *testing.T) {
 	const address, password = "127.0.0.1:5056", "planted"
 	u := startUpstream(t, address, password)
@@ -275,6 +275,20 @@ func TestPullSecret(t *testing.T) {
 	if len(u.requests("/v2/private/app/manifests/1")) == 0 {
 		t.Error("the image came from somewhere else")
 	}
+
+	// For a registry that is pulled through, a secret changes nothing: the pod's own
+	// identity counts.
+	must(t, "kubectl", "-n", "outside", "create", "secret", "docker-registry", "hub",
+		"--docker-server=https://index.docker.io/v1/", "--docker-username=somebody", "--docker-password=elsewhere")
+	must(t, "kubectl", "-n", "outside", "patch", "serviceaccount", "default", "--patch", `{"imagePullSecrets": [{"name": "hub"}]}`)
+	applyPod(t, "outside", "mirrored", "docker.io/library/debian:bookworm-slim", "Always")
+	eventually(t, time.Minute, func() error {
+		out, err := slipway(t, "kubectl", "-n", "outside", "get", "pod", "mirrored", "-o", "jsonpath={.status.containerStatuses[0].imageID}")
+		if err != nil || !strings.Contains(out, "sha256:") {
+			return fmt.Errorf("not pulled: %w %s", err, out)
+		}
+		return nil
+	})
 }
 
 // TestSeedFromDirectory serves an image that only a directory on the client's machine has.
