@@ -44,7 +44,7 @@ func (c *compiler) readCaches(j *job, v *value, env *environment) {
 }
 
 func (c *compiler) readCache(j *job, v *value, env *environment) {
-	one := plan.Cache{Key: defaultKey, Pull: true, Push: true, When: c.when(v.get("when"), artifactWhens, "in cache")}
+	one := plan.Cache{Key: defaultKey, Paths: []string{}, Pull: true, Push: true, When: c.when(v.get("when"), artifactWhens, "in cache")}
 	if p := v.get("paths"); p != nil {
 		one.Paths = c.strings(p, "cache:paths")
 	}

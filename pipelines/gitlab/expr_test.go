@@ -85,29 +85,6 @@ func TestParseDuration(t *testing.T) {
 	}
 }
 
-func TestPredefined(t *testing.T) {
-	got := map[string]string{}
-	for _, v := range Predefined(File, context("x@branch.yml")) {
-		if _, twice := got[v.Name]; twice || !v.Raw {
-			t.Errorf("%+v", v)
-		}
-		got[v.Name] = v.Value
-	}
-	for name, want := range map[string]string{
-		"CI": "true", "CI_COMMIT_BRANCH": "feature/Login_1", "CI_COMMIT_REF_SLUG": "feature-login-1", "CI_COMMIT_SHORT_SHA": "01234567",
-		"CI_COMMIT_BEFORE_SHA": noCommit, "CI_COMMIT_TITLE": "Sell shoes", "CI_COMMIT_DESCRIPTION": "And socks.\n", "CI_SERVER_PORT": "8443",
-		"CI_PROJECT_PATH": "default/shop", "CI_REGISTRY_IMAGE": "registry.slipway.internal/default/shop", "CI_PIPELINE_SOURCE": "push", "CI_PIPELINE_IID": "7",
-		"CI_COMMIT_TIMESTAMP": "2026-01-02T03:04:05Z", "GITLAB_USER_LOGIN": "ada",
-	} {
-		if got[name] != want {
-			t.Errorf("%s is %q, want %q", name, got[name], want)
-		}
-	}
-	if _, ok := got["CI_COMMIT_TAG"]; ok {
-		t.Error("a branch has a tag")
-	}
-}
-
 // TestHostileFiles: what would take time, memory or the stack is refused quickly.
 func TestHostileFiles(t *testing.T) {
 	var wide, empties, templates strings.Builder

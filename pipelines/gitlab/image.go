@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"slices"
 	"strings"
 
 	"slipway.dev/pipelines/plan"
@@ -52,7 +53,7 @@ func (c *compiler) known(j *job, v *value, env *environment, what string) string
 		switch {
 		case !j.included:
 		case d.secret:
-			c.add(v.place, ruleValue, "use a variable", "%s refers to the secret $%s, whose value is not known here", what, ref)
+			c.add(v.place, ruleValue, "use a variable that is known before", "%s refers to $%s, whose value is known to the running job only", what, ref)
 		case d.null:
 			c.add(v.place, ruleValue, "give the variable a value in variables:", "%s refers to $%s, which is not set", what, ref)
 		}
@@ -155,7 +156,9 @@ func (c *compiler) readAlias(s *plan.Service, v *value) {
 			c.add(v.place, ruleValue, "letters, digits, -, _ and .", "services:alias: %q is not the name of a host", name)
 			continue
 		}
-		s.Names = append(s.Names, name)
+		if !slices.Contains(s.Names, name) {
+			s.Names = append(s.Names, name)
+		}
 	}
 }
 

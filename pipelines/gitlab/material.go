@@ -25,7 +25,7 @@ func (c *compiler) readMaterial(j *job, env *environment) {
 		return strings.TrimSpace(text)
 	}
 	bad := func(name, want string) {
-		c.add(j.at, ruleValue, want, "job %q: the variable %s is %q", j.plan.Name, name, get(name))
+		c.add(j.at, ruleValue, want, "job %q: the variable %s is %q", j.plan.Name, name, env.written[name])
 	}
 	k, s := &j.plan.Checkout, &j.plan.Script
 	switch get("GIT_STRATEGY") {

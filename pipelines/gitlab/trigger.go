@@ -37,7 +37,7 @@ func (c *compiler) readTrigger(j *job, v, t *value, env *environment) {
 	var strategy string
 	c.choice(t.get("strategy"), "trigger:strategy", []string{"depend", "mirror"}, &strategy)
 	trigger.Depend, trigger.Mirror = strategy == "depend", strategy == "mirror"
-	trigger.Inputs = c.readInputs(t.get("inputs"))
+	trigger.Inputs = c.readInputs(t.get("inputs"), env)
 	project, include := t.get("project"), t.get("include")
 	switch {
 	case project != nil && include != nil:
@@ -89,7 +89,7 @@ func (c *compiler) triggerFile(j *job, v *value, env *environment) (f plan.Trigg
 	if !triggerIncludeKeys.check(v, c.problems) {
 		return f, false
 	}
-	inputs := c.readInputs(v.get("inputs"))
+	inputs := c.readInputs(v.get("inputs"), env)
 	switch {
 	case v.get("local") != nil:
 		f, ok = c.localFile(v.get("local"), env)
@@ -100,9 +100,9 @@ func (c *compiler) triggerFile(j *job, v *value, env *environment) (f plan.Trigg
 			c.add(v.place, ruleValue, "write `file:`", "trigger:include:project says no file")
 			return f, false
 		}
-		f.Include, ok = c.json(v), true
+		f.Include, ok = c.json(v, env), true
 	case v.get("template") != nil, v.get("remote") != nil, v.get("component") != nil:
-		f.Include, ok = c.json(v), true
+		f.Include, ok = c.json(v, env), true
 	default:
 		c.add(v.place, ruleValue, "write `local: FILE`", "trigger:include says no file")
 	}
@@ -156,7 +156,7 @@ func (c *compiler) checkChildren() {
 	}
 }
 
-func (c *compiler) readInputs(v *value) map[string]json.RawMessage {
+func (c *compiler) readInputs(v *value, env *environment) map[string]json.RawMessage {
 	if v == nil {
 		return nil
 	}
@@ -166,15 +166,15 @@ func (c *compiler) readInputs(v *value) map[string]json.RawMessage {
 	}
 	out := map[string]json.RawMessage{}
 	for _, e := range v.keys {
-		out[e.name] = c.json(e.val)
+		out[e.name] = c.json(e.val, env)
 	}
 	return out
 }
 
-// json of a value, within bounds that aliases would leave.
-func (c *compiler) json(v *value) json.RawMessage {
+// json of a value with its variables expanded, within bounds that aliases would leave.
+func (c *compiler) json(v *value, env *environment) json.RawMessage {
 	budget := 10_000
-	tree := c.tree(v, &budget)
+	tree := c.tree(v, env, &budget)
 	if budget < 0 {
 		c.add(v.place, ruleLimit, "", "inputs have more than 10000 values")
 		return nil
@@ -187,7 +187,7 @@ func (c *compiler) json(v *value) json.RawMessage {
 	return data
 }
 
-func (c *compiler) tree(v *value, budget *int) any {
+func (c *compiler) tree(v *value, env *environment, budget *int) any {
 	if *budget--; *budget < 0 {
 		return nil
 	}
@@ -201,17 +201,17 @@ func (c *compiler) tree(v *value, budget *int) any {
 		}
 		return v.text
 	case kindString:
-		return v.text
+		return env.expand(v.text)
 	case kindList:
 		out := []any{}
 		for _, item := range v.items {
-			out = append(out, c.tree(item, budget))
+			out = append(out, c.tree(item, env, budget))
 		}
 		return out
 	case kindMap:
 		out := map[string]any{}
 		for _, e := range v.keys {
-			out[e.name] = c.tree(e.val, budget)
+			out[e.name] = c.tree(e.val, env, budget)
 		}
 		return out
 	}

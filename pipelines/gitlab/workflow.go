@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"slices"
+	"strings"
 
 	"slipway.dev/pipelines/plan"
 )
@@ -60,7 +61,10 @@ func (c *compiler) choice(v *value, what string, known []string, into *string) {
 
 // pipelineName is workflow:name with its variables, which jobs see in turn.
 func (c *compiler) pipelineName(name string) string {
-	name = plan.Expand(name, c.environment(c.global).text)
+	name = strings.TrimSpace(plan.Expand(name, c.environment(c.global).text))
+	if len(name) > maxName {
+		name = strings.ToValidUTF8(name[:maxName], "")
+	}
 	if name != "" {
 		c.predefined = append(slices.Clone(c.predefined), plan.Variable{Name: "CI_PIPELINE_NAME", Value: name, Raw: true})
 	}

@@ -56,8 +56,8 @@ type Checkout struct {
 	Submodules string `json:"submodules,omitempty"`
 	// Skip leaves the working tree unwritten; only the history is there.
 	Skip bool `json:"skip,omitempty"`
-	// Clean are the flags of git clean, for a directory that is used again; nil: -ffdx.
-	Clean []string `json:"clean,omitempty"`
+	// Clean are the flags of git clean, for a directory that is used again; nil: -ffdx; none: it is not cleaned.
+	Clean []string `json:"clean,omitzero"`
 	// Directory of the project below the builds directory; empty: <namespace>/<repository>.
 	Directory string `json:"directory,omitempty"`
 	// Attempts at fetching the source; 0 is 1.
