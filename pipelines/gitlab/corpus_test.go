@@ -13,31 +13,14 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// tree is a commit with these files, of which some changed.
-type tree struct {
-	files   map[string]string
-	changed map[string][]string // by what it is compared with
+// history is a tree that differs from others in some files.
+type history struct {
+	tree
+	since map[string][]string // by what it is compared with
 }
 
-func (t tree) File(path string) ([]byte, error) {
-	text, ok := t.files[path]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
-	}
-	return []byte(text), nil
-}
-
-func (t tree) List() ([]string, error) {
-	var out []string
-	for path := range t.files {
-		out = append(out, path)
-	}
-	slices.Sort(out)
-	return out, nil
-}
-
-func (t tree) Changed(from string) ([]string, error) {
-	paths, ok := t.changed[from]
+func (h history) Changed(from string) ([]string, error) {
+	paths, ok := h.since[from]
 	if !ok {
 		return nil, fmt.Errorf("%q: %w", from, fs.ErrNotExist)
 	}
@@ -48,14 +31,14 @@ const before = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 // monorepo is what the corpus is compiled for: a push that changed the shop, a
 // schema and a page of the handbook.
-var monorepo = tree{
-	files: map[string]string{
+var monorepo = history{
+	tree: tree{files: map[string]string{
 		"go.mod": "module shop", "go.sum": "sum", "package-lock.json": "{}", "Dockerfile": "FROM scratch",
 		"services/shop/main.go": "package main", "services/shop/Dockerfile": "FROM scratch", "services/cart/main.go": "package main",
 		"web/package.json": "{}", "web/src/app.ts": "", "db/schema.sql": "", "docs/handbook/start.md": "", ".hidden/config.yml": "",
 		"deploy/production/app.yaml": "", "Cargo.lock": "x", "requirements.txt": "flask", "pom.xml": "<project/>",
-	},
-	changed: map[string][]string{
+	}},
+	since: map[string][]string{
 		before:            {"services/shop/main.go", "db/schema.sql", "docs/handbook/start.md"},
 		"refs/heads/main": {"services/shop/main.go"},
 		"main":            {"services/shop/main.go"},
