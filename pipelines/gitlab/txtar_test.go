@@ -206,6 +206,9 @@ func summary(p *plan.Plan, problems []v1alpha1.Problem) string {
 		// Everything else as it is encoded.
 		j.Name, j.ID, j.Stage, j.Needs, j.When, j.Variables, j.Predefined, j.ByStage = "", "", "", nil, "", nil, nil, false
 		j.Script.Before, j.Script.Main, j.Script.After = nil, nil, nil
+		if j.Checkout.Depth == defaultDepth {
+			j.Checkout.Depth = 0
+		}
 		rest, err := json.Marshal(j)
 		if err != nil {
 			panic(err)
