@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"slipway.dev/cluster/disk"
 	"slipway.dev/cluster/node/layout"
 	"slipway.dev/cluster/supervise"
 )
@@ -87,8 +88,11 @@ func serverRunning(l layout.Layout) []Problem {
 }
 
 const (
-	minFree     = 2 << 30
-	minFreePart = 0.06 // the kubelet evicts at 5 %
+	// minFree is asked of a first start; a server that was here before has to come
+	// back as long as its data is not at risk, and its status says the rest.
+	minFree       = 2 << 30
+	minFreeAgain  = disk.Evict + 64<<20
+	minInodesPart = 0.03 // the kubelet evicts at 2 %
 )
 
 func dataDir(l layout.Layout) []Problem {
@@ -103,11 +107,15 @@ func dataDir(l layout.Layout) []Problem {
 		dir = filepath.Dir(dir)
 	}
 	free, size := st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize)
-	if size > 0 && (free < minFree || float64(free) < minFreePart*float64(size)) {
-		found = append(found, Problem{"disk-full", fmt.Sprintf("%s has %d MiB free of %d MiB", dir, free>>20, size>>20),
-			"free at least 2 GiB and 6 % of it, or give a --data-dir on another disk"})
+	need := uint64(minFree)
+	if _, err := os.Stat(l.Instance()); err == nil {
+		need = minFreeAgain
 	}
-	if st.Files > 0 && float64(st.Ffree) < minFreePart*float64(st.Files) {
+	if size > 0 && free < need {
+		found = append(found, Problem{"disk-full", fmt.Sprintf("%s has %d MiB free of %d MiB", dir, free>>20, size>>20),
+			fmt.Sprintf("free at least %d MiB, or give a --data-dir on another disk", need>>20)})
+	}
+	if st.Files > 0 && float64(st.Ffree) < minInodesPart*float64(st.Files) {
 		found = append(found, Problem{"disk-full", dir + " has hardly any inodes free", "delete many small files, or give a --data-dir on another disk"})
 	}
 	if st.Flags&unix.ST_NOEXEC != 0 {

@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -43,8 +42,8 @@ type Host struct {
 	MaxPacks int
 	// MaxSnapshots bounds the disk that kept snapshots take. Default 2 GiB.
 	MaxSnapshots int64
-	// MinFree bytes on the disk, below which pushes are refused. Default 512 MiB.
-	MinFree uint64
+	// Disk says when pushes and fetches have to be refused for want of room. Optional.
+	Disk Disk
 	// Idle is how long a client may be silent within a request. Default 2m.
 	Idle time.Duration
 	// Interval of Reconcile. Default 1m.
@@ -59,6 +58,10 @@ type Host struct {
 	again    chan struct{}
 	making   singleflight.Group // of snapshots
 }
+
+// Disk is where the repositories are. Room is nil while there is some, and otherwise
+// says how much is missing and what to do; *disk.Guard is one.
+type Disk interface{ Room() error }
 
 func (h *Host) init() {
 	h.once.Do(func() {
@@ -216,16 +219,8 @@ func (h *Host) room() error {
 	if h.draining.Load() {
 		return errDraining
 	}
-	minimum := h.MinFree
-	if minimum == 0 {
-		minimum = 512 << 20
+	if h.Disk == nil {
+		return nil
 	}
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(h.Dir, &st); err != nil {
-		return nil // the directory is made by the first push; writing will tell
-	}
-	if free := st.Bavail * uint64(st.Bsize); free < minimum {
-		return fmt.Errorf("the disk of the server is nearly full (%d MiB free, %d MiB needed); free some space, then push again", free>>20, minimum>>20)
-	}
-	return nil
+	return h.Disk.Room()
 }

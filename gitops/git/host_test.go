@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/disk"
 )
 
 // bench is one server with a real git client beside it.
@@ -51,7 +52,7 @@ func newBench(t testing.TB, objects ...client.Object) *bench {
 	b := &bench{t: t, work: t.TempDir(), may: map[string]bool{"get": true, "update": true, "create": true}}
 	b.client = fake.NewClientBuilder().WithScheme(scheme(t)).WithStatusSubresource(&v1alpha1.Repository{}).WithObjects(objects...).Build()
 	b.host = &Host{
-		Store: &Store{Dir: filepath.Join(t.TempDir(), "git")}, Client: b.client, MinFree: 1,
+		Store: &Store{Dir: filepath.Join(t.TempDir(), "git")}, Client: b.client, Disk: diskOf(nil),
 		Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		Authenticate: func(r *http.Request) (user.Info, bool) {
 			_, token, _ := r.BasicAuth()
@@ -338,13 +339,20 @@ func TestForbiddenAndUnknownLookTheSame(t *testing.T) {
 	}
 }
 
+// diskOf has room or says why not.
+func diskOf(full error) Disk { return room{full} }
+
+type room struct{ full error }
+
+func (r room) Room() error { return r.full }
+
 func TestPushRefusedWhileShuttingDownAndOnFullDisk(t *testing.T) {
 	b := newBench(t)
 	b.commit("w", "a", "1")
 	b.git("w", "push", "-q", b.url("w"), "main")
-	b.host.MinFree = 1 << 62
-	b.refused("nearly full", "w", "push", b.url("w"), "main:two")
-	b.host.MinFree = 1
+	b.host.Disk = diskOf(disk.Full{Free: 7 << 20, Reserve: 1 << 30})
+	b.refused("nearly full: 7 MiB free", "w", "push", b.url("w"), "main:two")
+	b.host.Disk = diskOf(nil)
 	if err := b.host.Shutdown(context.Background()); err != nil {
 		t.Fatal(err)
 	}

@@ -12,13 +12,15 @@ import (
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+
+	"slipway.dev/cluster/disk"
 )
 
 const (
 	flushInterval = 5 * time.Second
 	logRetention  = 14 * 24 * time.Hour
 	maxDiskUsage  = 8 << 30
-	minFreeDisk   = 512 << 20
+	minFreeDisk   = disk.Logs
 )
 
 // streamFields tell one stream of lines from another.

@@ -2,56 +2,17 @@ package embedded
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 
 	storagedriver "github.com/distribution/distribution/v3/registry/storage/driver"
-	"golang.org/x/sys/unix"
 )
-
-// defaultReserve stays free on the registry's disk.
-const defaultReserve = 1 << 30
 
 // checkEvery bytes of one upload the free space is looked at again.
 const checkEvery = 32 << 20
 
-// ErrDiskFull is returned for a write that would leave less than the reserve.
-type ErrDiskFull struct {
-	Free, Reserve uint64
-}
-
-// Error names the limit and what to do.
-func (e ErrDiskFull) Error() string {
-	return fmt.Sprintf("the registry's disk is almost full: %d MiB free, %d MiB are kept in reserve; delete images or add space, then push again",
-		e.Free>>20, e.Reserve>>20)
-}
-
-// guard refuses writes before the disk is full, so that what must be written to
-// finish and to clean up still can be.
-type guard struct {
-	dir     string
-	reserve uint64
-	free    func(dir string) (uint64, error)
-}
-
-func (g *guard) check() error {
-	free, err := g.free(g.dir)
-	if err != nil {
-		return fmt.Errorf("registry disk: %w", err)
-	}
-	if free < g.reserve {
-		return ErrDiskFull{Free: free, Reserve: g.reserve}
-	}
-	return nil
-}
-
-func freeBytes(dir string) (uint64, error) {
-	var s unix.Statfs_t
-	if err := unix.Statfs(dir, &s); err != nil {
-		return 0, err
-	}
-	return s.Bavail * uint64(s.Bsize), nil
-}
+// Disk is where the blobs are. Room is nil while there is some, and otherwise says
+// how much is missing and what to do; *disk.Guard is one.
+type Disk interface{ Room() error }
 
 type verdictKey struct{}
 
@@ -59,8 +20,9 @@ type verdictKey struct{}
 // that passes through distribution arrives as "unknown error".
 type verdict struct{ full error }
 
-func (g *guard) checkFor(ctx context.Context) error {
-	err := g.check()
+// roomFor the request: what the disk says is kept for the answer.
+func roomFor(ctx context.Context, disk Disk) error {
+	err := disk.Room()
 	if err != nil {
 		if v, ok := ctx.Value(verdictKey{}).(*verdict); ok {
 			v.full = err
@@ -73,14 +35,14 @@ func (g *guard) checkFor(ctx context.Context) error {
 type guardedWriter struct {
 	storagedriver.FileWriter
 	ctx   context.Context
-	guard *guard
+	disk  Disk
 	since int64
 }
 
 func (w *guardedWriter) Write(p []byte) (int, error) {
 	if w.since += int64(len(p)); w.since >= checkEvery {
 		w.since = 0
-		if err := w.guard.checkFor(w.ctx); err != nil {
+		if err := roomFor(w.ctx, w.disk); err != nil {
 			return 0, err
 		}
 	}

@@ -17,7 +17,7 @@ type metrics struct {
 	all      []prometheus.Collector
 }
 
-func newMetrics(g *guard) *metrics {
+func newMetrics() *metrics {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "slipway_registry_requests_total", Help: "Requests to the registry by route, method and status code.",
@@ -33,16 +33,7 @@ func newMetrics(g *guard) *metrics {
 			Name: "slipway_registry_upstream_requests_total", Help: "Fetches from upstream registries by host, kind and result.",
 		}, []string{"host", "kind", "result"}),
 	}
-	free := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "slipway_registry_free_bytes", Help: "Bytes free on the registry's disk.",
-	}, func() float64 {
-		n, err := g.free(g.dir)
-		if err != nil {
-			return -1
-		}
-		return float64(n)
-	})
-	m.all = []prometheus.Collector{m.requests, m.seconds, m.sent, m.upstream, free}
+	m.all = []prometheus.Collector{m.requests, m.seconds, m.sent, m.upstream}
 	return m
 }
 

@@ -14,6 +14,8 @@ import (
 	_ "github.com/distribution/distribution/v3/registry/auth/token" // the access controller
 	"github.com/distribution/distribution/v3/registry/handlers"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"slipway.dev/cluster/disk"
 )
 
 // Options of a registry.
@@ -29,8 +31,9 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// Upstreams are pulled through. Nil: DefaultUpstreams.
 	Upstreams []UpstreamRegistry
-	// Reserve is how many bytes stay free on the disk. Default 1 GiB.
-	Reserve uint64
+	// Disk says when writes have to be refused for want of room. Default: the
+	// default reserve on Dir's.
+	Disk Disk
 	// TokenTTL is how long a pull or push token lives. Default 5 minutes.
 	TokenTTL time.Duration
 	// Revalidate is how old an answer about an upstream's tag may be before the
@@ -68,8 +71,8 @@ func New(options Options) (*Registry, error) {
 	if options.Revalidate == 0 {
 		options.Revalidate = 5 * time.Minute
 	}
-	if options.Reserve == 0 {
-		options.Reserve = defaultReserve
+	if options.Disk == nil {
+		options.Disk = disk.New(options.Dir, 0)
 	}
 	if options.Upstreams == nil {
 		options.Upstreams = DefaultUpstreams()
@@ -85,8 +88,7 @@ func New(options Options) (*Registry, error) {
 	if r.signer, err = newSigner(options.Dir, options.TokenTTL); err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	disk := &guard{dir: options.Dir, reserve: options.Reserve, free: freeBytes}
-	r.metrics = newMetrics(disk)
+	r.metrics = newMetrics()
 	if r.mirror, err = newMirror(options, r.metrics); err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
@@ -95,7 +97,7 @@ func New(options Options) (*Registry, error) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	r.stop = stop
-	if r.app, err = newApp(ctx, r.configuration(disk)); err != nil {
+	if r.app, err = newApp(ctx, r.configuration()); err != nil {
 		stop()
 		return nil, fmt.Errorf("registry: %w", err)
 	}
@@ -119,10 +121,10 @@ func newApp(ctx context.Context, config *configuration.Configuration) (app *hand
 	return handlers.NewApp(ctx, config), nil
 }
 
-func (r *Registry) configuration(disk *guard) *configuration.Configuration {
+func (r *Registry) configuration() *configuration.Configuration {
 	c := &configuration.Configuration{
 		Storage: configuration.Storage{
-			storageDriverName: configuration.Parameters{"rootdirectory": r.options.Dir, "guard": disk},
+			storageDriverName: configuration.Parameters{"rootdirectory": r.options.Dir, "disk": r.options.Disk},
 			"delete":          configuration.Parameters{"enabled": true},
 			"redirect":        configuration.Parameters{"disable": true},
 		},

@@ -19,6 +19,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/random"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+
+	"slipway.dev/cluster/disk"
 )
 
 // people is an Authenticator and an Authorizer: password "<user>-secret", and
@@ -254,9 +256,9 @@ func TestHostilePaths(t *testing.T) {
 }
 
 func TestDiskFull(t *testing.T) {
-	_, host := open(t, func(o *Options) { o.Reserve = 1 << 62 })
+	_, host := open(t, func(o *Options) { o.Disk = disk.New(os.TempDir(), 1<<62) })
 	err := remote.Write(tag(t, host+"/default/hello:1"), image(t), remote.WithAuth(as("default")))
-	if err == nil || !strings.Contains(err.Error(), "almost full") {
+	if err == nil || !strings.Contains(err.Error(), "nearly full") {
 		t.Fatalf("push to a full disk: %v", err)
 	}
 }

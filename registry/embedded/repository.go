@@ -14,6 +14,8 @@ import (
 	"github.com/distribution/reference"
 	"github.com/opencontainers/go-digest"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
+
+	"slipway.dev/cluster/disk"
 )
 
 // middlewareName is how distribution is told to put the mirror between its
@@ -93,7 +95,7 @@ func (r *mirroredRepository) Tags(ctx context.Context) distribution.TagService {
 
 // explain makes an error a client can act on out of one of fetching.
 func (r *mirroredRepository) explain(ctx context.Context, what string, err error, unknown error) error {
-	var full ErrDiskFull
+	var full disk.Full
 	switch {
 	case errors.As(err, &full):
 		if v, ok := ctx.Value(verdictKey{}).(*verdict); ok {

@@ -27,15 +27,15 @@ func (durableFactory) Create(_ context.Context, parameters map[string]any) (stor
 	if root == "" {
 		return nil, errors.New("registry storage: no directory given")
 	}
-	g, ok := parameters["guard"].(*guard)
+	disk, ok := parameters["disk"].(Disk)
 	if !ok {
-		return nil, errors.New("registry storage: no disk guard given")
+		return nil, errors.New("registry storage: no disk given")
 	}
 	d, err := filesystem.FromParameters(parameters)
 	if err != nil {
 		return nil, err
 	}
-	return &durableDriver{Driver: d, root: root, guard: g, known: map[string]bool{}}, nil
+	return &durableDriver{Driver: d, root: root, disk: disk, known: map[string]bool{}}, nil
 }
 
 // durableDriver adds to the filesystem driver what an acknowledgement needs.
@@ -45,8 +45,8 @@ func (durableFactory) Create(_ context.Context, parameters map[string]any) (stor
 // The marks of an upload in progress, on the other hand, need no sync at all.
 type durableDriver struct {
 	*filesystem.Driver
-	root  string
-	guard *guard
+	root string
+	disk Disk
 
 	mu sync.Mutex
 	// known directories have their own entry on disk since this process runs.
@@ -57,7 +57,7 @@ const maxKnownDirectories = 1 << 16
 
 // PutContent stores a small file durably, unless it only tracks an upload.
 func (d *durableDriver) PutContent(ctx context.Context, name string, content []byte) error {
-	if err := d.guard.checkFor(ctx); err != nil {
+	if err := roomFor(ctx, d.disk); err != nil {
 		return err
 	}
 	if transient(name) {
@@ -80,14 +80,14 @@ func (d *durableDriver) PutContent(ctx context.Context, name string, content []b
 
 // Writer opens the file of an upload, if there is room for one.
 func (d *durableDriver) Writer(ctx context.Context, name string, add bool) (storagedriver.FileWriter, error) {
-	if err := d.guard.checkFor(ctx); err != nil {
+	if err := roomFor(ctx, d.disk); err != nil {
 		return nil, err
 	}
 	w, err := d.Driver.Writer(ctx, name, add)
 	if err != nil {
 		return nil, err
 	}
-	return &guardedWriter{FileWriter: w, ctx: ctx, guard: d.guard}, nil
+	return &guardedWriter{FileWriter: w, ctx: ctx, disk: d.disk}, nil
 }
 
 // Move renames a finished upload to its blob, durably.

@@ -10,13 +10,18 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"slipway.dev/cluster/disk"
 )
 
-func newDriver(t *testing.T, free uint64) *durableDriver {
+// fillable is a Disk that is full once it is said to be.
+type fillable struct{ full error }
+
+func (f *fillable) Room() error { return f.full }
+
+func newDriver(t *testing.T) *durableDriver {
 	t.Helper()
-	dir := t.TempDir()
-	g := &guard{dir: dir, reserve: 100, free: func(string) (uint64, error) { return free, nil }}
-	d, err := durableFactory{}.Create(context.Background(), map[string]any{"rootdirectory": dir, "guard": g})
+	d, err := durableFactory{}.Create(context.Background(), map[string]any{"rootdirectory": t.TempDir(), "disk": &fillable{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +31,7 @@ func newDriver(t *testing.T, free uint64) *durableDriver {
 // What was acknowledged has every directory above it on disk, also after the
 // directory was deleted and made again.
 func TestDirectoriesAreSettled(t *testing.T) {
-	ctx, d := context.Background(), newDriver(t, 1000)
+	ctx, d := context.Background(), newDriver(t)
 	for range 2 {
 		if err := d.PutContent(ctx, "/docker/a/b/link", []byte("x")); err != nil {
 			t.Fatal(err)
@@ -46,7 +51,7 @@ func TestDirectoriesAreSettled(t *testing.T) {
 }
 
 func TestMarksOfUploadsAreWhole(t *testing.T) {
-	ctx, d := context.Background(), newDriver(t, 1000)
+	ctx, d := context.Background(), newDriver(t)
 	name := "/docker/registry/v2/repositories/a/b/_uploads/1/hashstates/sha256/0"
 	if err := d.PutContent(ctx, name, []byte("state")); err != nil {
 		t.Fatal(err)
@@ -60,14 +65,14 @@ func TestMarksOfUploadsAreWhole(t *testing.T) {
 }
 
 func TestDiskFillsUpDuringAnUpload(t *testing.T) {
-	ctx, d := context.Background(), newDriver(t, 1000)
+	ctx, d := context.Background(), newDriver(t)
 	w, err := d.Writer(ctx, "/docker/blob", false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	d.guard.free = func(string) (uint64, error) { return 10, nil }
-	var full ErrDiskFull
+	d.disk.(*fillable).full = disk.Full{Free: 10, Reserve: 100}
+	var full disk.Full
 	if _, err := w.Write(make([]byte, checkEvery)); !errors.As(err, &full) {
 		t.Fatalf("a write to a full disk: %v", err)
 	}
@@ -93,7 +98,7 @@ func TestMetrics(t *testing.T) {
 	for _, f := range families {
 		names = append(names, f.GetName())
 	}
-	for _, want := range []string{"slipway_registry_requests_total", "slipway_registry_free_bytes", "slipway_registry_request_duration_seconds"} {
+	for _, want := range []string{"slipway_registry_requests_total", "slipway_registry_request_duration_seconds"} {
 		if !strings.Contains(strings.Join(names, " "), want) {
 			t.Errorf("%s is missing from %v", want, names)
 		}

@@ -43,7 +43,7 @@ func (s *services) openGitops(context.Context) error {
 	mc := s.manager.GetClient()
 	s.git = &git.Host{
 		Store: &git.Store{Dir: filepath.Join(s.conf.DataDir, "git")}, Client: mc, Reader: direct,
-		Authorize: s.access.git, Notice: s.notice, Log: s.log.With("part", "git"),
+		Authorize: s.access.git, Notice: s.notice, Log: s.log.With("part", "git"), Disk: s.disk,
 	}
 	g := &gitops{host: s.git, repos: &git.Reconciler{Host: s.git, Remote: git.Remote{Private: s.conf.PrivateSources}}}
 	if g.spool, err = hook.Open(filepath.Join(s.conf.DataDir, "hooks"), s.log.With("part", "hooks")); err != nil {

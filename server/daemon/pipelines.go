@@ -63,7 +63,7 @@ func (s *services) openPipelines(context.Context) error {
 		builder:   build.New(build.Options{Address: "unix://" + s.cluster.node.BuildkitSocket(), Registry: s.conf.HTTP, TempDir: filepath.Join(s.conf.DataDir, "run")}),
 	}
 	vars := &variables.Store{Client: mc}
-	artifacts := jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts"))
+	artifacts := artifactStore{jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts")), s.disk}
 	p.Controller = &run.Controller{
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable,
 		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.Commit, ServerURL: s.conf.URL},

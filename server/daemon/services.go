@@ -27,6 +27,7 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/authz"
 	kube "slipway.dev/cluster/client"
+	"slipway.dev/cluster/disk"
 	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/images/seed"
 	"slipway.dev/cluster/storage"
@@ -52,6 +53,7 @@ type services struct {
 	manager   ctrl.Manager
 	metrics   *prometheus.Registry
 	access    *access
+	disk      *disk.Guard
 	registry  *embedded.Registry
 	git       *git.Host
 	gitops    *gitops
@@ -69,7 +71,7 @@ type services struct {
 func newServices(ctx context.Context, conf config.Config, c *cluster, state *status, log *slog.Logger) (*services, error) {
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openDoor,
+		s.openDisk, s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -121,7 +123,7 @@ func (s *services) openRegistry(context.Context) (err error) {
 	a := registryAccess{s.access}
 	s.registry, err = embedded.New(embedded.Options{
 		Dir: filepath.Join(s.conf.DataDir, "registry"), Logger: s.log.With("part", "registry"),
-		Authenticator: a, Authorizer: a, Registerer: s.metrics, Upstreams: upstreams(s.conf),
+		Authenticator: a, Authorizer: a, Registerer: s.metrics, Upstreams: upstreams(s.conf), Disk: s.disk,
 	})
 	return err
 }
@@ -213,6 +215,7 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 		return nil
 	})
 	run("seeds", s.seed)
+	run("disk", s.watchDisk)
 	run("log collector", collector(s.conf, s.manager.GetClient(), s.observe, s.log).Run)
 	run("readiness", func(ctx context.Context) error {
 		defer s.state.waiting("controllers", "filling their caches")()

@@ -79,7 +79,7 @@ var (
 )
 
 func inside(m *testing.M) int {
-	dir, err := os.MkdirTemp("/tmp", "slw-")
+	dir, err := os.MkdirTemp(cmp.Or(os.Getenv(diskEnv), "/tmp"), "slw-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -9,6 +10,8 @@ import (
 	kubelet "k8s.io/kubelet/config/v1beta1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
+
+	"slipway.dev/cluster/disk"
 )
 
 func marshal(v any) (string, error) {
@@ -61,10 +64,11 @@ func (n Node) kubelet() (string, error) {
 		ImageGCLowThresholdPercent:  ptr.To(int32(80)),
 		ImageMinimumGCAge:           metav1.Duration{Duration: 10 * time.Minute},
 		EvictionHard: map[string]string{
-			"memory.available":  "100Mi",
-			"nodefs.available":  "5%",
-			"nodefs.inodesFree": "5%",
-			"imagefs.available": "5%",
+			"memory.available": "100Mi",
+			// The last thing that happens as a disk fills, and no part of a large disk.
+			"nodefs.available":  strconv.Itoa(disk.Evict),
+			"nodefs.inodesFree": "2%",
+			"imagefs.available": strconv.Itoa(disk.Evict),
 		},
 		ContainerLogMaxSize:  "10Mi",
 		ContainerLogMaxFiles: ptr.To(int32(5)),

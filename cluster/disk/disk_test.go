@@ -1,0 +1,90 @@
+package disk
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+)
+
+func TestRoomEndsAtTheReserve(t *testing.T) {
+	g := New(t.TempDir(), 0)
+	for free, room := range map[uint64]bool{2 << 30: true, Reserve: true, Reserve - 1: false, 0: false} {
+		g.free = func(string) (uint64, error) { return free, nil }
+		err := g.Room()
+		if (err == nil) != room {
+			t.Errorf("%d bytes free: %v", free, err)
+		}
+		if full := (Full{}); err != nil && (!errors.As(err, &full) || full.Free != free) {
+			t.Errorf("%d bytes free: %v", free, err)
+		}
+	}
+	g.free = func(string) (uint64, error) { return 700 << 20, nil }
+	if err := g.Room(); !strings.Contains(err.Error(), "700 MiB free") || !strings.Contains(err.Error(), "1024 MiB") {
+		t.Errorf("says %v", err)
+	}
+}
+
+func TestDirectoryIsAsked(t *testing.T) {
+	if free, err := Free(t.TempDir()); err != nil || free == 0 {
+		t.Errorf("%d %v", free, err)
+	}
+	if err := New("/does/not/exist", 0).Room(); err == nil {
+		t.Error("there is room in a directory that does not exist")
+	}
+	if err := New(t.TempDir(), 1<<62).Room(); !errors.As(err, &Full{}) {
+		t.Errorf("no disk is that large: %v", err)
+	}
+}
+
+// TestLimitsAreInOrder: what users bring stops before logs, and those before pods.
+func TestLimitsAreInOrder(t *testing.T) {
+	if !(Reserve > Logs && Logs > Evict) {
+		t.Errorf("%d %d %d", Reserve, Logs, Evict)
+	}
+}
+
+func TestWatchTellsOfChangesOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := New("/", 100)
+		var looks int
+		g.free = func(string) (uint64, error) {
+			looks++
+			if looks == 2 || looks == 3 {
+				return 10, nil
+			}
+			return 1000, nil
+		}
+		var told []bool
+		ctx, cancel := context.WithTimeout(t.Context(), 5500*time.Millisecond)
+		defer cancel()
+		g.Watch(ctx, time.Second, func(err error) { told = append(told, err != nil) })
+		if looks != 6 || len(told) != 2 || !told[0] || told[1] {
+			t.Errorf("%d looks, told %v", looks, told)
+		}
+	})
+}
+
+func TestMetrics(t *testing.T) {
+	g, reg := New("/", 100), prometheus.NewRegistry()
+	g.free = func(string) (uint64, error) { return 7, nil }
+	if err := g.Register(reg); err != nil {
+		t.Fatal(err)
+	}
+	want := `
+# HELP slipway_disk_free_bytes Bytes free on the disk of the data directory; -1 where it cannot be asked.
+# TYPE slipway_disk_free_bytes gauge
+slipway_disk_free_bytes 7
+# HELP slipway_disk_reserve_bytes Bytes that are kept free: below them pushes, images and artifacts are refused.
+# TYPE slipway_disk_reserve_bytes gauge
+slipway_disk_reserve_bytes 100
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want)); err != nil {
+		t.Error(err)
+	}
+}
