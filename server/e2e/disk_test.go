@@ -125,8 +125,9 @@ func fullDisk(t *testing.T) {
 	cleanUp(t, "kubectl", "delete", "pod", "waiting", "--grace-period=1", "--ignore-not-found")
 	must(t, "kubectl", "run", "waiting", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "echo a-word-that-waits; sleep 600")
 	eventually(t, time.Minute, func() error {
-		if !strings.Contains(serverLog(1000), "lines wait on the nodes until there are more") {
-			return errors.New("the log does not say that lines wait")
+		said, err := os.ReadFile(filepath.Join(dataDir, "logs", "observe.log"))
+		if err != nil || !strings.Contains(string(said), "MiB of disk are free; lines wait on the nodes") || !strings.Contains(serverLog(1000), "logs wait on the node") {
+			return fmt.Errorf("the log does not say that lines wait: %v\n%s", err, said)
 		}
 		return nil
 	})
