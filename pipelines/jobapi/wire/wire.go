@@ -27,16 +27,31 @@ type Job struct {
 	Directory string     `json:"directory"`
 	Checkout  Checkout   `json:"checkout,omitzero"`
 	Env       []Variable `json:"env,omitempty"`
-	// Mask are the values that never appear in the log.
-	Mask   []string `json:"mask,omitempty"`
-	Shell  string   `json:"shell,omitempty"`
+	// Mask are the values that never appear in the log, whatever their bytes.
+	Mask  [][]byte `json:"mask,omitempty"`
+	Shell string   `json:"shell,omitempty"`
+	// Pre runs before the source is there.
+	Pre    []string `json:"pre,omitempty"`
 	Before []string `json:"before,omitempty"`
 	Main   []string `json:"main,omitempty"`
 	After  []string `json:"after,omitempty"`
+	// Trace prints each command with its values; Sections makes each a section of the log.
+	Trace    bool `json:"trace,omitempty"`
+	Sections bool `json:"sections,omitempty"`
 	// Verb is "build" or "deploy" for a job that is done by the server, else empty.
 	Verb string `json:"verb,omitempty"`
-	// TimeoutSeconds of before_script and script together.
-	TimeoutSeconds int64 `json:"timeoutSeconds,omitempty"`
+	// TimeoutSeconds of all that comes before after_script, MainTimeoutSeconds of
+	// before_script and script, AfterTimeoutSeconds of after_script. 0: none, and 5m.
+	TimeoutSeconds      int64 `json:"timeoutSeconds,omitempty"`
+	MainTimeoutSeconds  int64 `json:"mainTimeoutSeconds,omitempty"`
+	AfterTimeoutSeconds int64 `json:"afterTimeoutSeconds,omitempty"`
+	// AfterCounts: a failure of after_script fails the job.
+	AfterCounts bool `json:"afterCounts,omitempty"`
+	// Coverage is a regular expression that finds the figure in the log.
+	Coverage string `json:"coverage,omitempty"`
+	// MaxLog is how many bytes of log are kept; 0: MaxLog below.
+	MaxLog int64   `json:"maxLog,omitempty"`
+	Caches []Cache `json:"caches,omitempty"`
 	// Needs are the jobs whose artifacts are unpacked first, by ID.
 	Needs     []string   `json:"needs,omitempty"`
 	Artifacts *Artifacts `json:"artifacts,omitempty"`
@@ -56,6 +71,8 @@ type Checkout struct {
 	Skip bool `json:"skip,omitempty"`
 	// Submodules: "", "normal" or "recursive".
 	Submodules string `json:"submodules,omitempty"`
+	// Attempts at fetching it; 0 is 1.
+	Attempts int `json:"attempts,omitempty"`
 	// URL of the repository, without credentials.
 	URL    string `json:"url,omitempty"`
 	Commit string `json:"commit,omitempty"`
@@ -66,16 +83,55 @@ type Checkout struct {
 // Variable of the environment.
 type Variable struct {
 	Name  string `json:"name"`
-	Value string `json:"value"`
+	Value string `json:"value,omitempty"`
+	// Bytes is the value where it is not UTF-8.
+	Bytes []byte `json:"bytes,omitempty"`
+	// File: the script gets the name of a file that holds the value.
+	File bool `json:"file,omitempty"`
 }
+
+// Text is the value, whichever way it travelled.
+func (v *Variable) Text() string {
+	if v.Bytes != nil {
+		return string(v.Bytes)
+	}
+	return v.Value
+}
+
+// Cache of the job; GET and PUT /cache/<index> are its contents, a tar in zstd.
+type Cache struct {
+	// Key, for people. Where KeyFiles are given, the runner adds the hash of their
+	// contents to it, and to the request as ?hash=.
+	Key       string   `json:"key"`
+	KeyFiles  []string `json:"keyFiles,omitempty"`
+	Paths     []string `json:"paths,omitempty"`
+	Untracked bool     `json:"untracked,omitempty"`
+	Pull      bool     `json:"pull,omitempty"`
+	Push      bool     `json:"push,omitempty"`
+	// When it is pushed: on_success (or empty), on_failure, always.
+	When string `json:"when,omitempty"`
+}
+
+// CacheKeyHeader of an answer says under which key the contents were found.
+const CacheKeyHeader = "Slipway-Cache-Key"
 
 // Artifacts to keep.
 type Artifacts struct {
-	Paths   []string `json:"paths,omitempty"`
-	Exclude []string `json:"exclude,omitempty"`
+	Paths     []string `json:"paths,omitempty"`
+	Exclude   []string `json:"exclude,omitempty"`
+	Untracked bool     `json:"untracked,omitempty"`
 	// When: on_success (or empty), on_failure, always.
 	When string `json:"when,omitempty"`
+	// Reports are glob patterns by kind; PUT /reports/<kind> takes a zip of the files.
+	Reports map[string][]string `json:"reports,omitempty"`
 }
+
+// Kinds of reports that the server reads; others it keeps as they are.
+const (
+	ReportJUnit    = "junit"
+	ReportDotenv   = "dotenv"
+	ReportCoverage = "coverage"
+)
 
 // Build asks for an image. All zero: what the job's plan says.
 type Build struct {
@@ -108,6 +164,10 @@ type Event struct {
 type Report struct {
 	ExitCode int    `json:"exitCode"`
 	Message  string `json:"message,omitempty"`
+	// Reason of a failure: script, timeout, system.
+	Reason string `json:"reason,omitempty"`
+	// Coverage in per cent, from the log.
+	Coverage string `json:"coverage,omitempty"`
 }
 
 // Limits of the exchange.
@@ -118,4 +178,10 @@ const (
 	MaxUnpacked   = 8 << 30
 	MaxEntries    = 500_000
 	MaxReportSize = 64 << 10
+	// MaxLog is what is kept of a log that has no limit of its own.
+	MaxLog = 64 << 20
+	// MaxReport bounds the files of one kind of report, packed.
+	MaxReport = 64 << 20
+	// MaxCache bounds one cache, packed.
+	MaxCache = 4 << 30
 )

@@ -11,72 +11,95 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"github.com/klauspost/compress/flate"
 )
 
-// glob compiles a pattern: "*" and "?" stay within one directory, "**" crosses them.
-func glob(pattern string) (*regexp.Regexp, error) {
-	pattern = path.Clean(strings.TrimPrefix(pattern, "./"))
-	if !filepath.IsLocal(pattern) {
-		return nil, fmt.Errorf("artifact path %q is outside the project directory", pattern)
-	}
-	if pattern == "." {
-		pattern = "**"
-	}
-	var b strings.Builder
-	b.WriteString("^")
-	for i := 0; i < len(pattern); i++ {
-		switch c := pattern[i]; {
-		case strings.HasPrefix(pattern[i:], "**/"):
-			b.WriteString("(?:.*/)?")
-			i += 2
-		case strings.HasPrefix(pattern[i:], "**"):
-			b.WriteString(".*")
-			i++
-		case c == '*':
-			b.WriteString("[^/]*")
-		case c == '?':
-			b.WriteString("[^/]")
-		default:
-			b.WriteString(regexp.QuoteMeta(string(c)))
+// patterns of files below the project directory, as GitLab's runner reads them: "*",
+// "?", "[a-z]" and "{a,b}" within one directory, "**" across them. One that chooses a
+// directory takes all that is in it.
+type patterns []string
+
+func newPatterns(list []string) (patterns, error) {
+	var out patterns
+	for _, p := range list {
+		if strings.TrimSpace(p) == "" {
+			continue
 		}
+		clean := path.Clean(strings.TrimPrefix(p, "./"))
+		if !filepath.IsLocal(clean) {
+			return nil, fmt.Errorf("path %q is outside the project directory", p)
+		}
+		if !doublestar.ValidatePattern(clean) {
+			return nil, fmt.Errorf("path %q is no pattern", p)
+		}
+		out = append(out, clean)
 	}
-	// A pattern that names a directory takes all that is in it.
-	b.WriteString("(?:/.*)?$")
-	return regexp.Compile(b.String())
+	return out, nil
 }
 
-// match lists what the patterns choose below dir, links not followed, sorted.
-func match(dir string, paths, exclude []string) ([]string, error) {
-	compile := func(list []string) (out []*regexp.Regexp, err error) {
-		for _, p := range list {
-			re, err := glob(p)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, re)
+func (p patterns) match(name string) bool {
+	for _, one := range p {
+		if ok, _ := doublestar.Match(one, name); ok || one == "." {
+			return true
 		}
-		return out, nil
 	}
-	in, err := compile(paths)
+	return false
+}
+
+// chosen says which files a job keeps.
+type chosen struct {
+	paths, exclude []string
+	untracked      bool
+}
+
+// match lists them below dir with the directories on the way that the patterns name,
+// links not followed, sorted. What is in .git is never among them.
+func (c chosen) match(dir string) ([]string, error) {
+	in, err := newPatterns(c.paths)
 	if err != nil {
 		return nil, err
 	}
-	ex, err := compile(exclude)
+	ex, err := newPatterns(c.exclude)
 	if err != nil {
 		return nil, err
 	}
-	any := func(list []*regexp.Regexp, s string) bool {
-		return slices.ContainsFunc(list, func(re *regexp.Regexp) bool { return re.MatchString(s) })
+	known := map[string]bool{}
+	if c.untracked {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, err
+		}
+		known = tracked(root)
+		root.Close()
 	}
 	var out []string
+	below := "" // the directory whose contents are all in
 	err = fs.WalkDir(os.DirFS(dir), ".", func(p string, d fs.DirEntry, err error) error {
-		if err != nil || p == "." {
+		switch {
+		case errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist):
+			return nil // not ours to keep, or gone meanwhile
+		case err != nil:
 			return err
+		case p == ".git" && d.IsDir():
+			return fs.SkipDir
+		case p == ".":
+			if in.match(p) {
+				below = "."
+			}
+			return nil
 		}
-		if (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && any(in, p) && !any(ex, p) {
+		all := below == "." || below != "" && strings.HasPrefix(p, below+"/")
+		if !all && in.match(p) {
+			all = true
+			if d.IsDir() {
+				below = p
+			}
+		}
+		file := d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0
+		if (all && (file || d.IsDir()) || c.untracked && file && !known[p]) && !ex.match(p) {
 			out = append(out, p)
 		}
 		return nil
@@ -92,6 +115,7 @@ func zipFiles(w io.Writer, dir string, files []string) error {
 	}
 	defer root.Close()
 	zw := zip.NewWriter(w)
+	zw.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	for _, name := range files {
 		info, err := root.Lstat(name)
 		if err != nil {
@@ -102,6 +126,9 @@ func zipFiles(w io.Writer, dir string, files []string) error {
 			return err
 		}
 		h.Name, h.Method = name, zip.Deflate
+		if info.IsDir() {
+			h.Name, h.Method = name+"/", zip.Store
+		}
 		fw, err := zw.CreateHeader(h)
 		if err != nil {
 			return err
@@ -114,6 +141,9 @@ func zipFiles(w io.Writer, dir string, files []string) error {
 }
 
 func content(w io.Writer, root *os.Root, name string, info fs.FileInfo) error {
+	if info.IsDir() {
+		return nil
+	}
 	if info.Mode()&fs.ModeSymlink != 0 {
 		link, err := root.Readlink(name)
 		if err != nil {

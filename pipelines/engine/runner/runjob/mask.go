@@ -16,22 +16,37 @@ const minMask = 4
 // Masker replaces secrets in a stream, also where one is split over several writes.
 // It holds back only what could be the beginning of a secret.
 type Masker struct {
-	mu      sync.Mutex
-	out     io.Writer
-	secrets [][]byte
-	held    []byte
+	mu  sync.Mutex
+	out io.Writer
+	// secrets by their first byte, the longest first, so that no part of one stays
+	// because a shorter one matched.
+	secrets [256][][]byte
+	// second says which second bytes follow a first one, to leave most of a log alone.
+	second [256][256]bool
+	any    bool
+	held   []byte
 }
 
-// NewMasker writes to out.
-func NewMasker(out io.Writer, secrets []string) *Masker {
+// NewMasker writes to out what it is given without the secrets in any of their forms.
+func NewMasker(out io.Writer, secrets [][]byte) *Masker {
 	m := &Masker{out: out}
+	var all [][]byte
 	for _, s := range secrets {
 		if len(s) >= minMask {
-			m.secrets = append(m.secrets, []byte(s))
+			all = append(all, forms(s)...)
 		}
 	}
-	// The longest first, so that no part of it stays because a shorter one matched.
-	slices.SortFunc(m.secrets, func(a, b []byte) int { return len(b) - len(a) })
+	slices.SortFunc(all, func(a, b []byte) int {
+		if len(a) != len(b) {
+			return len(b) - len(a)
+		}
+		return bytes.Compare(a, b)
+	})
+	for _, s := range slices.CompactFunc(all, bytes.Equal) {
+		m.secrets[s[0]] = append(m.secrets[s[0]], s)
+		m.second[s[0]][s[1]] = true
+		m.any = true
+	}
 	return m
 }
 
@@ -39,7 +54,7 @@ func NewMasker(out io.Writer, secrets []string) *Masker {
 func (m *Masker) Write(p []byte) (int, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.secrets) == 0 {
+	if !m.any {
 		return m.out.Write(p)
 	}
 	m.held = append(m.held, p...)
@@ -63,8 +78,13 @@ func (m *Masker) emit(all bool) error {
 	i := 0
 scan:
 	for i < len(data) {
+		list := m.secrets[data[i]]
+		if list == nil || i+1 < len(data) && !m.second[data[i]][data[i+1]] {
+			i++
+			continue
+		}
 		rest := data[i:]
-		for _, s := range m.secrets {
+		for _, s := range list {
 			if bytes.HasPrefix(rest, s) {
 				b.Write(data[start:i])
 				b.WriteString(masked)

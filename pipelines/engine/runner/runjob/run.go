@@ -1,6 +1,7 @@
 package runjob
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"strings"
+	"regexp"
+	"slices"
 	"syscall"
 	"time"
 
@@ -19,11 +21,8 @@ import (
 // Command is the argument by which the step starts this package.
 const Command = "run-job"
 
-// Limits of after_script: normally, and when the pod is about to be killed.
-const (
-	afterLimit        = 5 * time.Minute
-	afterLimitStopped = 12 * time.Second
-)
+// afterLimit is how long after_script may take where nobody says.
+const afterLimit = 5 * time.Minute
 
 // Main runs the job that the environment names and returns its exit code.
 func Main(out io.Writer) int {
@@ -65,22 +64,25 @@ func Run(ctx context.Context, c *Client, p Place, out io.Writer) int {
 		fmt.Fprintln(out, "ERROR:", err)
 		return 1
 	}
-	m := NewMasker(out, job.Mask)
+	limit := newLimiter(out, cmp.Or(job.MaxLog, wire.MaxLog))
+	m := NewMasker(limit, job.Mask)
 	defer m.Flush()
 	a := &attempt{Client: c, Place: p, job: job, out: m}
-	code, message := a.run(ctx)
-	if message != "" {
-		fmt.Fprintf(m, "\033[31;1mERROR: %s\033[0;m\n", message)
-	} else if code != 0 {
-		fmt.Fprintf(m, "\033[31;1mERROR: Job failed: exit code %d\033[0;m\n", code)
-	} else {
+	r := a.run(ctx)
+	limit.last()
+	switch {
+	case r.Message != "":
+		fmt.Fprintf(m, "\033[31;1mERROR: %s\033[0;m\n", r.Message)
+	case r.ExitCode != 0:
+		fmt.Fprintf(m, "\033[31;1mERROR: Job failed: exit code %d\033[0;m\n", r.ExitCode)
+	default:
 		fmt.Fprint(m, "\033[32;1mJob succeeded\033[0;m\n")
 	}
 	tell, cancel := context.WithTimeout(keep, 5*time.Second)
 	defer cancel()
 	// The exit code reaches the server by Kubernetes too; the report only adds words.
-	_ = c.Send(tell, http.MethodPost, "/report", "application/json", jsonBody(wire.Report{ExitCode: code, Message: message}))
-	return code
+	_ = c.Send(tell, http.MethodPost, "/report", "application/json", jsonBody(r))
+	return r.ExitCode
 }
 
 type attempt struct {
@@ -90,62 +92,141 @@ type attempt struct {
 	out     io.Writer
 	project string
 	scratch string
+	shell   string
+	env     []string
+	// beyond are variables that the environment cannot hold.
+	beyond []string
+	caches []*cached
+	beside *services
 }
 
-func (a *attempt) section(title string) { fmt.Fprintf(a.out, "\033[36;1m%s\033[0;m\n", title) }
+// commands in the job's own way: what starts the shell, tracing, variables.
+func (a *attempt) commands(list ...string) commands {
+	return commands{list: list, trace: a.job.Trace, variables: a.beyond, entry: through(a.job, lookup(a.env, "PATH"))}
+}
 
-func (a *attempt) run(ctx context.Context) (int, string) {
+// Reasons of a failure.
+const (
+	reasonScript  = "script"
+	reasonTimeout = "timeout"
+	reasonSystem  = "system"
+)
+
+// Job statuses as scripts see them.
+const (
+	succeeded = "success"
+	failed    = "failed"
+	canceled  = "canceled"
+)
+
+func (a *attempt) run(ctx context.Context) wire.Report {
 	if a.job.Verb != "" {
-		return a.verb(ctx)
+		code, message := a.verb(ctx)
+		return wire.Report{ExitCode: code, Message: message}
 	}
-	beside := a.startServices(ctx)
-	err := a.prepare(ctx)
-	if err == nil {
-		err = beside.join(a)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			return exitStopped, "the job was stopped"
-		}
-		return 1, err.Error()
-	}
-	env := a.environment()
-	shell, err := findShell(a.job.Shell, lookup(env, "PATH"))
-	if err != nil {
-		return exitNoShell, err.Error()
-	}
-	limit, cancel := ctx, context.CancelFunc(func() {})
-	if a.job.TimeoutSeconds > 0 {
-		limit, cancel = context.WithTimeout(ctx, time.Duration(a.job.TimeoutSeconds)*time.Second)
+	whole, cancel := ctx, context.CancelFunc(func() {})
+	if limit := time.Duration(a.job.TimeoutSeconds) * time.Second; limit > 0 {
+		whole, cancel = context.WithTimeout(ctx, limit)
 	}
 	defer cancel()
-	code, message := 0, ""
-	commands := append(append([]string{}, a.job.Before...), a.job.Main...)
-	if code, err = script(limit, through(a.job, lookup(env, "PATH")), shell, a.project, env, commands, a.scratch, a.out); err != nil {
-		message = err.Error()
+	if r, ok := a.prepare(ctx, whole); !ok {
+		return r
 	}
-	status := "success"
+	main := whole
+	if limit := time.Duration(a.job.MainTimeoutSeconds) * time.Second; limit > 0 {
+		main, cancel = context.WithTimeout(whole, limit)
+		defer cancel()
+	}
+	cover := &coverage{Writer: a.out}
+	if a.job.Coverage != "" {
+		var err error
+		if cover.re, err = regexp.Compile(a.job.Coverage); err != nil {
+			a.warn("coverage: %v", err)
+		}
+	}
+	var r wire.Report
+	_ = a.section("step_script", "Executing \"step_script\" stage of the job script", func() error {
+		list := a.commands(slices.Concat(a.job.Before, a.job.Main)...)
+		if a.job.Sections {
+			list.section = "script"
+		}
+		code, err := script(main, a.shell, a.project, a.env, list, a.scratch, cover)
+		if r.ExitCode = code; err != nil {
+			r.Message, r.Reason = err.Error(), reasonSystem
+		}
+		return nil
+	})
+	r.Coverage = cover.result()
+	status := succeeded
 	switch {
 	case ctx.Err() != nil:
-		code, message, status = exitStopped, "the job was stopped", "canceled"
-	case limit.Err() != nil:
-		code, status = exitTimeout, "failed"
-		message = fmt.Sprintf("the job took longer than %s and was stopped", time.Duration(a.job.TimeoutSeconds)*time.Second)
-	case code != 0:
-		status = "failed"
+		r, status = stoppedReport(), canceled
+	case main.Err() != nil:
+		limit := cmp.Or(a.job.MainTimeoutSeconds, a.job.TimeoutSeconds)
+		if whole.Err() != nil {
+			limit = a.job.TimeoutSeconds
+		}
+		r.ExitCode, r.Reason, status = exitTimeout, reasonTimeout, failed
+		r.Message = fmt.Sprintf("the job took longer than %s and was stopped", time.Duration(limit)*time.Second)
+	case r.ExitCode != 0:
+		status, r.Reason = failed, cmp.Or(r.Reason, reasonScript)
 	}
-	a.after(ctx, shell, append(env, "CI_JOB_STATUS="+status))
-	a.afterwards(ctx, beside, code)
-	if err := a.upload(context.WithoutCancel(ctx), status); err != nil && code == 0 {
-		return 1, "artifacts: " + err.Error()
+	if code := a.after(ctx, status); code != 0 && a.job.AfterCounts && status == succeeded {
+		r.ExitCode, r.Reason, status = code, reasonScript, failed
+		r.Message = fmt.Sprintf("after_script failed with exit code %d", code)
+	}
+	a.afterwards(ctx, a.beside, r.ExitCode)
+	a.pushCaches(ctx, status)
+	if err := a.upload(context.WithoutCancel(ctx), status); err != nil && r.ExitCode == 0 {
+		r.ExitCode, r.Message, r.Reason = 1, "artifacts: "+err.Error(), reasonScript
 	} else if err != nil {
-		fmt.Fprintln(a.out, "WARNING: artifacts:", err)
+		a.warn("artifacts: %v", err)
 	}
-	return code, message
+	return r
 }
 
-// prepare the project directory: the source, then the artifacts of the needed jobs.
-func (a *attempt) prepare(ctx context.Context) error {
+func stoppedReport() wire.Report {
+	return wire.Report{ExitCode: exitStopped, Message: "the job was stopped"}
+}
+
+// prepare all that the script needs. If it is not ok, the report says why; the end of
+// whole is a timeout, that of ctx somebody's wish.
+func (a *attempt) prepare(ctx, whole context.Context) (_ wire.Report, ok bool) {
+	err := a.place()
+	if err == nil {
+		a.env, a.beyond, err = a.environment()
+	}
+	if err == nil {
+		if a.shell, err = findShell(a.job.Shell, lookup(a.env, "PATH")); err != nil {
+			return wire.Report{ExitCode: exitNoShell, Message: err.Error(), Reason: reasonSystem}, false
+		}
+	}
+	if err == nil && len(a.job.Pre) > 0 {
+		code := 0
+		_ = a.section("pre_get_sources", "Running pre_get_sources_script", func() error {
+			code, err = script(whole, a.shell, a.project, a.env, a.commands(a.job.Pre...), a.scratch, a.out)
+			return nil
+		})
+		if err == nil && code != 0 && whole.Err() == nil {
+			return wire.Report{ExitCode: code, Reason: reasonScript, Message: fmt.Sprintf("pre_get_sources_script failed with exit code %d", code)}, false
+		}
+	}
+	if err == nil {
+		err = a.fetch(whole)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return stoppedReport(), false
+	case whole.Err() != nil:
+		return wire.Report{ExitCode: exitTimeout, Reason: reasonTimeout, Message: "the job's time was over before its script could start"}, false
+	case err != nil:
+		return wire.Report{ExitCode: 1, Reason: reasonSystem, Message: err.Error()}, false
+	}
+	return wire.Report{}, true
+}
+
+// place makes the directories.
+func (a *attempt) place() error {
 	if !filepath.IsLocal(a.job.Directory) {
 		return fmt.Errorf("project directory %q is not below the builds directory", a.job.Directory)
 	}
@@ -160,10 +241,41 @@ func (a *attempt) prepare(ctx context.Context) error {
 	if err := os.Symlink(a.Self, filepath.Join(bin, VerbName)); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("slipway in PATH: %w", err)
 	}
-	a.section("Getting source")
-	if err := a.source(ctx); err != nil {
+	return nil
+}
+
+// fetch the source, with the caches beside it, and then the needed jobs' artifacts,
+// while services start.
+func (a *attempt) fetch(ctx context.Context) error {
+	a.beside = a.startServices(ctx)
+	a.startCaches(ctx)
+	err := a.section("get_sources", "Getting source from Git repository", func() error {
+		for try := 1; ; try++ {
+			err := a.source(ctx)
+			if err == nil || try >= a.job.Checkout.Attempts || ctx.Err() != nil {
+				return err
+			}
+			a.warn("source: %v; trying again", err)
+		}
+	})
+	if err != nil {
 		return fmt.Errorf("source: %w", err)
 	}
+	if len(a.caches) > 0 {
+		if err := a.section("restore_cache", "Restoring cache", func() error { return a.joinCaches(ctx) }); err != nil {
+			return fmt.Errorf("cache: %w", err)
+		}
+	}
+	if len(a.job.Needs) > 0 {
+		if err := a.section("download_artifacts", "Downloading artifacts", func() error { return a.artifacts(ctx) }); err != nil {
+			return err
+		}
+	}
+	return a.beside.join(a)
+}
+
+// artifacts of the needed jobs, in order. A job that kept none is no fault.
+func (a *attempt) artifacts(ctx context.Context) error {
 	for _, need := range a.job.Needs {
 		body, err := a.Get(ctx, "/artifacts/"+need)
 		var status *statusError
@@ -171,7 +283,7 @@ func (a *attempt) prepare(ctx context.Context) error {
 			continue
 		}
 		if err == nil {
-			a.section("Getting artifacts of " + need)
+			fmt.Fprintf(a.out, "Downloading artifacts for %s\n", need)
 			err = Unzip(body, a.project, a.scratch)
 			body.Close()
 		}
@@ -182,83 +294,33 @@ func (a *attempt) prepare(ctx context.Context) error {
 	return nil
 }
 
-// environment is the container's, then the job's.
-func (a *attempt) environment() []string {
-	var env []string
-	for _, e := range a.Environ {
-		if !strings.HasPrefix(e, "TEKTON_") {
-			env = append(env, e)
-		}
-	}
-	path := lookup(a.Environ, "PATH")
-	for _, v := range a.job.Env {
-		if v.Name == "PATH" {
-			path = v.Value
-			continue
-		}
-		env = append(env, v.Name+"="+v.Value)
-	}
-	if path == "" {
-		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	}
-	return append(env, "PATH="+path+":"+filepath.Join(a.scratch, "bin"), "CI_PROJECT_DIR="+a.project, "PWD="+a.project)
-}
-
-func lookup(env []string, name string) string {
-	value := ""
-	for _, e := range env {
-		if v, ok := strings.CutPrefix(e, name+"="); ok {
-			value = v
-		}
-	}
-	return value
-}
-
-func (a *attempt) after(ctx context.Context, shell string, env []string) {
+// after runs after_script in a shell of its own. It has its time also where the job
+// was stopped or took too long; being stopped meanwhile does not end it.
+func (a *attempt) after(ctx context.Context, status string) (code int) {
 	if len(a.job.After) == 0 {
-		return
+		return 0
 	}
 	limit := afterLimit
-	if ctx.Err() != nil {
-		limit = afterLimitStopped
+	if s := a.job.AfterTimeoutSeconds; s > 0 {
+		limit = time.Duration(s) * time.Second
 	}
-	a.section("Running after_script")
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
-	if ctx.Err() == nil {
-		// Canceled while it runs: the pod is about to be killed.
-		defer context.AfterFunc(ctx, func() { time.AfterFunc(afterLimitStopped, cancel) })()
-	}
-	code, err := script(own, through(a.job, lookup(env, "PATH")), shell, a.project, env, a.job.After, a.scratch, a.out)
-	switch {
-	case err != nil:
-		fmt.Fprintln(a.out, "WARNING: after_script:", err)
-	case own.Err() != nil:
-		fmt.Fprintln(a.out, "WARNING: after_script took too long and was stopped")
-	case code != 0:
-		fmt.Fprintf(a.out, "WARNING: after_script failed with exit code %d; the job's result does not change\n", code)
-	}
-}
-
-func (a *attempt) upload(ctx context.Context, status string) error {
-	art := a.job.Artifacts
-	if art == nil || len(art.Paths) == 0 || status == "canceled" {
+	_ = a.section("after_script", "Running after_script", func() error {
+		var err error
+		code, err = script(own, a.shell, a.project, append(slices.Clone(a.env), "CI_JOB_STATUS="+status), a.commands(a.job.After...), a.scratch, a.out)
+		switch {
+		case err != nil:
+			a.warn("after_script: %v", err)
+		case own.Err() != nil:
+			code = max(code, 1)
+			a.warn("after_script took longer than %s and was stopped", limit)
+		case code != 0 && !a.job.AfterCounts:
+			a.warn("after_script failed with exit code %d; the job's result does not change", code)
+		}
 		return nil
-	}
-	if on := art.When; on == "on_failure" && status == "success" || (on == "" || on == "on_success") && status != "success" {
-		return nil
-	}
-	files, err := match(a.project, art.Paths, art.Exclude)
-	if err != nil {
-		return err
-	}
-	if len(files) == 0 {
-		fmt.Fprintln(a.out, "WARNING: no files match the artifact paths:", strings.Join(art.Paths, ", "))
-		return nil
-	}
-	a.section(fmt.Sprintf("Uploading artifacts (%d files)", len(files)))
-	return a.Send(ctx, http.MethodPut, "/artifacts", "application/zip",
-		piped(func(w io.Writer) error { return zipFiles(w, a.project, files) }))
+	})
+	return code
 }
 
 // verb asks the server to do the job.

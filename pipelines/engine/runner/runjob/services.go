@@ -75,7 +75,7 @@ func (s *services) join(a *attempt) error {
 		}
 	}
 	if left != nil {
-		a.job.Env = append(a.job.Env, wire.Variable{Name: EnvDind, Value: strings.Join(left, " ")})
+		a.env = append(a.env, EnvDind+"="+strings.Join(left, " "))
 	}
 	return nil
 }

@@ -56,38 +56,76 @@ func executable(p string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// compose the script: stop at the first failing command, and echo each in green.
-func compose(shell string, commands []string) string {
+// preamble of every script: stop at the first command that fails, also within a pipe
+// where the shell knows how.
+const preamble = `if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi
+set -e
+set +o noclobber
+`
+
+// commands of one shell.
+type commands struct {
+	list []string
+	// name of the sections that the commands become; "" is none.
+	section string
+	trace   bool
+	// entry is the program that starts the shell, if not we.
+	entry []string
+	// variables that the environment cannot hold, as NAME=value.
+	variables []string
+}
+
+// compose the script, which echoes each command in green.
+func (c commands) compose() string {
 	var b strings.Builder
-	if filepath.Base(shell) == "bash" {
-		b.WriteString("set -eo pipefail\n")
-	} else {
-		b.WriteString("set -e\n")
+	b.WriteString(preamble)
+	for _, v := range c.variables {
+		name, value, _ := strings.Cut(v, "=")
+		b.WriteString(name + "=" + quote(value) + "\n")
 	}
-	for _, c := range commands {
-		c = strings.TrimRight(c, "\n")
-		first, _, many := strings.Cut(strings.TrimLeft(c, "\n"), "\n")
-		if many {
-			first += " # collapsed multi-line command"
+	if c.trace {
+		b.WriteString("set -o xtrace\n")
+	}
+	for i, text := range c.list {
+		text = strings.TrimRight(text, "\n")
+		first, _, many := strings.Cut(strings.TrimLeft(text, "\n"), "\n")
+		name := fmt.Sprintf("section_%s_step_%d", c.section, i)
+		switch {
+		case c.section != "":
+			options := "hide_duration=true"
+			if many {
+				options += ",collapsed=true"
+			}
+			fmt.Fprintf(&b, "printf 'section_start:%%s:%s[%s]\\r\\033[0K\\033[32;1m$ %%s\\033[0;m\\n' \"$(date +%%s 2>/dev/null || echo 0)\" %s\n", name, options, quote(first))
+			if _, rest, _ := strings.Cut(strings.TrimLeft(text, "\n"), "\n"); many {
+				b.WriteString("printf '\\033[32;1m%s\\033[0;m\\n' " + quote(rest) + "\n")
+			}
+		default:
+			if many {
+				first += " # collapsed multi-line command"
+			}
+			b.WriteString("printf '\\033[32;1m$ %s\\033[0;m\\n' " + quote(first) + "\n")
 		}
-		b.WriteString("printf '\\033[32;1m$ %s\\033[0;m\\n' " + quote(first) + "\n")
-		b.WriteString(c + "\n")
+		b.WriteString(text + "\n")
+		if c.section != "" {
+			fmt.Fprintf(&b, "printf 'section_end:%%s:%s\\r\\033[0K' \"$(date +%%s 2>/dev/null || echo 0)\"\n", name)
+		}
 	}
 	return b.String()
 }
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// script runs commands in one shell, started by entry, in dir with env; all its output goes to out. When
+// script runs commands in one shell, in dir with env; all its output goes to out. When
 // ctx ends it is asked to stop, then killed; nothing it started is left. The result is
 // its exit code; the error says what kept it from running.
-func script(ctx context.Context, entry []string, shell, dir string, env, commands []string, scratch string, out io.Writer) (int, error) {
+func script(ctx context.Context, shell, dir string, env []string, c commands, scratch string, out io.Writer) (int, error) {
 	f, err := os.CreateTemp(scratch, "script-*")
 	if err != nil {
 		return 1, fmt.Errorf("write script: %w", err)
 	}
 	defer os.Remove(f.Name())
-	_, err = f.WriteString(compose(shell, commands))
+	_, err = f.WriteString(c.compose())
 	if err := errors.Join(err, f.Close()); err != nil {
 		return 1, fmt.Errorf("write script: %w", err)
 	}
@@ -96,7 +134,7 @@ func script(ctx context.Context, entry []string, shell, dir string, env, command
 		return 1, fmt.Errorf("run script: %w", err)
 	}
 	defer r.Close()
-	line := commandLine(entry, shell, f.Name())
+	line := commandLine(c.entry, shell, f.Name())
 	cmd := exec.Command(find(line[0], lookup(env, "PATH")), line[1:]...)
 	cmd.Dir, cmd.Env = dir, env
 	cmd.Stdout, cmd.Stderr = w, w

@@ -8,8 +8,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -101,7 +101,11 @@ func untar(p *placer, r io.Reader) error {
 		if h.Typeflag == tar.TypeXGlobalHeader {
 			continue
 		}
-		if err := p.put(filepath.ToSlash(h.Name), h.FileInfo().Mode(), h.Linkname, tr); err != nil {
+		at := h.ModTime
+		if p.open {
+			at = time.Time{} // as git does it: now
+		}
+		if err := p.put(h.Name, h.FileInfo().Mode(), h.Linkname, at, tr); err != nil {
 			return err
 		}
 	}

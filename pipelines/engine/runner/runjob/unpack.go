@@ -9,6 +9,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"time"
+
+	"github.com/klauspost/compress/flate"
 
 	"slipway.dev/pipelines/jobapi/wire"
 )
@@ -22,6 +25,8 @@ type placer struct {
 	// open: everybody may read and write what is placed, as where containers of
 	// different users share a checkout; otherwise modes are those of the archive.
 	open bool
+	// seen is told of what is placed, where somebody wants to know.
+	seen map[string]stamp
 }
 
 func newPlacer(dir string) (*placer, error) {
@@ -32,7 +37,8 @@ func newPlacer(dir string) (*placer, error) {
 	return &placer{root: root, left: wire.MaxUnpacked, entries: wire.MaxEntries}, nil
 }
 
-func (p *placer) put(name string, mode fs.FileMode, link string, r io.Reader) error {
+// put one entry; at is its modification time, zero for now.
+func (p *placer) put(name string, mode fs.FileMode, link string, at time.Time, r io.Reader) error {
 	if p.entries--; p.entries < 0 {
 		return fmt.Errorf("archive has more than %d entries", wire.MaxEntries)
 	}
@@ -60,6 +66,15 @@ func (p *placer) put(name string, mode fs.FileMode, link string, r io.Reader) er
 		err = p.file(local, mode, r)
 	default:
 		return fmt.Errorf("archive entry %q is neither file, directory nor link", name)
+	}
+	if err == nil && mode.IsRegular() && !at.IsZero() {
+		err = p.root.Chtimes(local, at, at)
+	}
+	if err == nil && p.seen != nil {
+		var info fs.FileInfo
+		if info, err = p.root.Lstat(local); err == nil {
+			p.seen[name] = stampOf(info)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("archive entry %q: %w", name, err)
@@ -129,6 +144,7 @@ func Unzip(r io.Reader, dir, scratch string) error {
 	if err != nil {
 		return err
 	}
+	zr.RegisterDecompressor(zip.Deflate, flate.NewReader)
 	p, err := newPlacer(dir)
 	if err != nil {
 		return err
@@ -156,5 +172,5 @@ func unzipEntry(p *placer, e *zip.File) error {
 		}
 		link = string(data)
 	}
-	return p.put(e.Name, e.Mode(), link, rc)
+	return p.put(e.Name, e.Mode(), link, e.Modified, rc)
 }

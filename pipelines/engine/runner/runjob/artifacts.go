@@ -1,0 +1,66 @@
+package runjob
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// wanted says whether something with this "when" is kept of a job with that status.
+func wanted(when, status string) bool {
+	switch when {
+	case "always":
+		return status != canceled
+	case "on_failure":
+		return status == failed
+	}
+	return status == succeeded
+}
+
+// upload the artifacts, and the reports whatever becomes of those.
+func (a *attempt) upload(ctx context.Context, status string) error {
+	art := a.job.Artifacts
+	if art == nil || status == canceled {
+		return nil
+	}
+	if wanted(art.When, status) && (len(art.Paths) > 0 || art.Untracked) {
+		err := a.section("upload_artifacts", "Uploading artifacts", func() error {
+			return a.keep(ctx, chosen{paths: art.Paths, exclude: art.Exclude, untracked: art.Untracked}, "/artifacts")
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if len(art.Reports) == 0 {
+		return nil
+	}
+	return a.section("upload_reports", "Uploading reports", func() error {
+		for _, kind := range slices.Sorted(maps.Keys(art.Reports)) {
+			if err := a.keep(ctx, chosen{paths: art.Reports[kind]}, "/reports/"+kind); err != nil {
+				return fmt.Errorf("%s report: %w", kind, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (a *attempt) keep(ctx context.Context, c chosen, path string) error {
+	files, err := c.match(a.project)
+	if err != nil {
+		return err
+	}
+	what := strings.Join(c.paths, ", ")
+	if c.untracked {
+		what = strings.TrimPrefix(what+", untracked files", ", ")
+	}
+	if len(files) == 0 {
+		a.warn("%s: no matching files. Ensure that the artifact path is relative to the working directory", what)
+		return nil
+	}
+	fmt.Fprintf(a.out, "%s: found %d matching files and directories\n", what, len(files))
+	return a.Send(ctx, http.MethodPut, path, "application/zip", piped(func(w io.Writer) error { return zipFiles(w, a.project, files) }))
+}
