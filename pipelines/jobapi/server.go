@@ -14,6 +14,7 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi/wire"
+	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/plan"
 )
 
@@ -34,6 +35,7 @@ type Job struct {
 	Deploy   *plan.Deploy
 	Checkout plan.Checkout
 	Image    plan.Image
+	Caches   []CacheKeys
 	// Images that the run has pushed so far.
 	Images []v1alpha1.Image
 }
@@ -45,6 +47,8 @@ type Jobs interface {
 	Pushed(ctx context.Context, ref Ref, image v1alpha1.Image) error
 	// Kept records that the attempt's artifacts are stored.
 	Kept(ctx context.Context, ref Ref) error
+	// Tested records the counts of the attempt's test reports.
+	Tested(ctx context.Context, ref Ref, counts v1alpha1.TestCounts) error
 	// Reported records how the attempt says it ended.
 	Reported(ctx context.Context, ref Ref, report wire.Report) error
 }
@@ -104,6 +108,8 @@ type Server struct {
 	Services  Services
 	Images    Images
 	Log       *slog.Logger
+	// Caches that jobs share. Nil: there are none.
+	Caches *jobcache.Store
 }
 
 // ArtifactName is the name under which the store keeps a job's artifacts.
@@ -154,6 +160,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.artifacts(strings.TrimPrefix(rest, "/artifacts/"))
 	case what == "PUT /artifacts":
 		c.keep()
+	case strings.HasPrefix(what, "GET /cache/"), strings.HasPrefix(what, "PUT /cache/"):
+		c.cache(rest)
+	case strings.HasPrefix(what, "PUT /reports/"):
+		if err := c.reportFiles(strings.TrimPrefix(rest, "/reports/")); err != nil {
+			c.refuseReport(err)
+			return
+		}
+		w.WriteHeader(http.StatusNoContent)
 	case what == "POST /build":
 		c.stream(c.build)
 	case what == "POST /deploy":

@@ -20,6 +20,8 @@ type Artifacts interface {
 	Put(ctx context.Context, namespace, run, name string, r io.Reader, limit int64) error
 	Get(ctx context.Context, namespace, run, name string) (io.ReadCloser, error)
 	DeleteRun(ctx context.Context, namespace, run string) error
+	// Delete one; what is not there is no fault.
+	Delete(ctx context.Context, namespace, run, name string) error
 }
 
 // Dir is Artifacts in a directory.
@@ -80,6 +82,18 @@ func (d Dir) Get(_ context.Context, namespace, run, name string) (io.ReadCloser,
 		return nil, err
 	}
 	return os.Open(p)
+}
+
+// Delete removes one file.
+func (d Dir) Delete(_ context.Context, namespace, run, name string) error {
+	p, err := d.path(namespace, run, name)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(p); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // DeleteRun removes the run's directory.

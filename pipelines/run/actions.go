@@ -12,7 +12,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
-	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
 )
@@ -162,17 +161,4 @@ func (c *Controller) OpenLog(ctx context.Context, namespace, name, job string, a
 		return io.NopCloser(strings.NewReader("")), nil // it never ran
 	}
 	return c.LogStore.Open(ctx, joblog.Attempt{Namespace: namespace, Run: name, Job: j.ID, Number: attempt}, follow)
-}
-
-// OpenArtifacts reads the zip that a job kept.
-func (c *Controller) OpenArtifacts(ctx context.Context, namespace, name, job string) (io.ReadCloser, error) {
-	_, j, err := c.job(ctx, namespace, name, job)
-	if err != nil {
-		return nil, err
-	}
-	rc, err := c.Artifacts.Get(ctx, namespace, name, jobapi.ArtifactName(j.ID))
-	if err != nil {
-		return nil, apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("artifacts").GroupResource(), job)
-	}
-	return rc, nil
 }

@@ -17,6 +17,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
+	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/plan"
 	"slipway.dev/pipelines/protection"
 	"slipway.dev/pipelines/variables"
@@ -80,7 +81,11 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339), Raw: true},
 		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(ref.Attempt), Raw: true},
 	}
-	env := plan.Environ(p, job, attempt, nil, secrets.Vars)
+	told, err := c.told(ctx, run, p, job)
+	if err != nil {
+		return nil, err
+	}
+	env := plan.Environ(p, job, attempt, told, secrets.Vars)
 	value := func(s string) string {
 		return plan.Expand(s, func(name string) (string, bool) {
 			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })
@@ -97,31 +102,33 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		Image:    job.Image,
 		Wire: wire.Job{
 			Services: len(job.Services) > 0, Entrypoint: job.Image.Entrypoint,
-			Name: job.Name, Attempt: ref.Attempt, Directory: dir, Mask: secrets.Mask(env),
-			Shell: job.Script.Shell, Before: job.Script.Before, Main: job.Script.Main, After: job.Script.After,
-			TimeoutSeconds: int64(c.timeout(job) / time.Second),
+			Name: job.Name, Attempt: ref.Attempt, Directory: dir, 
+			TimeoutSeconds: int64(c.timeout(job) / time.Second), Coverage: job.Coverage, MaxLog: c.Settings.MaxLog,
 			Checkout: wire.Checkout{
 				Strategy: job.Checkout.Strategy, Skip: job.Checkout.Skip, Submodules: job.Checkout.Submodules,
-				URL: c.repositoryURL(run), Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref),
+				Attempts: job.Checkout.Attempts, URL: c.repositoryURL(run), Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref),
 			},
 		},
 	}
+	setScript(&j.Wire, &job.Script)
 	for _, v := range env {
-		j.Wire.Env = append(j.Wire.Env, wire.Variable{Name: v.Name, Value: v.Value})
+		j.Wire.Env = append(j.Wire.Env, wireVariable(v))
+	}
+	for _, m := range secrets.Mask(env) {
+		j.Wire.Mask = append(j.Wire.Mask, []byte(m))
 	}
 	for _, n := range job.Needs {
 		if need := p.Job(n.Job); need != nil && n.Artifacts {
 			j.Wire.Needs = append(j.Wire.Needs, need.ID)
 		}
 	}
-	if a := job.Artifacts; a != nil {
-		j.Wire.Artifacts = &wire.Artifacts{When: string(a.When)}
-		for _, s := range a.Paths {
-			j.Wire.Artifacts.Paths = append(j.Wire.Artifacts.Paths, value(s))
+	j.Wire.Artifacts = wireArtifacts(job.Artifacts, value)
+	if len(job.Caches) > 0 {
+		protected, err := protection.Of(ctx, repo, run, c.Reachable)
+		if err != nil {
+			return nil, err
 		}
-		for _, s := range a.Exclude {
-			j.Wire.Artifacts.Exclude = append(j.Wire.Artifacts.Exclude, value(s))
-		}
+		setCaches(j, job.Caches, jobcache.Scope{Namespace: run.Namespace, Repository: run.Spec.Repository, Protected: protected}, value)
 	}
 	if serverDoes(job) {
 		j.Wire.Verb = "deploy"
@@ -176,6 +183,7 @@ func (c *Controller) change(ctx context.Context, ref jobapi.Ref, f func(js *v1al
 		}
 		before := run.DeepCopy()
 		f(js)
+		summarize(run)
 		if equalStatus(&before.Status, &run.Status) {
 			return nil
 		}
@@ -196,21 +204,32 @@ func (c *Controller) Pushed(ctx context.Context, ref jobapi.Ref, image v1alpha1.
 	})
 }
 
-// Kept implements jobapi.Jobs.
-func (c *Controller) Kept(ctx context.Context, ref jobapi.Ref) error {
-	return c.change(ctx, ref, func(js *v1alpha1.JobStatus) { js.Artifacts = true })
+// Tested implements jobapi.Jobs.
+func (c *Controller) Tested(ctx context.Context, ref jobapi.Ref, counts v1alpha1.TestCounts) error {
+	return c.change(ctx, ref, func(js *v1alpha1.JobStatus) { js.Tests = &counts })
 }
 
 // Reported implements jobapi.Jobs. An attempt that has ended meanwhile is no fault.
 func (c *Controller) Reported(ctx context.Context, ref jobapi.Ref, report wire.Report) error {
-	if report.Message == "" {
+	if report.Message == "" && report.Reason == "" && report.Coverage == "" {
 		return nil
 	}
 	message := report.Message
 	if len(message) > 1024 {
 		message = message[:1024]
 	}
-	err := c.change(ctx, ref, func(js *v1alpha1.JobStatus) { js.Message = reportedPrefix + oneLine(message) })
+	err := c.change(ctx, ref, func(js *v1alpha1.JobStatus) {
+		if message != "" {
+			js.Message = reportedPrefix + oneLine(strings.ToValidUTF8(message, ""))
+		}
+		switch report.Reason {
+		case "script", "timeout", "system":
+			js.Reason = report.Reason
+		}
+		if coverageRE.MatchString(report.Coverage) {
+			js.Coverage = report.Coverage
+		}
+	})
 	if errors.Is(err, jobapi.ErrGone) {
 		return nil
 	}

@@ -61,6 +61,10 @@ type Settings struct {
 	RunnerImage string
 	// DefaultImage runs script jobs that name no image.
 	DefaultImage string
+	// MaxLog is how many bytes of a log are kept. Default 64 MiB.
+	MaxLog int64
+	// ArtifactsExpire is when artifacts that say nothing are deleted. Default 30 days.
+	ArtifactsExpire time.Duration
 	// Timeout of jobs that set none. Default 1h.
 	Timeout time.Duration
 }

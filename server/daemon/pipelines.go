@@ -20,6 +20,7 @@ import (
 	"slipway.dev/pipelines/build"
 	"slipway.dev/pipelines/engine"
 	"slipway.dev/pipelines/jobapi"
+	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/run"
 	"slipway.dev/pipelines/variables"
@@ -63,6 +64,7 @@ func (s *services) openPipelines(context.Context) error {
 		builder:   build.New(build.Options{Address: "unix://" + s.cluster.node.BuildkitSocket(), Registry: s.conf.HTTP, TempDir: filepath.Join(s.conf.DataDir, "run")}),
 	}
 	vars := &variables.Store{Client: mc}
+	caches := &jobcache.Store{Dir: filepath.Join(s.conf.DataDir, "cache"), Max: s.conf.CacheLimit}
 	artifacts := artifactStore{jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts")), s.disk}
 	p.Controller = &run.Controller{
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable,
@@ -71,7 +73,7 @@ func (s *services) openPipelines(context.Context) error {
 		ServiceLogs: serviceLogs(s.kube),
 		Tokens:      tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
-			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, CA: ca,
+			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
 		},
 	}
@@ -83,7 +85,7 @@ func (s *services) openPipelines(context.Context) error {
 		return err
 	}
 	p.jobs = &jobapi.Server{
-		Tokens: tokens, Jobs: p.Controller, Source: jobSource{s.git}, Artifacts: artifacts,
+		Tokens: tokens, Jobs: p.Controller, Source: jobSource{s.git}, Artifacts: artifacts, Caches: caches,
 		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer},
 		Services: p.Controller, Images: imageStore{s.registry}, Log: log,
 	}
@@ -101,6 +103,7 @@ func (s *services) openPipelines(context.Context) error {
 
 func (p *pipelines) start(work func(string, func(context.Context) error)) {
 	work("tekton", p.engine)
+	work("artifacts", p.ExpireArtifacts)
 	work("job logs", func(ctx context.Context) error {
 		<-ctx.Done()
 		p.collector.Wait()
@@ -125,9 +128,9 @@ func (p *pipelines) Log(ctx context.Context, namespace, name, job string, attemp
 	return r, notThere(err, "job %s of run %s has no log", job, name)
 }
 
-func (p *pipelines) Artifacts(ctx context.Context, namespace, name, job string) (io.ReadCloser, error) {
-	r, err := p.OpenArtifacts(ctx, namespace, name, job)
-	return r, notThere(err, "job %s of run %s kept no artifacts", job, name)
+func (p *pipelines) Artifacts(ctx context.Context, namespace, name, job string) (io.ReadCloser, string, error) {
+	r, file, err := p.OpenArtifacts(ctx, namespace, name, job)
+	return r, file, notThere(err, "job %s of run %s kept no artifacts", job, name)
 }
 
 func notThere(err error, format string, args ...any) error {

@@ -1,0 +1,102 @@
+package jobcache
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func read(t *testing.T, s *Store, scope Scope, keys ...string) (text, key string) {
+	t.Helper()
+	f, key, err := s.Get(scope, keys)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data), key
+}
+
+func put(t *testing.T, s *Store, scope Scope, key, text string) {
+	t.Helper()
+	if err := s.Put(scope, key, strings.NewReader(text), 1<<20); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKeysFallBackAndScopesAreApart(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	shop := Scope{Namespace: "default", Repository: "shop"}
+	put(t, s, shop, "main", "one")
+	put(t, s, shop, "../../evil\x00\n", "two")
+	if text, key := read(t, s, shop, "feature", "main"); text != "one" || key != "main" {
+		t.Errorf("%q under %q", text, key)
+	}
+	if text, _ := read(t, s, shop, "../../evil\x00\n"); text != "two" {
+		t.Errorf("%q", text)
+	}
+	for _, other := range []Scope{{"default", "shop", true}, {"default", "other", false}, {"team", "shop", false}} {
+		if text, _ := read(t, s, other, "main"); text != "" {
+			t.Errorf("%v reads %q", other, text)
+		}
+	}
+	put(t, s, shop, "main", "three")
+	if text, _ := read(t, s, shop, "main"); text != "three" {
+		t.Errorf("%q", text)
+	}
+	if blobs, _ := os.ReadDir(filepath.Join(s.Dir, "blobs")); len(blobs) != 2 {
+		t.Errorf("%d blobs; the one that no key names is still there", len(blobs))
+	}
+	if err := s.Put(Scope{Namespace: "..", Repository: "x"}, "k", strings.NewReader("x"), 1); err == nil {
+		t.Error("a scope outside the directory was taken")
+	}
+	if err := s.Forget("default", "shop"); err != nil {
+		t.Fatal(err)
+	}
+	if text, _ := read(t, s, shop, "main"); text != "" {
+		t.Errorf("%q after it was forgotten", text)
+	}
+}
+
+func TestWhatWasNotUsedGoesFirst(t *testing.T) {
+	s := &Store{Dir: t.TempDir(), Max: 30}
+	shop := Scope{Namespace: "default", Repository: "shop"}
+	old := time.Now().Add(-time.Hour)
+	for i := range 3 {
+		key := fmt.Sprint(i)
+		put(t, s, shop, key, strings.Repeat(key, 10))
+		name, err := s.indexFile(shop, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(name, old, old.Add(time.Duration(i)*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read(t, s, shop, "0")
+	put(t, s, shop, "3", strings.Repeat("3", 10))
+	got := ""
+	for i := range 4 {
+		if text, _ := read(t, s, shop, fmt.Sprint(i)); text != "" {
+			got += fmt.Sprint(i)
+		}
+	}
+	if got != "023" {
+		t.Errorf("left: %s", got)
+	}
+	if err := s.Put(shop, "big", strings.NewReader(strings.Repeat("x", 31)), 1<<20); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("err %v", err)
+	}
+}

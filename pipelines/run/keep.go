@@ -1,0 +1,263 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/jobapi"
+	"slipway.dev/pipelines/plan"
+)
+
+const (
+	// defaultExpiry of artifacts that say nothing.
+	defaultExpiry = 30 * 24 * time.Hour
+	// expireEvery is how often expired artifacts are looked for.
+	expireEvery = 10 * time.Minute
+)
+
+// Kept implements jobapi.Jobs.
+func (c *Controller) Kept(ctx context.Context, ref jobapi.Ref) error {
+	_, _, job, _, err := c.find(ctx, ref)
+	if err != nil {
+		return err
+	}
+	return c.change(ctx, ref, func(js *v1alpha1.JobStatus) {
+		js.Artifacts, js.ArtifactsExpire = true, nil
+		if job.Artifacts != nil && !job.Artifacts.Keep {
+			in := cmp.Or(job.Artifacts.ExpireIn.Duration, c.Settings.ArtifactsExpire, defaultExpiry)
+			at := metav1.NewTime(time.Now().Add(in).Truncate(time.Second))
+			js.ArtifactsExpire = &at
+		}
+	})
+}
+
+// summarize the coverage and tests of the jobs.
+func summarize(run *v1alpha1.Run) {
+	var sum, seconds float64
+	figures := 0
+	var tests *v1alpha1.TestCounts
+	for i := range run.Status.Jobs {
+		js := &run.Status.Jobs[i]
+		var f float64
+		if _, err := fmt.Sscanf(js.Coverage, "%g", &f); err == nil {
+			sum, figures = sum+f, figures+1
+		}
+		if t := js.Tests; t != nil {
+			if tests == nil {
+				tests = &v1alpha1.TestCounts{}
+			}
+			tests.Total, tests.Failed = tests.Total+t.Total, tests.Failed+t.Failed
+			tests.Skipped, tests.Errors = tests.Skipped+t.Skipped, tests.Errors+t.Errors
+			if _, err := fmt.Sscanf(t.Seconds, "%g", &f); err == nil {
+				seconds += f
+			}
+			tests.Seconds = fmt.Sprintf("%.3f", seconds)
+		}
+	}
+	run.Status.Tests, run.Status.Coverage = tests, ""
+	if figures > 0 {
+		run.Status.Coverage = fmt.Sprintf("%.2f", sum/float64(figures))
+	}
+}
+
+// ExpireArtifacts deletes what has expired, now and then, until ctx ends. What the
+// newest successful run of each ref kept stays.
+func (c *Controller) ExpireArtifacts(ctx context.Context) error {
+	t := time.NewTicker(expireEvery)
+	defer t.Stop()
+	for {
+		if err := c.expire(ctx, time.Now()); err != nil && ctx.Err() == nil {
+			c.Log.Error("expire artifacts", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+func (c *Controller) expire(ctx context.Context, at time.Time) error {
+	list := &v1alpha1.RunList{}
+	if err := c.List(ctx, list); err != nil {
+		return err
+	}
+	newest := map[string]*v1alpha1.Run{}
+	for i := range list.Items {
+		run := &list.Items[i]
+		if run.Status.Phase != v1alpha1.Succeeded {
+			continue
+		}
+		key := run.Namespace + "/" + run.Spec.Repository + "/" + run.Spec.Ref
+		if have := newest[key]; have == nil || later(run, have) {
+			newest[key] = run
+		}
+	}
+	for i := range list.Items {
+		run := &list.Items[i]
+		if !run.Status.Phase.Finished() || newest[run.Namespace+"/"+run.Spec.Repository+"/"+run.Spec.Ref] == run {
+			continue
+		}
+		if err := c.expireRun(ctx, run, at); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// later says whether a was made after b.
+func later(a, b *v1alpha1.Run) bool {
+	if a.Spec.Sequence != b.Spec.Sequence {
+		return a.Spec.Sequence > b.Spec.Sequence
+	}
+	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
+		return b.CreationTimestamp.Before(&a.CreationTimestamp)
+	}
+	return a.Name > b.Name
+}
+
+func (c *Controller) expireRun(ctx context.Context, run *v1alpha1.Run, at time.Time) error {
+	before := run.DeepCopy()
+	var p *plan.Plan
+	for i := range run.Status.Jobs {
+		js := &run.Status.Jobs[i]
+		if !js.Artifacts || js.ArtifactsExpire == nil || at.Before(js.ArtifactsExpire.Time) {
+			continue
+		}
+		if p == nil {
+			var err error
+			if p, err = loadPlan(ctx, c.Artifacts, run.Namespace, run.Name); err != nil || p == nil {
+				return err
+			}
+		}
+		job := p.Job(js.Name)
+		if job == nil {
+			continue
+		}
+		if err := c.Artifacts.Delete(ctx, run.Namespace, run.Name, jobapi.ArtifactName(job.ID)); err != nil {
+			return fmt.Errorf("run %s: artifacts of job %s: %w", run.Name, js.Name, err)
+		}
+		js.Artifacts = false
+	}
+	if equalStatus(&before.Status, &run.Status) {
+		return nil
+	}
+	err := c.Status().Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if apierrors.IsConflict(err) {
+		return nil // the next look finds it again
+	}
+	return client.IgnoreNotFound(err)
+}
+
+// ErrPrivate is what people get who ask for artifacts that nobody may download.
+var errPrivate = apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("artifacts").GroupResource(), "", fmt.Errorf("the job keeps its artifacts for other jobs only (access: none)"))
+
+// open a file of a job's among the artifacts of its run.
+func (c *Controller) openKept(ctx context.Context, namespace, name, job string, file func(id string) string) (io.ReadCloser, *plan.Job, error) {
+	_, j, err := c.job(ctx, namespace, name, job)
+	if err != nil {
+		return nil, nil, err
+	}
+	if j.Artifacts != nil && j.Artifacts.Access == "none" {
+		return nil, nil, errPrivate
+	}
+	rc, err := c.Artifacts.Get(ctx, namespace, name, file(j.ID))
+	if err != nil {
+		return nil, nil, apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("artifacts").GroupResource(), job)
+	}
+	return rc, j, nil
+}
+
+// OpenArtifacts reads the zip that a job kept, and says its name.
+func (c *Controller) OpenArtifacts(ctx context.Context, namespace, name, job string) (rc io.ReadCloser, file string, err error) {
+	rc, j, err := c.openKept(ctx, namespace, name, job, jobapi.ArtifactName)
+	if err != nil {
+		return nil, "", err
+	}
+	file = "artifacts"
+	if j.Artifacts != nil && j.Artifacts.Name != "" {
+		if p, err := loadPlan(ctx, c.Artifacts, namespace, name); err == nil && p != nil {
+			env := plan.Environ(p, j, nil, nil, nil)
+			file = plan.Expand(j.Artifacts.Name, func(name string) (string, bool) {
+				for _, v := range env {
+					if v.Name == name {
+						return v.Value, true
+					}
+				}
+				return "", true
+			})
+		}
+	}
+	return rc, strings.Map(fileRune, file) + ".zip", nil
+}
+
+// fileRune keeps what a file name may have everywhere.
+func fileRune(r rune) rune {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("-_.+@", r):
+		return r
+	}
+	return '-'
+}
+
+// ListArtifacts says what is in the zip that a job kept; cut: there is more.
+func (c *Controller) ListArtifacts(ctx context.Context, namespace, name, job string) (list []jobapi.Entry, cut bool, err error) {
+	rc, _, err := c.openKept(ctx, namespace, name, job, jobapi.ArtifactName)
+	if err != nil {
+		return nil, false, err
+	}
+	a, err := jobapi.OpenArchive(rc)
+	if err != nil {
+		return nil, false, err
+	}
+	defer a.Close()
+	list, cut = a.Entries()
+	return list, cut, nil
+}
+
+// OpenArtifact reads one file of the zip that a job kept.
+func (c *Controller) OpenArtifact(ctx context.Context, namespace, name, job, path string) (io.ReadCloser, error) {
+	rc, _, err := c.openKept(ctx, namespace, name, job, jobapi.ArtifactName)
+	if err != nil {
+		return nil, err
+	}
+	a, err := jobapi.OpenArchive(rc)
+	if err != nil {
+		return nil, err
+	}
+	one, err := a.One(path)
+	if err != nil {
+		a.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{one, closers{one, a}}, nil
+}
+
+type closers []io.Closer
+
+func (c closers) Close() (err error) {
+	for _, one := range c {
+		if e := one.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// OpenReport reads the files of one kind of report that a job left, as a zip.
+func (c *Controller) OpenReport(ctx context.Context, namespace, name, job, kind string) (io.ReadCloser, error) {
+	rc, _, err := c.openKept(ctx, namespace, name, job, func(id string) string { return jobapi.ReportName(id, strings.ReplaceAll(kind, "_", "-")) })
+	return rc, err
+}

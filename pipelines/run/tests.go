@@ -1,0 +1,157 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/jobapi"
+)
+
+// maxTestReport bounds what is read of a stored report.
+const maxTestReport = 64 << 20
+
+// Comparison of the tests and the coverage of a run with the run before it on its ref.
+type Comparison struct {
+	Run      string `json:"run"`
+	Coverage string `json:"coverage,omitempty"`
+	// Tests of all jobs together.
+	Tests *v1alpha1.TestCounts `json:"tests,omitempty"`
+	// Previous run on the same ref; absent where this is the first.
+	Previous         string               `json:"previous,omitempty"`
+	PreviousCoverage string               `json:"previousCoverage,omitempty"`
+	PreviousTests    *v1alpha1.TestCounts `json:"previousTests,omitempty"`
+	// Broken failed now and not before, Failing failed before too, Fixed do not fail any more.
+	Broken  []JobTest `json:"broken,omitempty"`
+	Failing []JobTest `json:"failing,omitempty"`
+	Fixed   []JobTest `json:"fixed,omitempty"`
+}
+
+// JobTest is a test case with the job it ran in.
+type JobTest struct {
+	Job string `json:"job"`
+	jobapi.TestCase
+}
+
+// Tests of one job.
+func (c *Controller) Tests(ctx context.Context, namespace, name, job string) (*jobapi.TestReport, error) {
+	_, j, err := c.job(ctx, namespace, name, job)
+	if err != nil {
+		return nil, err
+	}
+	return c.tests(ctx, namespace, name, j.ID)
+}
+
+func (c *Controller) tests(ctx context.Context, namespace, run, id string) (*jobapi.TestReport, error) {
+	rc, err := c.Artifacts.Get(ctx, namespace, run, jobapi.TestsName(id))
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	var r jobapi.TestReport
+	if err := json.NewDecoder(io.LimitReader(rc, maxTestReport)).Decode(&r); err != nil {
+		return nil, fmt.Errorf("tests of run %s: %w", run, err)
+	}
+	return &r, nil
+}
+
+// Compare a run with the one before it on the same ref.
+func (c *Controller) Compare(ctx context.Context, namespace, name string) (*Comparison, error) {
+	run, err := c.run(ctx, namespace, name)
+	if err != nil {
+		return nil, err
+	}
+	out := &Comparison{Run: name, Coverage: run.Status.Coverage, Tests: run.Status.Tests}
+	now, err := c.bad(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	before, err := c.previous(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	was := map[string]JobTest{}
+	if before != nil {
+		out.Previous, out.PreviousCoverage, out.PreviousTests = before.Name, before.Status.Coverage, before.Status.Tests
+		list, err := c.bad(ctx, before)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range list {
+			was[t.key()] = t
+		}
+	}
+	for _, t := range now {
+		if _, ok := was[t.key()]; ok {
+			out.Failing = append(out.Failing, t)
+			delete(was, t.key())
+			continue
+		}
+		out.Broken = append(out.Broken, t)
+	}
+	for _, t := range was {
+		// A job that did not run now has fixed nothing.
+		if js := jobStatus(run, t.Job); js != nil && js.Tests != nil {
+			t.Message, t.Output = "", ""
+			out.Fixed = append(out.Fixed, t)
+		}
+	}
+	return out, nil
+}
+
+func (t *JobTest) key() string { return t.Job + "\x00" + t.Key() }
+
+// bad are the tests of the run that did not pass.
+func (c *Controller) bad(ctx context.Context, run *v1alpha1.Run) ([]JobTest, error) {
+	p, err := loadPlan(ctx, c.Artifacts, run.Namespace, run.Name)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	var out []JobTest
+	for i := range run.Status.Jobs {
+		js := &run.Status.Jobs[i]
+		j := p.Job(js.Name)
+		if js.Tests == nil || j == nil {
+			continue
+		}
+		r, err := c.tests(ctx, run.Namespace, run.Name, j.ID)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range r.Cases {
+			if t.Status == "failed" || t.Status == "error" {
+				out = append(out, JobTest{Job: js.Name, TestCase: t})
+			}
+		}
+	}
+	return out, nil
+}
+
+// previous finished run of the same repository and ref, or nil.
+func (c *Controller) previous(ctx context.Context, run *v1alpha1.Run) (*v1alpha1.Run, error) {
+	list := &v1alpha1.RunList{}
+	err := c.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRepository: run.Spec.Repository})
+	if err != nil {
+		return nil, err
+	}
+	var best *v1alpha1.Run
+	for i := range list.Items {
+		r := &list.Items[i]
+		if r.Spec.Ref != run.Spec.Ref || !r.Status.Phase.Finished() || len(r.Status.Jobs) == 0 || !later(run, r) {
+			continue
+		}
+		if best == nil || later(r, best) {
+			best = r
+		}
+	}
+	return best, nil
+}
