@@ -202,17 +202,3 @@ func (s *server) jobLog(w http.ResponseWriter, r *http.Request) error {
 	plainText(w)
 	return stream(w, log)
 }
-
-func (s *server) artifacts(w http.ResponseWriter, r *http.Request) error {
-	run, err := pathName(r, "name")
-	if err != nil {
-		return err
-	}
-	a, err := s.Runs.Artifacts(r.Context(), r.PathValue("ns"), run, r.PathValue("job"))
-	if err != nil {
-		return err
-	}
-	defer a.Close()
-	attachment(w, run+"-"+r.PathValue("job")+".zip")
-	return stream(w, a)
-}

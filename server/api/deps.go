@@ -25,8 +25,6 @@ type Runs interface {
 	Play(ctx context.Context, namespace, run, job, by string) error
 	// Log reads an attempt's log; attempt 0 is the newest. With follow it ends when the attempt does.
 	Log(ctx context.Context, namespace, run, job string, attempt int, follow bool) (io.ReadCloser, error)
-	// Artifacts opens the archive that a job kept.
-	Artifacts(ctx context.Context, namespace, run, job string) (io.ReadCloser, error)
 }
 
 // Applications is what the API asks of gitops.
@@ -99,6 +97,7 @@ type Deps struct {
 	Watcher      Watcher
 	Authorizer   Authorizer
 	Runs         Runs
+	Kept         Kept
 	Applications Applications
 	Repositories Repositories
 	Variables    Variables

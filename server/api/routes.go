@@ -47,6 +47,11 @@ func Routes() []Route {
 		{"POST", ns + "/runs/{name}/jobs/{job}/play", "update", "runs", "play a manual job", (*server).playJob},
 		{"GET", ns + "/runs/{name}/jobs/{job}/log", "get", "runs", "a job's log", (*server).jobLog},
 		{"GET", ns + "/runs/{name}/jobs/{job}/artifacts", "get", "runs", "a job's artifacts", (*server).artifacts},
+		{"GET", ns + "/runs/{name}/jobs/{job}/artifacts/index", "get", "runs", "the files of a job's artifacts", (*server).artifactIndex},
+		{"GET", ns + "/runs/{name}/jobs/{job}/artifacts/file", "get", "runs", "one file of a job's artifacts", (*server).artifactFile},
+		{"GET", ns + "/runs/{name}/jobs/{job}/reports/{kind}", "get", "runs", "the files of one kind of a job's reports", (*server).jobReport},
+		{"GET", ns + "/runs/{name}/jobs/{job}/tests", "get", "runs", "the test cases that a job reported", (*server).jobTests},
+		{"GET", ns + "/runs/{name}/tests", "get", "runs", "tests and coverage, compared with the run before on the ref", (*server).runTests},
 
 		{"GET", ns + "/applications", "list", "applications", "list applications", list(applications)},
 		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},

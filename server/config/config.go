@@ -57,6 +57,9 @@ type Config struct {
 	PrivateSources bool `yaml:"privateSources"`
 	// ScrapeInterval of the metrics.
 	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
+	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
+	CacheLimit  int64 `yaml:"cacheLimit"`
+	JobLogLimit int64 `yaml:"jobLogLimit"`
 	// LogLevel: debug, info, warn, error. LogFormat: text, json.
 	LogLevel  string `yaml:"logLevel"`
 	LogFormat string `yaml:"logFormat"`
@@ -76,6 +79,8 @@ func Default() Config {
 		PodCIDR:        "10.42.0.0/16",
 		ServiceCIDR:    "10.43.0.0/16",
 		ScrapeInterval: 15 * time.Second,
+		CacheLimit:     10 << 30,
+		JobLogLimit:    64 << 20,
 		LogLevel:       "info",
 		LogFormat:      "text",
 	}
@@ -99,6 +104,8 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.Var(&c.Upstreams, "upstreams", "registries to pull through and where to ask for each, as docker.io=https://mirror.example")
 	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories and registries at private addresses")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
+	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
+	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")

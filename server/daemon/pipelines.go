@@ -122,15 +122,10 @@ func secretFile(file string) ([]byte, error) {
 	return key, err
 }
 
-// Log and Artifacts satisfy api.Runs together with what Controller has.
+// Log satisfies api.Runs together with what Controller has.
 func (p *pipelines) Log(ctx context.Context, namespace, name, job string, attempt int, follow bool) (io.ReadCloser, error) {
 	r, err := p.OpenLog(ctx, namespace, name, job, attempt, follow)
 	return r, notThere(err, "job %s of run %s has no log", job, name)
-}
-
-func (p *pipelines) Artifacts(ctx context.Context, namespace, name, job string) (io.ReadCloser, string, error) {
-	r, file, err := p.OpenArtifacts(ctx, namespace, name, job)
-	return r, file, notThere(err, "job %s of run %s kept no artifacts", job, name)
 }
 
 func notThere(err error, format string, args ...any) error {

@@ -143,7 +143,7 @@ func (s *services) openDoor(context.Context) error {
 	parts := front.Parts{
 		API: api.Handler(api.Deps{
 			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
-			Authorizer: s.access, Runs: s.pipelines, Applications: s.gitops, Repositories: repositories{s.gitops},
+			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: s.gitops, Repositories: repositories{s.gitops},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules,
 			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
 		}, s.log),
