@@ -102,7 +102,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		Image:    job.Image,
 		Wire: wire.Job{
 			Services: len(job.Services) > 0, Entrypoint: job.Image.Entrypoint,
-			Name: job.Name, Attempt: ref.Attempt, Directory: dir, 
+			Name: job.Name, Attempt: ref.Attempt, Directory: dir,
 			TimeoutSeconds: int64(c.timeout(job) / time.Second), Coverage: job.Coverage, MaxLog: c.Settings.MaxLog,
 			Checkout: wire.Checkout{
 				Strategy: job.Checkout.Strategy, Skip: job.Checkout.Skip, Submodules: job.Checkout.Submodules,
