@@ -196,6 +196,22 @@ func (s *Store) Branches(ctx context.Context, ns, repo string) (map[string]strin
 	return out, nil
 }
 
+// Tags lists the short names of all tags, sorted.
+func (s *Store) Tags(ctx context.Context, ns, repo string) ([]string, error) {
+	refs, err := s.refs(ctx, ns, repo)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for name := range refs {
+		if t, ok := strings.CutPrefix(name, "refs/tags/"); ok {
+			out = append(out, t)
+		}
+	}
+	sort.Strings(out)
+	return out, nil
+}
+
 // Resolve turns a branch, a tag, a full ref name or a full commit into a commit.
 func (s *Store) Resolve(ctx context.Context, ns, repo, rev string) (string, error) {
 	refs, err := s.refs(ctx, ns, repo)

@@ -102,6 +102,23 @@ func (p Remote) dial(ctx context.Context, network, address string) (net.Conn, er
 	return d.DialContext(ctx, network, address)
 }
 
+// HTTP is a client for other public files by the same rules: addresses are looked at
+// when they are dialled, those of redirects too.
+func (p Remote) HTTP() *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{DialContext: p.dial, TLSHandshakeTimeout: 10 * time.Second, DisableKeepAlives: true},
+		CheckRedirect: func(r *http.Request, via []*http.Request) error {
+			switch {
+			case len(via) > 5:
+				return errors.New("more than 5 redirects")
+			case via[0].URL.Scheme == "https" && r.URL.Scheme != "https":
+				return fmt.Errorf("redirected from https to %s", r.URL.Scheme)
+			}
+			return nil
+		},
+	}
+}
+
 func (p Remote) maxFetch() int64 {
 	if p.MaxFetch > 0 {
 		return p.MaxFetch

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -39,6 +40,8 @@ type Detector struct {
 	Describe func(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error)
 	// ServerURL is the front door's address as people know it.
 	ServerURL string
+	// Elsewhere is what files may include beyond their commit.
+	Elsewhere Elsewhere
 }
 
 var _ Compiler = (*Detector)(nil)
@@ -72,6 +75,13 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	}
 	if in.Secrets, err = d.Variables.Refs(ctx, run.Namespace, repo.Name, protected); err != nil {
 		return Compiled{}, err
+	}
+	in.Includes = includes{Elsewhere: d.Elsewhere, ctx: ctx, source: d.Source, namespace: run.Namespace}
+	for name, text := range spec.Inputs {
+		if in.Inputs == nil {
+			in.Inputs = map[string]json.RawMessage{}
+		}
+		in.Inputs[name] = json.RawMessage(text)
 	}
 	p, problems, err := detect.Pipeline(tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}, repo.Spec.PipelineFile, in)
 	return Compiled{Plan: p, Problems: problems}, err

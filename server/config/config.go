@@ -55,6 +55,9 @@ type Config struct {
 	Upstreams Upstreams `yaml:"upstreams"`
 	// PrivateSources allows repositories and upstreams at private addresses.
 	PrivateSources bool `yaml:"privateSources"`
+	// RemoteIncludes allows include:remote in pipeline files, from public addresses
+	// or, with PrivateSources, any.
+	RemoteIncludes bool `yaml:"remoteIncludes"`
 	// ScrapeInterval of the metrics.
 	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
 	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
@@ -103,6 +106,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start (default seed beside the program, or ../share/slipway/seed, where there is one)")
 	fs.Var(&c.Upstreams, "upstreams", "registries to pull through and where to ask for each, as docker.io=https://mirror.example")
 	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories and registries at private addresses")
+	fs.BoolVar(&c.RemoteIncludes, "remote-includes", c.RemoteIncludes, "allow pipeline files to include files of other servers")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")

@@ -1,0 +1,53 @@
+package gitlab
+
+import (
+	"encoding/json"
+	"testing"
+
+	"slipway.dev/pipelines/plan"
+)
+
+// TestChildren compiles what trigger jobs name: files of the commit, of a job's
+// artifacts, of another repository, with inputs.
+func TestChildren(t *testing.T) {
+	in := context("")
+	in.Source = ""
+	in.Files = tree{files: map[string]string{
+		"child.yml": "spec: {inputs: {env: {default: test}, n: {type: number, default: 1}}}\n---\nchild: {script: 'deploy $[[ inputs.env ]] $[[ inputs.n ]]', retry: '$[[ inputs.n ]]'}\n",
+		"more.yml":  "include: inner.yml\nmore: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == \"parent_pipeline\"}]}\n",
+		"inner.yml": "inner: {script: echo}\n",
+	}}
+	in.Includes = world{repositories: map[string]tree{"ci@v1": {files: map[string]string{"a.yml": "theirs: {script: echo}\n"}}}}
+	file := func(path string) plan.TriggerFile { return plan.TriggerFile{Path: path} }
+	tests := []struct {
+		name  string
+		files []NamedContent
+		want  string
+	}{
+		{"local", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "child.yml", Inputs: map[string]json.RawMessage{"env": []byte(`"live"`), "n": []byte("2")}}}},
+			"job child, stage test\n  script: deploy live 2\n  retry {\"max\":2}\n"},
+		{"several", []NamedContent{{TriggerFile: file("child.yml")}, {TriggerFile: file("/more.yml")}},
+			"job child, stage test\n  script: deploy test 1\n  retry {\"max\":1}\njob inner, stage test\n  script: echo\njob more, stage test\n  script: echo\n"},
+		{"artifact", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "generated.yml", Job: "make"}, Content: []byte("include: inner.yml\nmade: {script: echo}\n")}},
+			"job inner, stage test\n  script: echo\njob made, stage test\n  script: echo\n"},
+		{"project", []NamedContent{{TriggerFile: plan.TriggerFile{Include: json.RawMessage(`{"project":"default/ci","ref":"v1","file":"a.yml"}`)}}},
+			"job theirs, stage test\n  script: echo\n"},
+		{"artifact missing", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "generated.yml", Job: "make"}}},
+			"child:1:1: the job \"make\" left no file \"generated.yml\" [include]\n    let the job write it and keep it in artifacts:paths\n"},
+		{"artifact bad", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "generated.yml", Job: "make"}, Content: []byte("a:\n  script: x\n  stage: nope\n")}},
+			"make:generated.yml:3:10: job \"a\" is in the stage \"nope\", which is not in stages [undefined-stage]\n    known here: .pre, build, test, deploy, .post\n"},
+		{"unknown input", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "child.yml", Inputs: map[string]json.RawMessage{"env": []byte(`5`), "x": []byte("2")}}}},
+			"child:1:1: child.yml has no input \"x\" [inputs]\n    did you mean \"n\"?\n"},
+		{"local missing", []NamedContent{{TriggerFile: file("gone.yml")}},
+			"child:1:1: there is no file gone.yml [include]\n    did you mean \"more.yml\"?\n"},
+		{"nothing", nil, "child:1:1: the file has no job; names that begin with a dot are templates [no-jobs]\n    write at least one job with a script\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p, problems := CompileFiles("child", tt.files, in)
+			if got := summary(p, problems); got != tt.want {
+				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
+			}
+		})
+	}
+}
