@@ -1,6 +1,10 @@
 package plan
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // When a job runs, given how the jobs that it needs ended.
 type When string
@@ -22,8 +26,44 @@ type Retry struct {
 	Max int `json:"max,omitempty"`
 	// When: kinds of failure (script, timeout, system, image, lost); empty: all.
 	When []string `json:"when,omitempty"`
-	// ExitCodes: a script's failure is retried with these only; empty: all.
+	// ExitCodes that are retried, beside the kinds in When; empty: all, unless When says which.
 	ExitCodes []int32 `json:"exitCodes,omitempty"`
+}
+
+// Allows says whether an attempt that failed for reason, with this exit code if there
+// was one, is followed by another after done attempts. Where both kinds and exit codes
+// are given, either is enough.
+func (r Retry) Allows(done int, reason string, code *int32) bool {
+	if done > r.Max {
+		return false
+	}
+	if len(r.When) == 0 && len(r.ExitCodes) == 0 {
+		return true
+	}
+	return slices.Contains(r.When, reason) || code != nil && slices.Contains(r.ExitCodes, *code)
+}
+
+// Behind are the jobs that wait for the one named, directly or through others, in plan order.
+func (p *Plan) Behind(name string) []string {
+	order, err := p.Order()
+	if err != nil {
+		return nil
+	}
+	behind := map[string]bool{name: true}
+	for _, i := range order {
+		for _, n := range p.Jobs[i].Needs {
+			if behind[n.Job] {
+				behind[p.Jobs[i].Name] = true
+			}
+		}
+	}
+	var names []string
+	for i := range p.Jobs {
+		if n := p.Jobs[i].Name; n != name && behind[n] {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 // Environment that a job deploys to, or stops.

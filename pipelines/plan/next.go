@@ -14,8 +14,12 @@ type State struct {
 	Phase v1alpha1.Phase
 	// ExitCode of the last attempt, where there was one.
 	ExitCode *int32
-	// Played: a person started this manual job.
+	// Played: a person started this manual or delayed job, and approved it where that is asked for.
 	Played bool
+	// Held: the delayed job was made one that waits for a person.
+	Held bool
+	// Due: the delayed job has waited long enough.
+	Due bool
 }
 
 // Skip is a job that will not run.
@@ -34,6 +38,8 @@ type Decision struct {
 	Cancel []string
 	// Manual jobs that could start and wait for a person.
 	Manual []string
+	// Delayed jobs that could start and wait for their time.
+	Delayed []string
 	// Phase of the run once the above is done. A finished run goes back to Running
 	// when a manual job that it did not wait for is played.
 	Phase v1alpha1.Phase
@@ -49,7 +55,8 @@ type Decision struct {
 // failed, on_failure if one failed, always in any case; a failure that is allowed
 // counts as success. A skipped need is passed over by a job that waits for stages,
 // and makes a job with chosen needs skipped too. A manual job that may fail is not
-// waited for by stages; one that may not holds back everything behind it.
+// waited for by stages; one that may not holds back everything behind it. A delayed
+// job is waited for, whether or not its time has begun.
 func (p *Plan) Next(states map[string]State, cancel bool) Decision {
 	var d Decision
 	order, err := p.Order()
@@ -68,7 +75,7 @@ func (p *Plan) Next(states map[string]State, cancel bool) Decision {
 		}
 		now[i] = v1alpha1.Pending
 		if cancel {
-			now[i] = v1alpha1.Canceled
+			now[i] = v1alpha1.Canceled // also what was to run in any case: somebody wants an end
 			d.Cancel = append(d.Cancel, j.Name)
 			continue
 		}
@@ -77,9 +84,13 @@ func (p *Plan) Next(states map[string]State, cancel bool) Decision {
 			now[i] = v1alpha1.Skipped
 			d.Skip = append(d.Skip, Skip{Job: j.Name, Reason: reason})
 		case start:
-			if j.When == Manual && !s.Played {
+			if (j.When == Manual || s.Held) && !s.Played {
 				idle[i] = j.AllowFailure
 				d.Manual = append(d.Manual, j.Name)
+				continue
+			}
+			if j.When == Delayed && !s.Played && !s.Due {
+				d.Delayed = append(d.Delayed, j.Name)
 				continue
 			}
 			now[i] = v1alpha1.Running

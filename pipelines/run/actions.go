@@ -3,128 +3,130 @@ package run
 import (
 	"context"
 	"fmt"
-	"io"
-	"slices"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
-	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
 )
 
-func playAnnotation(id string) string { return "play.slipway.dev/" + id }
+// maxActions of one run, as the type has it.
+const maxActions = 2000
 
 func (c *Controller) run(ctx context.Context, namespace, name string) (*v1alpha1.Run, error) {
 	run := &v1alpha1.Run{}
 	return run, c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, run)
 }
 
-// Start makes a run by hand of the commit that ref (a full or short name, or empty
-// for the default branch) points to.
-func (c *Controller) Start(ctx context.Context, namespace, repository, ref string, variables map[string]string, by string) (*v1alpha1.Run, error) {
-	repo := &v1alpha1.Repository{}
-	if err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: repository}, repo); err != nil {
-		return nil, err
-	}
-	if ref == "" {
-		if ref = repo.Spec.DefaultBranch; ref == "" {
-			ref = repo.Status.DefaultBranch
-		}
-	}
-	for _, full := range []string{ref, "refs/heads/" + ref, "refs/tags/" + ref} {
-		if s, ok := repo.Status.Refs[full]; ok {
-			run := newRun(repo, full, s)
-			run.Spec.Cause, run.Spec.By, run.Spec.Variables = "manual", by, variables
-			return run, c.createNext(ctx, run, Name(repository, s.Sequence))
-		}
-	}
-	var known []string
-	for name := range repo.Status.Refs {
-		known = append(known, strings.TrimPrefix(name, "refs/heads/"))
-	}
-	slices.Sort(known)
-	return nil, apierrors.NewBadRequest(fmt.Sprintf("repository %s: %q not found; known: %s", repository, ref, strings.Join(known, ", ")))
-}
-
-// Rerun makes a new run of the same commit.
-func (c *Controller) Rerun(ctx context.Context, namespace, name, by string) (*v1alpha1.Run, error) {
-	old, err := c.run(ctx, namespace, name)
-	if err != nil {
-		return nil, err
-	}
-	repo := &v1alpha1.Repository{}
-	if err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: old.Spec.Repository}, repo); err != nil {
-		return nil, err
-	}
-	run := newRun(repo, old.Spec.Ref, v1alpha1.RefStatus{})
-	run.Spec = *old.Spec.DeepCopy()
-	run.Spec.Cause, run.Spec.By, run.Spec.Cancel = "rerun", by, false
-	return run, c.createNext(ctx, run, Name(old.Spec.Repository, old.Spec.Sequence))
-}
-
-// maxReruns of one update.
-const maxReruns = 1000
-
-// createNext takes the first free name <base>-r<N>.
-func (c *Controller) createNext(ctx context.Context, run *v1alpha1.Run, base string) error {
-	list := &v1alpha1.RunList{}
-	if err := c.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRepository: run.Spec.Repository}); err != nil {
-		return err
-	}
-	n := 1
-	for i := range list.Items {
-		var have int
-		if rest, ok := strings.CutPrefix(list.Items[i].Name, base+"-r"); ok {
-			if _, err := fmt.Sscanf(rest, "%d", &have); err == nil {
-				n = max(n, have+1)
-			}
-		}
-	}
-	for ; n <= maxReruns; n++ {
-		run.Name, run.ResourceVersion = fmt.Sprintf("%s-r%d", base, n), ""
-		err := c.Create(ctx, run)
-		if !apierrors.IsAlreadyExists(err) {
-			return err
-		}
-	}
-	return fmt.Errorf("run %s was repeated %d times already; push a new commit", base, maxReruns)
-}
-
 // Cancel asks a run to stop what runs and to start nothing more.
 func (c *Controller) Cancel(ctx context.Context, namespace, name, by string) error {
-	run, err := c.run(ctx, namespace, name)
-	if err != nil {
-		return err
-	}
-	if run.Status.Phase.Finished() || run.Spec.Cancel {
-		return nil
-	}
-	patch := client.MergeFrom(run.DeepCopy())
-	run.Spec.Cancel = true
-	c.Log.Info("run canceled", "namespace", namespace, "run", name, "by", by)
-	return c.Patch(ctx, run, patch)
+	c.Log.Info("run is to be canceled", "namespace", namespace, "run", name, "by", by)
+	return c.amend(ctx, namespace, name, func(run *v1alpha1.Run) error {
+		if run.Status.Phase.Finished() || run.Spec.Cancel {
+			return nil
+		}
+		run.Spec.Cancel = true
+		return ask(run, v1alpha1.RunAction{Verb: verbCancel, By: by})
+	})
 }
 
-// Play starts a manual job.
-func (c *Controller) Play(ctx context.Context, namespace, name, job, by string) error {
-	run, j, err := c.job(ctx, namespace, name, job)
+// Act asks for things to be done to jobs, all or none. Job names a job by its name or
+// ID; it is empty in a retry of all that failed. A run that is over begins again.
+func (c *Controller) Act(ctx context.Context, namespace, name string, actions ...v1alpha1.RunAction) error {
+	p, err := c.loadPlan(ctx, namespace, name)
 	if err != nil {
 		return err
 	}
-	js := jobStatus(run, j.Name)
-	if !js.Manual || js.Phase != v1alpha1.Pending || run.Spec.Cancel {
-		return apierrors.NewBadRequest(fmt.Sprintf("job %q is not a manual job that waits; it is %s", j.Name, js.Phase))
+	return c.amend(ctx, namespace, name, func(run *v1alpha1.Run) error {
+		for _, a := range actions {
+			if err := checkVariables(a.Variables); err != nil {
+				return err
+			}
+			if err := check(run, p, &a); err != nil {
+				return err
+			}
+			if run.Spec.Cancel && (a.Verb == verbRetry || a.Verb == verbFrom) {
+				run.Spec.Cancel = false // it is over: check saw to that
+			}
+			if err := ask(run, a); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// check that an action fits the run as it is, and put the job's name where its ID was.
+func check(run *v1alpha1.Run, p *plan.Plan, a *v1alpha1.RunAction) error {
+	if a.Verb == verbRetry && a.Job == "" {
+		switch {
+		case p == nil:
+			return apierrors.NewBadRequest("run " + run.Name + " never had jobs; start a new one with rerun")
+		case run.Spec.Cancel && !run.Status.Phase.Finished():
+			return apierrors.NewBadRequest("run " + run.Name + " is being canceled; wait until it is over")
+		}
+		for i := range run.Status.Jobs {
+			if again := run.Status.Jobs[i]; again.Phase == v1alpha1.Canceled || again.Phase == v1alpha1.Failed && !again.AllowFailure {
+				return nil
+			}
+		}
+		return apierrors.NewBadRequest("run " + run.Name + ": no job failed or was canceled")
 	}
-	patch := client.MergeFrom(run.DeepCopy())
-	if run.Annotations == nil {
-		run.Annotations = map[string]string{}
+	job := findJob(p, a.Job)
+	if job == nil || jobStatus(run, job.Name) == nil {
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("jobs").GroupResource(), a.Job)
 	}
-	run.Annotations[playAnnotation(j.ID)] = by
-	return c.Patch(ctx, run, patch)
+	a.Job = job.Name
+	if why := fits(run, p, jobStatus(run, job.Name), job, a.Verb); why != "" {
+		return apierrors.NewBadRequest(fmt.Sprintf("job %q: %s; it is %s", job.Name, why, jobStatus(run, job.Name).Phase))
+	}
+	return nil
+}
+
+func ask(run *v1alpha1.Run, a v1alpha1.RunAction) error {
+	if len(run.Spec.Actions) >= maxActions {
+		return apierrors.NewBadRequest(fmt.Sprintf("run %s: %d things were asked of it already; start a new one with rerun", run.Name, maxActions))
+	}
+	a.At = *now()
+	run.Spec.Actions = append(run.Spec.Actions, a)
+	return nil
+}
+
+// amend writes what f makes of the run's spec, on its newest version.
+func (c *Controller) amend(ctx context.Context, namespace, name string, f func(*v1alpha1.Run) error) error {
+	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+		run, err := c.run(ctx, namespace, name)
+		if err != nil {
+			return err
+		}
+		before := run.DeepCopy()
+		if err := f(run); err != nil {
+			return err
+		}
+		if len(run.Spec.Actions) == len(before.Spec.Actions) {
+			return nil
+		}
+		return c.Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	})
+}
+
+// findJob of the plan by its name or ID, or nil.
+func findJob(p *plan.Plan, job string) *plan.Job {
+	if p == nil {
+		return nil
+	}
+	if j := p.Job(job); j != nil {
+		return j
+	}
+	for i := range p.Jobs {
+		if p.Jobs[i].ID == job {
+			return &p.Jobs[i]
+		}
+	}
+	return nil
 }
 
 // job by its name or ID.
@@ -133,32 +135,12 @@ func (c *Controller) job(ctx context.Context, namespace, name, job string) (*v1a
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := loadPlan(ctx, c.Artifacts, namespace, name)
+	p, err := c.loadPlan(ctx, namespace, name)
 	if err != nil {
 		return nil, nil, err
 	}
-	if p != nil {
-		for i := range p.Jobs {
-			if (p.Jobs[i].Name == job || p.Jobs[i].ID == job) && jobStatus(run, p.Jobs[i].Name) != nil {
-				return run, &p.Jobs[i], nil
-			}
-		}
+	if j := findJob(p, job); j != nil && jobStatus(run, j.Name) != nil {
+		return run, j, nil
 	}
 	return nil, nil, apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("jobs").GroupResource(), job)
-}
-
-// OpenLog reads the log of a job's attempt; attempt 0 is the newest.
-func (c *Controller) OpenLog(ctx context.Context, namespace, name, job string, attempt int, follow bool) (io.ReadCloser, error) {
-	run, j, err := c.job(ctx, namespace, name, job)
-	if err != nil {
-		return nil, err
-	}
-	js := jobStatus(run, j.Name)
-	if attempt == 0 {
-		attempt = max(js.Attempt, 1)
-	}
-	if js.Phase.Finished() && js.Attempt < attempt {
-		return io.NopCloser(strings.NewReader("")), nil // it never ran
-	}
-	return c.LogStore.Open(ctx, joblog.Attempt{Namespace: namespace, Run: name, Job: j.ID, Number: attempt}, follow)
 }

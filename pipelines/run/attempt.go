@@ -35,7 +35,7 @@ func (c *Controller) find(ctx context.Context, ref jobapi.Ref) (*v1alpha1.Run, *
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}
-	p, err := loadPlan(ctx, c.Artifacts, ref.Namespace, ref.Run)
+	p, err := c.loadPlan(ctx, ref.Namespace, ref.Run)
 	if err != nil {
 		return nil, nil, nil, nil, err
 	}

@@ -2,7 +2,6 @@ package run
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -89,13 +88,8 @@ type Controller struct {
 	Events events.EventRecorder
 
 	sealed chan event.GenericEvent
+	plans  plans
 }
-
-// planName is the plan's name among the artifacts of a run.
-const planName = "plan.json"
-
-// maxPlan bounds a stored plan.
-const maxPlan = 32 << 20
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
@@ -171,6 +165,7 @@ func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
 	if err := c.LogStore.Delete(run.Namespace, run.Name); err != nil {
 		return fmt.Errorf("run %s: delete logs: %w", run.Name, err)
 	}
+	c.plans.drop(client.ObjectKeyFromObject(run))
 	if controllerutil.RemoveFinalizer(run, finalizer) {
 		return client.IgnoreNotFound(c.Update(ctx, run))
 	}
@@ -193,58 +188,119 @@ func (c *Controller) save(ctx context.Context, before, run *v1alpha1.Run) error 
 	return nil
 }
 
-// advance looks at what runs, decides, writes the decision down, then carries it out.
+// advance looks at what runs, lets people's actions take effect, decides, writes the
+// decision down, then carries it out.
 func (c *Controller) advance(ctx context.Context, run, before *v1alpha1.Run, p *plan.Plan) (ctrl.Result, error) {
-	taskRuns := map[string]*tekton.TaskRun{}
-	for i := range run.Status.Jobs {
-		js := &run.Status.Jobs[i]
-		if js.TaskRun == "" {
-			continue
-		}
-		tr := &tekton.TaskRun{}
-		err := c.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: js.TaskRun}, tr)
-		switch {
-		case err == nil:
-			taskRuns[js.Name] = tr
-		case !apierrors.IsNotFound(err):
-			return ctrl.Result{}, err
-		}
-		if js.Phase == v1alpha1.Running {
-			observe(run, js, p.Job(js.Name), taskRuns[js.Name])
-		}
+	taskRuns, waiting, err := c.look(ctx, run, p)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	decide(run, p)
+	handle(run, p)
+	wake := decide(run, p, time.Now(), func(*v1alpha1.JobStatus, *plan.Job) bool { return true })
 	if err := c.save(ctx, before, run); err != nil {
 		return ctrl.Result{}, err
 	}
-	waiting := false
+	result := ctrl.Result{}
+	if !wake.IsZero() {
+		result.RequeueAfter = max(time.Until(wake), time.Millisecond)
+	}
 	for i := range run.Status.Jobs {
 		js := &run.Status.Jobs[i]
-		tr := taskRuns[js.Name]
-		if tr != nil && tr.Name != js.TaskRun {
-			c.follow(run, p.Job(js.Name), js.Attempt-1, tr) // the attempt before a retry
-			tr = nil
+		if js.Phase != v1alpha1.Running {
+			continue
 		}
-		if tr != nil {
-			waiting = c.follow(run, p.Job(js.Name), js.Attempt, tr) || waiting
-		}
-		if js.Phase == v1alpha1.Running && tr == nil && js.StartedAt == nil {
-			if err := c.launch(ctx, run, p, p.Job(js.Name), js); err != nil {
-				return c.refused(ctx, run, js, err)
-			}
-		}
-		if run.Spec.Cancel && tr != nil && !tr.IsDone() && tr.Spec.Status == "" {
-			patch := client.MergeFrom(tr.DeepCopy())
-			tr.Spec.Status = tekton.TaskRunSpecStatusCancelled
-			if err := c.Patch(ctx, tr, patch); client.IgnoreNotFound(err) != nil {
+		tr, job := taskRuns[js.TaskRun], p.Job(js.Name)
+		switch {
+		case js.StoppingAt != nil:
+			gone, err := c.stop(ctx, run, job, js, tr)
+			if err != nil {
 				return ctrl.Result{}, err
+			}
+			if gone || tr != nil && tr.IsDone() {
+				result.RequeueAfter = sooner(result.RequeueAfter, stopLook)
+			}
+		case tr == nil && js.StartedAt == nil:
+			if err := c.launch(ctx, run, p, job, js); err != nil {
+				return c.refused(ctx, run, js, err)
 			}
 		}
 	}
 	if run.Status.Phase.Finished() && !waiting {
 		return c.clean(ctx, run)
 	}
-	return ctrl.Result{}, nil
+	return result, nil
+}
+
+// stopLook is when an attempt that was stopped is looked at again, if nothing comes before.
+const stopLook = 10 * time.Second
+
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}
+
+// look at the TaskRuns of all attempts, follow their logs and bring the status up to
+// them. The answer has the TaskRuns by name, and whether a log is still to be completed.
+func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) (map[string]*tekton.TaskRun, bool, error) {
+	taskRuns, waiting := map[string]*tekton.TaskRun{}, false
+	for i := range run.Status.Jobs {
+		js := &run.Status.Jobs[i]
+		if js.Attempt == 0 || js.TaskRun == "" && len(js.Attempts) == 0 {
+			continue
+		}
+		job := p.Job(js.Name)
+		for _, old := range js.Attempts {
+			if old.Child != "" || c.LogStore.Sealed(joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: old.Number}) {
+				continue
+			}
+			tr, err := c.taskRunOf(ctx, run.Namespace, attemptName(run.Name, job.ID, old.Number))
+			if err != nil {
+				return nil, false, err
+			}
+			if tr != nil {
+				waiting = c.follow(run, job, old.Number, tr) || waiting
+			}
+		}
+		if js.TaskRun == "" {
+			continue
+		}
+		tr, err := c.taskRunOf(ctx, run.Namespace, js.TaskRun)
+		if err != nil {
+			return nil, false, err
+		}
+		open := false
+		if tr != nil {
+			taskRuns[js.TaskRun] = tr
+			open = c.follow(run, job, js.Attempt, tr)
+			waiting = waiting || open
+		}
+		if js.Phase != v1alpha1.Running {
+			continue
+		}
+		if tr == nil && js.StoppingAt != nil {
+			gone, err := c.stop(ctx, run, job, js, nil)
+			if err != nil {
+				return nil, false, err
+			}
+			if gone {
+				end(js, v1alpha1.Canceled, "", canceledBy(run, js.Name))
+			}
+			continue
+		}
+		observe(run, js, job, tr, !open)
+	}
+	return taskRuns, waiting, nil
+}
+
+func (c *Controller) taskRunOf(ctx context.Context, namespace, name string) (*tekton.TaskRun, error) {
+	tr := &tekton.TaskRun{}
+	err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, tr)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return tr, err
 }
 
 // keepTaskRuns is how long finished TaskRuns and their pods stay for people to look at.
@@ -291,64 +347,4 @@ func (c *Controller) follow(run *v1alpha1.Run, job *plan.Job, attempt int, tr *t
 		return false
 	}
 	return true
-}
-
-// compilePatience is how long reading a commit is tried before the run fails.
-const compilePatience = time.Minute
-
-var errNoRepository = errors.New("the repository does not exist")
-
-// plan loads the run's plan, or compiles and stores it. Nil means that there is none:
-// the status then says why.
-func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, error) {
-	if run.Status.Phase.Finished() && len(run.Status.Jobs) == 0 {
-		return nil, nil
-	}
-	p, err := loadPlan(ctx, c.Artifacts, run.Namespace, run.Name)
-	if err != nil {
-		return nil, err
-	}
-	if p != nil {
-		fill(run, p)
-		return p, nil
-	}
-	if run.Spec.Cancel {
-		finish(run, v1alpha1.Canceled, "")
-		return nil, nil
-	}
-	repo := &v1alpha1.Repository{}
-	err = c.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Repository}, repo)
-	if apierrors.IsNotFound(err) {
-		finish(run, v1alpha1.Failed, fmt.Sprintf("repository %s: %v", run.Spec.Repository, errNoRepository))
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := c.Compiler.Compile(ctx, run, repo)
-	if err != nil && time.Since(run.CreationTimestamp.Time) > compilePatience {
-		finish(run, v1alpha1.Failed, "the pipeline cannot be read: "+oneLine(err.Error()))
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("run %s: compile: %w", run.Name, err)
-	}
-	switch {
-	case len(compiled.Problems) > 0:
-		run.Status.Problems = compiled.Problems
-		finish(run, v1alpha1.Failed, problemLine(compiled.Problems))
-		return nil, nil
-	case compiled.Plan == nil:
-		finish(run, v1alpha1.Succeeded, "this commit has no pipeline file, Dockerfile or manifests")
-		return nil, nil
-	case len(compiled.Plan.Jobs) == 0:
-		run.Status.Pipeline = compiled.Plan.Source
-		finish(run, v1alpha1.Succeeded, compiled.Plan.Empty)
-		return nil, nil
-	}
-	if err := storePlan(ctx, c.Artifacts, run, compiled.Plan); err != nil {
-		return nil, err
-	}
-	fill(run, compiled.Plan)
-	return compiled.Plan, nil
 }

@@ -30,11 +30,13 @@ func (c *Controller) announce(before, run *v1alpha1.Run) {
 		switch {
 		case js.Phase == v1alpha1.Failed && old.Phase != js.Phase:
 			c.event(run, attempt(run, js.TaskRun), corev1.EventTypeWarning, "JobFailed", "Job", withReason("job "+js.Name+" failed", js.Message))
-		case old.Phase == v1alpha1.Running && js.Attempt > old.Attempt && old.Attempt > 0:
+		case old.Phase == v1alpha1.Running && ended(js) > ended(old):
+			last := js.Attempts[len(js.Attempts)-1]
 			c.event(run, attempt(run, old.TaskRun), corev1.EventTypeWarning, "JobRetried", "Job",
-				fmt.Sprintf("job %s failed and is tried again: attempt %d", js.Name, js.Attempt))
+				withReason(fmt.Sprintf("job %s failed and is tried again: attempt %d", js.Name, last.Number+1), last.Message))
 		}
 	}
+	c.announceActions(before, run)
 	if run.Status.Phase == before.Status.Phase {
 		return
 	}
@@ -56,6 +58,33 @@ func (c *Controller) announce(before, run *v1alpha1.Run) {
 	if repo := repositoryOf(run); repo != nil {
 		c.event(repo, run, kind, reason, "Run", note)
 	}
+}
+
+// announceActions says who did what to which job.
+func (c *Controller) announceActions(before, run *v1alpha1.Run) {
+	reasons := map[string]string{
+		verbPlay: "JobPlayed", verbUnplay: "JobUnplayed", verbApprove: "JobApproved",
+		verbCancel: "JobCanceled", verbRetry: "JobRetriedByHand", verbFrom: "RunRepeatedFrom",
+	}
+	for i := before.Status.Handled; i < run.Status.Handled; i++ {
+		a := &run.Spec.Actions[i]
+		what, by := "job "+a.Job, a.By
+		if a.Job == "" {
+			what = "all jobs"
+		}
+		if by == "" {
+			by = somebody
+		}
+		c.event(run, nil, corev1.EventTypeNormal, reasons[a.Verb], "Ask", fmt.Sprintf("%s: %s, asked for by %s", what, a.Verb, by))
+	}
+}
+
+// ended is the number of the last attempt that is remembered.
+func ended(js *v1alpha1.JobStatus) int {
+	if n := len(js.Attempts); n > 0 {
+		return js.Attempts[n-1].Number
+	}
+	return 0
 }
 
 func (c *Controller) event(about, related runtime.Object, kind, reason, action, note string) {

@@ -36,7 +36,7 @@ func TestEventsSayWhatARunDid(t *testing.T) {
 	}
 	w.end("shop-1-a-1", false, 3, "Failed")
 	w.settle("shop-1")
-	if got, want := told(r), []string{"Warning JobRetried job a failed and is tried again: attempt 2"}; !slices.Equal(got, want) {
+	if got, want := told(r), []string{"Warning JobRetried job a failed and is tried again: attempt 2: exit code 3"}; !slices.Equal(got, want) {
 		t.Errorf("retried: %q", got)
 	}
 	w.end("shop-1-a-2", false, 3, "Failed")

@@ -135,7 +135,7 @@ func (c *Controller) expireRun(ctx context.Context, run *v1alpha1.Run, at time.T
 		}
 		if p == nil {
 			var err error
-			if p, err = loadPlan(ctx, c.Artifacts, run.Namespace, run.Name); err != nil || p == nil {
+			if p, err = c.loadPlan(ctx, run.Namespace, run.Name); err != nil || p == nil {
 				return err
 			}
 		}
@@ -185,7 +185,7 @@ func (c *Controller) OpenArtifacts(ctx context.Context, namespace, name, job str
 	}
 	file = "artifacts"
 	if j.Artifacts != nil && j.Artifacts.Name != "" {
-		if p, err := loadPlan(ctx, c.Artifacts, namespace, name); err == nil && p != nil {
+		if p, err := c.loadPlan(ctx, namespace, name); err == nil && p != nil {
 			env := plan.Environ(p, j, nil, nil, nil)
 			file = plan.Expand(j.Artifacts.Name, func(name string) (string, bool) {
 				for _, v := range env {

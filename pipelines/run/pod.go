@@ -30,8 +30,7 @@ func (c *Controller) refused(ctx context.Context, run *v1alpha1.Run, js *v1alpha
 		return ctrl.Result{}, err
 	}
 	before := run.DeepCopy()
-	end(js, v1alpha1.Failed, oneLine(err.Error()))
-	js.Reason = "system"
+	end(js, v1alpha1.Failed, reasonSystem, oneLine(err.Error()))
 	return conflict(c.save(ctx, before, run))
 }
 

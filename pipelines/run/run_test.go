@@ -3,6 +3,7 @@ package run
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
@@ -44,6 +46,7 @@ type world struct {
 	t        *testing.T
 	compiler *compiler
 	pushes   *Pushes
+	live     client.Client // what a restart goes back to
 }
 
 var repoKey = types.NamespacedName{Namespace: "default", Name: "shop"}
@@ -91,7 +94,10 @@ func (w *world) settle(name string) *v1alpha1.Run {
 	key := types.NamespacedName{Namespace: "default", Name: name}
 	last := ""
 	for range 20 {
-		if _, err := w.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: key}); err != nil {
+		if _, err := w.Reconcile(w.t.Context(), ctrl.Request{NamespacedName: key}); errors.Is(err, errCrash) {
+			w.restart()
+			continue
+		} else if err != nil {
 			w.t.Fatal(err)
 		}
 		run := &v1alpha1.Run{}
@@ -125,6 +131,65 @@ func (w *world) end(name string, ok bool, code int32, reason string) {
 	if err := w.Status().Update(w.t.Context(), tr); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// crashAt makes the n-th write from now on, and all after it, fail: before it takes
+// effect, or after it where n is odd. A restart ends that.
+func (w *world) crashAt(n int) {
+	inner, after := w.Controller.Client.(client.WithWatch), n%2 == 1
+	left, dead := n/2, false
+	write := func(do func() error) error {
+		if dead {
+			return errCrash
+		}
+		if left--; left >= 0 {
+			return do()
+		}
+		dead = true
+		if after {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return errCrash
+	}
+	w.live = inner
+	w.Controller.Client = interceptor.NewClient(inner, interceptor.Funcs{
+		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
+			return write(func() error { return c.Create(ctx, o, opts...) })
+		},
+		Update: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.UpdateOption) error {
+			return write(func() error { return c.Update(ctx, o, opts...) })
+		},
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, p client.Patch, opts ...client.PatchOption) error {
+			return write(func() error { return c.Patch(ctx, o, p, opts...) })
+		},
+		Delete: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteOption) error {
+			return write(func() error { return c.Delete(ctx, o, opts...) })
+		},
+		DeleteAllOf: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.DeleteAllOfOption) error {
+			return write(func() error { return c.DeleteAllOf(ctx, o, opts...) })
+		},
+		SubResourceUpdate: func(ctx context.Context, c client.Client, sub string, o client.Object, opts ...client.SubResourceUpdateOption) error {
+			return write(func() error { return c.SubResource(sub).Update(ctx, o, opts...) })
+		},
+	})
+}
+
+// restart forgets what a process would.
+func (w *world) restart() {
+	c := w.Controller
+	w.Controller = &Controller{Client: w.live, Compiler: c.Compiler, Artifacts: c.Artifacts, LogStore: c.LogStore, Logs: c.Logs,
+		Tokens: c.Tokens, Log: c.Log, Settings: c.Settings, Events: c.Events}
+}
+
+var (
+	errCrash = errors.New("crash")
+	errSaid  = errors.New("said so")
+)
+
+func attemptLog(job string, n int) joblog.Attempt {
+	return joblog.Attempt{Namespace: "default", Run: "shop-1", Job: job, Number: n}
 }
 
 func (w *world) taskRuns() []string {
@@ -278,7 +343,7 @@ func TestManualJobWaitsForAPerson(t *testing.T) {
 	if got := w.taskRuns(); len(got) != 0 {
 		t.Fatalf("task runs %v", got)
 	}
-	if err := w.Play(t.Context(), "default", "shop-1", "go", "ann"); err != nil {
+	if err := w.Act(t.Context(), "default", "shop-1", v1alpha1.RunAction{Verb: verbPlay, Job: "go", By: "ann"}); err != nil {
 		t.Fatal(err)
 	}
 	w.settle("shop-1")
@@ -297,10 +362,10 @@ func TestRerunTakesTheNextName(t *testing.T) {
 			t.Fatalf("run %v, err %v", run, err)
 		}
 	}
-	if run, err := w.Start(t.Context(), "default", "shop", "", map[string]string{"A": "b"}, "ann"); err != nil || run.Name != "shop-1-r3" {
+	if run, err := w.Start(t.Context(), "default", StartRequest{Repository: "shop", Variables: map[string]string{"A": "b"}, By: "ann"}); err != nil || run.Name != "shop-1-r3" {
 		t.Fatalf("run %v, err %v", run, err)
 	}
-	if _, err := w.Start(t.Context(), "default", "shop", "nope", nil, "ann"); err == nil || !strings.Contains(err.Error(), "known: main") {
+	if _, err := w.Start(t.Context(), "default", StartRequest{Repository: "shop", Ref: "nope"}); err == nil || !strings.Contains(err.Error(), "known: main") {
 		t.Errorf("err %v", err)
 	}
 }

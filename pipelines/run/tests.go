@@ -109,7 +109,7 @@ func (t *JobTest) key() string { return t.Job + "\x00" + t.Key() }
 
 // bad are the tests of the run that did not pass.
 func (c *Controller) bad(ctx context.Context, run *v1alpha1.Run) ([]JobTest, error) {
-	p, err := loadPlan(ctx, c.Artifacts, run.Namespace, run.Name)
+	p, err := c.loadPlan(ctx, run.Namespace, run.Name)
 	if err != nil || p == nil {
 		return nil, err
 	}

@@ -5,9 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strconv"
-
-	slipway "slipway.dev/cluster/api/v1alpha1"
 )
 
 func (s *server) whoami(w http.ResponseWriter, r *http.Request) error {
@@ -89,10 +86,6 @@ func (s *server) syncRepository(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
-	return act(w, r, s.Runs.Cancel)
-}
-
 func (s *server) syncApplication(w http.ResponseWriter, r *http.Request) error {
 	return act(w, r, s.Applications.Sync)
 }
@@ -130,44 +123,6 @@ func act(w http.ResponseWriter, r *http.Request, do func(ctx context.Context, na
 	return nil
 }
 
-func (s *server) startRun(w http.ResponseWriter, r *http.Request) error {
-	var body struct {
-		Repository string            `json:"repository"`
-		Ref        string            `json:"ref"`
-		Variables  map[string]string `json:"variables"`
-	}
-	if err := readJSON(w, r, &body); err != nil {
-		return err
-	}
-	u, _ := UserFrom(r.Context())
-	run, err := s.Runs.Start(r.Context(), r.PathValue("ns"), body.Repository, body.Ref, body.Variables, u.Name)
-	return created(w, run, err)
-}
-
-func (s *server) rerun(w http.ResponseWriter, r *http.Request) error {
-	name, err := pathName(r, "name")
-	if err != nil {
-		return err
-	}
-	u, _ := UserFrom(r.Context())
-	run, err := s.Runs.Rerun(r.Context(), r.PathValue("ns"), name, u.Name)
-	return created(w, run, err)
-}
-
-func created(w http.ResponseWriter, run *slipway.Run, err error) error {
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusCreated, present(runs, run))
-	return nil
-}
-
-func (s *server) playJob(w http.ResponseWriter, r *http.Request) error {
-	return act(w, r, func(ctx context.Context, ns, run, by string) error {
-		return s.Runs.Play(ctx, ns, run, r.PathValue("job"), by)
-	})
-}
-
 func (s *server) diff(w http.ResponseWriter, r *http.Request) error {
 	name, err := pathName(r, "name")
 	if err != nil {
@@ -180,25 +135,4 @@ func (s *server) diff(w http.ResponseWriter, r *http.Request) error {
 	plainText(w)
 	_, err = io.WriteString(w, text)
 	return err
-}
-
-func (s *server) jobLog(w http.ResponseWriter, r *http.Request) error {
-	run, err := pathName(r, "name")
-	if err != nil {
-		return err
-	}
-	q := r.URL.Query()
-	attempt := 0
-	if v := q.Get("attempt"); v != "" {
-		if attempt, err = strconv.Atoi(v); err != nil || attempt < 0 {
-			return refuse(http.StatusBadRequest, "", "attempt %q: not a number", v)
-		}
-	}
-	log, err := s.Runs.Log(r.Context(), r.PathValue("ns"), run, r.PathValue("job"), attempt, q.Get("follow") == "1")
-	if err != nil {
-		return err
-	}
-	defer log.Close()
-	plainText(w)
-	return stream(w, log)
 }

@@ -35,14 +35,14 @@ type deaf struct{ Runs }
 
 var errReached = errors.New("reached")
 
-func (deaf) Start(context.Context, string, string, string, map[string]string, string) (*slipway.Run, error) {
+func (deaf) Start(context.Context, string, StartRun, string) (*slipway.Run, error) {
 	return nil, errReached
 }
 func (deaf) Cancel(context.Context, string, string, string) error { return errReached }
 func (deaf) Rerun(context.Context, string, string, string) (*slipway.Run, error) {
 	return nil, errReached
 }
-func (deaf) Play(context.Context, string, string, string, string) error { return errReached }
+func (deaf) Act(context.Context, string, string, ...slipway.RunAction) error { return errReached }
 func (deaf) Log(context.Context, string, string, string, int, bool) (io.ReadCloser, error) {
 	return io.NopCloser(strings.NewReader("line\n")), nil
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"time"
 
@@ -17,14 +18,29 @@ type Authorizer interface {
 
 // Runs is what the API asks of pipelines.
 type Runs interface {
-	// Start makes a run of the commit that ref of the repository points to.
-	Start(ctx context.Context, namespace, repository, ref string, variables map[string]string, by string) (*slipway.Run, error)
+	// Start makes a run of the commit that a ref of a repository points to.
+	Start(ctx context.Context, namespace string, r StartRun, by string) (*slipway.Run, error)
 	Cancel(ctx context.Context, namespace, run, by string) error
 	// Rerun makes a new run of the same commit.
 	Rerun(ctx context.Context, namespace, run, by string) (*slipway.Run, error)
-	Play(ctx context.Context, namespace, run, job, by string) error
+	// Act asks for things to be done to jobs of a run, all or none.
+	Act(ctx context.Context, namespace, run string, actions ...slipway.RunAction) error
 	// Log reads an attempt's log; attempt 0 is the newest. With follow it ends when the attempt does.
 	Log(ctx context.Context, namespace, run, job string, attempt int, follow bool) (io.ReadCloser, error)
+}
+
+// StartRun is the body of a request for a run.
+type StartRun struct {
+	Repository string `json:"repository"`
+	// Ref is a full or short name of a branch or tag; empty: the default branch.
+	Ref       string            `json:"ref,omitempty"`
+	Variables map[string]string `json:"variables,omitempty"`
+	// Inputs of the pipeline file.
+	Inputs map[string]json.RawMessage `json:"inputs,omitempty"`
+	// MergeRequest is a branch: the run is that of a request to merge Ref into it.
+	MergeRequest string `json:"mergeRequest,omitempty"`
+	// Cause: manual (a person) or api (a program), the default.
+	Cause string `json:"cause,omitempty"`
 }
 
 // Applications is what the API asks of gitops.

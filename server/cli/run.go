@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -23,21 +24,18 @@ func runVerb(c *user) *cobra.Command {
 			}
 			return c.print(cmd.OutOrStdout(), r, jobTable(r))
 		}},
-		runStart(c),
-		runLogs(c),
-		&cobra.Command{Use: "cancel NAME", Short: "Stop what runs and start nothing more", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "cancel"), nil, nil)
-		}},
-		&cobra.Command{Use: "rerun NAME", Short: "Run the same commit again", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			var r slipway.Run
-			if err := c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "rerun"), nil, &r); err != nil {
-				return err
+		runStart(c), runLogs(c), runWait(c), runWatch(c), runRerun(c), runPlay(c),
+		&cobra.Command{Use: "cancel NAME [JOB]", Short: "Stop what runs and start nothing more; or one job", Args: cobra.RangeArgs(1, 2), RunE: func(cmd *cobra.Command, args []string) error {
+			path := []string{"runs", args[0], "cancel"}
+			if len(args) == 2 {
+				path = []string{"runs", args[0], "jobs", args[1], "cancel"}
 			}
-			return c.print(cmd.OutOrStdout(), &r, runTable([]slipway.Run{r}))
+			return c.Call(cmd.Context(), "POST", c.Path(path...), nil, nil)
 		}},
-		&cobra.Command{Use: "play NAME JOB", Short: "Start a manual job", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "jobs", args[1], "play"), nil, nil)
-		}},
+		jobAction(c, "retry", "Do a job again, and what was skipped for it"),
+		jobAction(c, "unplay", "Take the start of a job back; a delayed job then waits for a person"),
+		jobAction(c, "approve", "Approve a job that asks for it"),
+		deletion(c, "runs", "Delete a run with its logs and artifacts"),
 	)
 	return run
 }
@@ -59,45 +57,37 @@ func runTable(items []slipway.Run) table {
 	t := table{header: []string{"NAME", "PHASE", "REF", "COMMIT", "AGE", "MESSAGE", "CAUSE", "BY"}, wide: 2}
 	for _, r := range items {
 		ref := strings.TrimPrefix(strings.TrimPrefix(r.Spec.Ref, "refs/heads/"), "refs/tags/")
-		t.add(r.Name, string(r.Status.Phase), ref, short(r.Spec.Commit), age(r.CreationTimestamp.Time), r.Status.Message, r.Spec.Cause, r.Spec.By)
+		message := r.Status.Message
+		if r.Status.Queued != "" {
+			message = r.Status.Queued
+		}
+		t.add(r.Name, string(r.Status.Phase), ref, short(r.Spec.Commit), age(r.CreationTimestamp.Time), message, r.Spec.Cause, r.Spec.By)
 	}
 	return t
 }
 
 func jobTable(r *slipway.Run) table {
-	t := table{header: []string{"JOB", "STAGE", "PHASE", "ATTEMPT", "DURATION", "MESSAGE"}}
+	t := table{header: []string{"JOB", "STAGE", "PHASE", "ATTEMPT", "DURATION", "MESSAGE", "REASON", "BY", "CHILD"}, wide: 3}
 	for _, j := range r.Status.Jobs {
 		took := ""
 		if j.StartedAt != nil && j.FinishedAt != nil {
 			took = j.FinishedAt.Sub(j.StartedAt.Time).Round(100 * 1e6).String()
 		}
-		t.add(j.Name, j.Stage, string(j.Phase), strconv.Itoa(j.Attempt), took, j.Message)
+		t.add(j.Name, j.Stage, string(j.Phase), strconv.Itoa(j.Attempt), took, j.Message, j.Reason, j.By, j.Child)
 	}
 	return t
-}
-
-func runStart(c *user) *cobra.Command {
-	var ref string
-	var vars map[string]string
-	cmd := &cobra.Command{Use: "start REPOSITORY", Short: "Start a run by hand", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		var r slipway.Run
-		err := c.Call(cmd.Context(), "POST", c.Path("runs"), map[string]any{"repository": args[0], "ref": ref, "variables": vars}, &r)
-		if err != nil {
-			return err
-		}
-		return c.print(cmd.OutOrStdout(), &r, runTable([]slipway.Run{r}))
-	}}
-	cmd.Flags().StringVar(&ref, "ref", "", "branch or tag (default the repository's default branch)")
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "variable NAME=VALUE, may be repeated")
-	return cmd
 }
 
 func runLogs(c *user) *cobra.Command {
 	var job string
 	var follow bool
+	var attempt int
 	cmd := &cobra.Command{Use: "logs NAME", Short: "Print the logs of a run's jobs", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		if job == "" && attempt != 0 {
+			return usageError{errors.New("--attempt is of one job: give --job")}
+		}
 		if job != "" {
-			return c.JobLog(cmd.Context(), cmd.OutOrStdout(), args[0], job, follow)
+			return c.AttemptLog(cmd.Context(), cmd.OutOrStdout(), args[0], job, attempt, follow)
 		}
 		if follow {
 			r, err := c.FollowRun(cmd.Context(), cmd.OutOrStdout(), args[0])
@@ -122,6 +112,7 @@ func runLogs(c *user) *cobra.Command {
 		return nil
 	}}
 	cmd.Flags().StringVar(&job, "job", "", "this job only")
+	cmd.Flags().IntVar(&attempt, "attempt", 0, "this attempt of the job (default the newest)")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow until the run ends; exit status 1 unless it succeeds")
 	return cmd
 }

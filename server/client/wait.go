@@ -67,9 +67,14 @@ func (c *Client) Run(ctx context.Context, name string) (*slipway.Run, error) {
 
 // JobLog writes the log of a job's newest attempt to w; with follow until the attempt ends.
 func (c *Client) JobLog(ctx context.Context, w io.Writer, run, job string, follow bool) error {
-	path := c.Path("runs", run, "jobs", job, "log")
+	return c.AttemptLog(ctx, w, run, job, 0, follow)
+}
+
+// AttemptLog is JobLog for one attempt, counted from 1.
+func (c *Client) AttemptLog(ctx context.Context, w io.Writer, run, job string, attempt int, follow bool) error {
+	path := fmt.Sprintf("%s?attempt=%d", c.Path("runs", run, "jobs", job, "log"), attempt)
 	if follow {
-		path += "?follow=1"
+		path += "&follow=1"
 	}
 	return c.Copy(ctx, w, path)
 }

@@ -122,7 +122,14 @@ func secretFile(file string) ([]byte, error) {
 	return key, err
 }
 
-// Log satisfies api.Runs together with what Controller has.
+// Start satisfies api.Runs.
+func (p *pipelines) Start(ctx context.Context, namespace string, r api.StartRun, by string) (*slipway.Run, error) {
+	return p.Controller.Start(ctx, namespace, run.StartRequest{
+		Repository: r.Repository, Ref: r.Ref, Variables: r.Variables, Inputs: r.Inputs, MergeRequest: r.MergeRequest, Cause: r.Cause, By: by,
+	})
+}
+
+// Log and Artifacts satisfy api.Runs together with what Controller has.
 func (p *pipelines) Log(ctx context.Context, namespace, name, job string, attempt int, follow bool) (io.ReadCloser, error) {
 	r, err := p.OpenLog(ctx, namespace, name, job, attempt, follow)
 	return r, notThere(err, "job %s of run %s has no log", job, name)

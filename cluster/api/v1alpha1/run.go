@@ -33,7 +33,7 @@ type RunSpec struct {
 	Before string `json:"before,omitempty"`
 	// Sequence is the number of the ref update in its repository.
 	Sequence int64 `json:"sequence"`
-	// Cause: push, manual, api, schedule, trigger (another run), rerun.
+	// Cause: push, manual, api, schedule, trigger (another run), rerun, merge-request.
 	Cause string `json:"cause"`
 	// +optional
 	By string `json:"by,omitempty"`
@@ -49,6 +49,9 @@ type RunSpec struct {
 	// Parent is the job of another run that started this one.
 	// +optional
 	Parent *RunParent `json:"parent,omitempty"`
+	// Target is the branch that Ref is to be merged into, where the cause is merge-request.
+	// +optional
+	Target string `json:"target,omitempty"`
 	// Schedule that started it.
 	// +optional
 	Schedule string `json:"schedule,omitempty"`
@@ -72,8 +75,9 @@ type RunAction struct {
 	// it), from (this job and all behind it).
 	// +kubebuilder:validation:Enum=play;unplay;approve;cancel;retry;from
 	Verb string `json:"verb"`
-	// Job by name.
-	Job string `json:"job"`
+	// Job by name. Empty with retry: every job that failed or was canceled.
+	// +optional
+	Job string `json:"job,omitempty"`
 	// +optional
 	By string           `json:"by,omitempty"`
 	At metav1.MicroTime `json:"at"`
@@ -216,9 +220,26 @@ type JobStatus struct {
 	// Reason of a failure: script, timeout, system, image, lost.
 	// +optional
 	Reason string `json:"reason,omitempty"`
-	// Attempts before this one, oldest first.
+	// Attempts before this one, oldest first; the last ones where there were many.
 	// +optional
 	Attempts []Attempt `json:"attempts,omitempty"`
+	// QueuedAt is since when nothing but a limit or its resource group holds it back.
+	// +optional
+	QueuedAt *metav1.MicroTime `json:"queuedAt,omitempty"`
+	// StoppingAt is when this attempt was asked to stop; it is over when its after_script is.
+	// +optional
+	StoppingAt *metav1.MicroTime `json:"stoppingAt,omitempty"`
+	// ResourceGroup that only one job of the repository has at a time.
+	// +optional
+	ResourceGroup string `json:"resourceGroup,omitempty"`
+	// Confirmation is what somebody has to approve before it starts.
+	// +optional
+	Confirmation string `json:"confirmation,omitempty"`
+	// ApprovedBy is who did.
+	// +optional
+	ApprovedBy string `json:"approvedBy,omitempty"`
+	// +optional
+	ApprovedAt *metav1.MicroTime `json:"approvedAt,omitempty"`
 }
 
 // Attempt is one that is over.
@@ -229,6 +250,11 @@ type Attempt struct {
 	ExitCode *int32 `json:"exitCode,omitempty"`
 	// +optional
 	Message string `json:"message,omitempty"`
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// Child is the run that it started.
+	// +optional
+	Child string `json:"child,omitempty"`
 	// +optional
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 	// +optional

@@ -1,0 +1,124 @@
+package run
+
+import (
+	"fmt"
+	"time"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/plan"
+)
+
+// decide applies what the plan says to the status. A job that could start does if
+// grant, asked in order, says so; else it waits with the reason that grant left in
+// its message. The answer is when to look again, zero: when something changes.
+func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, grant func(*v1alpha1.JobStatus, *plan.Job) bool) (again time.Time) {
+	jobs := make(map[string]*plan.Job, len(p.Jobs))
+	for i := range p.Jobs {
+		jobs[p.Jobs[i].Name] = &p.Jobs[i]
+	}
+	status := make(map[string]*v1alpha1.JobStatus, len(run.Status.Jobs))
+	states := make(map[string]plan.State, len(run.Status.Jobs))
+	for i := range run.Status.Jobs {
+		js := &run.Status.Jobs[i]
+		job := jobs[js.Name]
+		status[js.Name] = js
+		states[js.Name] = plan.State{
+			Phase: js.Phase, ExitCode: js.ExitCode,
+			Played: js.By != "" && (js.Confirmation == "" || js.ApprovedBy != ""),
+			Held:   js.Manual && job.When == plan.Delayed,
+			Due:    js.StartAt != nil && !at.Before(js.StartAt.Time),
+		}
+	}
+	cancel := run.Spec.Cancel || p.AutoCancel.OnJobFailure == "all" && failed(p, states)
+	if cancel {
+		for _, js := range status {
+			if js.Phase == v1alpha1.Running && js.StoppingAt == nil {
+				js.StoppingAt = now()
+			}
+		}
+	}
+	d := p.Next(states, cancel)
+	active := false
+	for i := range run.Status.Jobs {
+		active = active || run.Status.Jobs[i].Phase == v1alpha1.Running
+	}
+	starts := 0
+	for _, name := range d.Start {
+		js, job := status[name], jobs[name]
+		if !grant(js, job) {
+			if js.QueuedAt == nil {
+				js.QueuedAt = now()
+			}
+			continue
+		}
+		starts++
+		begin(run, js, job)
+	}
+	for _, s := range d.Skip {
+		end(status[s.Job], v1alpha1.Skipped, "", s.Reason)
+		status[s.Job].FinishedAt = nil
+	}
+	for _, name := range d.Cancel {
+		end(status[name], v1alpha1.Canceled, "", canceledBy(run, name))
+		status[name].FinishedAt = nil
+	}
+	for _, name := range d.Manual {
+		status[name].Message = manualMessage(status[name])
+	}
+	for _, name := range d.Delayed {
+		js := status[name]
+		if js.StartAt == nil {
+			t := startAt(at, jobs[name].StartIn.Duration)
+			js.StartAt = &t
+			js.Message = "starts at " + t.UTC().Format("15:04:05 MST")
+		}
+		if again.IsZero() || js.StartAt.Time.Before(again) {
+			again = js.StartAt.Time
+		}
+	}
+	settle(run, d, active || starts > 0, starts < len(d.Start))
+	return again
+}
+
+// settle the phase of the run.
+func settle(run *v1alpha1.Run, d plan.Decision, active, queued bool) {
+	run.Status.Message = d.Message
+	if !queued {
+		run.Status.Queued = ""
+	}
+	if d.Phase.Finished() {
+		if run.Status.Phase != d.Phase || run.Status.FinishedAt == nil {
+			finish(run, d.Phase, d.Message)
+		}
+		return
+	}
+	phase := d.Phase
+	if queued && !active && run.Status.Phase != v1alpha1.Running {
+		phase = v1alpha1.Pending // it has no job yet that runs, and waits for its turn
+	}
+	run.Status.Phase, run.Status.FinishedAt = phase, nil
+	if phase == v1alpha1.Running && run.Status.StartedAt == nil {
+		run.Status.StartedAt = now()
+	}
+}
+
+// failed says whether a job failed that may not.
+func failed(p *plan.Plan, states map[string]plan.State) bool {
+	for i := range p.Jobs {
+		j := &p.Jobs[i]
+		if s := states[j.Name]; s.Phase == v1alpha1.Failed && !j.Allowed(s) {
+			return true
+		}
+	}
+	return false
+}
+
+func manualMessage(js *v1alpha1.JobStatus) string {
+	switch {
+	case js.Confirmation != "" && js.ApprovedBy == "":
+		return fmt.Sprintf("waits until somebody approves it: %s", js.Confirmation)
+	case js.ApprovedBy != "":
+		return fmt.Sprintf("approved by %s; waits until somebody starts it", js.ApprovedBy)
+	}
+	return "waits until somebody starts it"
+}

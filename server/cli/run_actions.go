@@ -1,0 +1,196 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/server/api"
+)
+
+func runStart(c *user) *cobra.Command {
+	var r api.StartRun
+	var inputs map[string]string
+	var after afterwards
+	cmd := &cobra.Command{Use: "start REPOSITORY", Short: "Start a run by hand", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		r.Repository, r.Cause, r.Inputs = args[0], "manual", map[string]json.RawMessage{}
+		for name, text := range inputs {
+			r.Inputs[name] = inputValue(text)
+		}
+		var run slipway.Run
+		if err := c.Call(cmd.Context(), "POST", c.Path("runs"), &r, &run); err != nil {
+			return err
+		}
+		return after.do(c, cmd, &run)
+	}}
+	cmd.Flags().StringVar(&r.Ref, "ref", "", "branch or tag (default the repository's default branch)")
+	cmd.Flags().StringToStringVar(&r.Variables, "var", nil, "variable NAME=VALUE, may be repeated")
+	cmd.Flags().StringToStringVar(&inputs, "input", nil, "input NAME=VALUE of the pipeline file, may be repeated; a value that is JSON is taken as such")
+	cmd.Flags().StringVar(&r.MergeRequest, "merge-request", "", "run as a request to merge --ref into this branch")
+	after.flags(cmd)
+	return cmd
+}
+
+// inputValue is text as JSON where it is JSON (3, true, ["a"]), else as a string.
+func inputValue(text string) json.RawMessage {
+	if json.Valid([]byte(text)) {
+		return json.RawMessage(text)
+	}
+	b, _ := json.Marshal(text) // a string always can be
+	return b
+}
+
+// afterwards is what a verb does once a run has begun: wait, or follow its logs.
+type afterwards struct {
+	wait, follow bool
+	timeout      time.Duration
+}
+
+func (a *afterwards) flags(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.wait, "wait", false, "wait until the run ends; exit status 1 unless it succeeds")
+	cmd.Flags().BoolVarP(&a.follow, "follow", "f", false, "print the logs until the run ends; exit status 1 unless it succeeds")
+	cmd.Flags().DurationVar(&a.timeout, "timeout", 0, "give up waiting after this time (default never)")
+}
+
+func (a *afterwards) do(c *user, cmd *cobra.Command, r *slipway.Run) error {
+	if !a.wait && !a.follow {
+		return c.print(cmd.OutOrStdout(), r, runTable([]slipway.Run{*r}))
+	}
+	return a.until(c, cmd, r.Name)
+}
+
+// until the run is over. Exit status 1 unless it succeeded.
+func (a *afterwards) until(c *user, cmd *cobra.Command, name string) error {
+	ctx, cancel := cmd.Context(), context.CancelFunc(func() {})
+	if a.timeout > 0 {
+		ctx, cancel = context.WithTimeout(ctx, a.timeout)
+	}
+	defer cancel()
+	var r *slipway.Run
+	var err error
+	if a.follow {
+		r, err = c.FollowRun(ctx, cmd.OutOrStdout(), name)
+	} else {
+		r, err = c.WaitRun(ctx, name, func(r *slipway.Run) bool { return r.Status.Phase.Finished() })
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("run %s: not over after %s", name, a.timeout)
+	}
+	if err != nil {
+		return err
+	}
+	return endOfRun(cmd.OutOrStdout(), r)
+}
+
+func runWait(c *user) *cobra.Command {
+	a := afterwards{}
+	cmd := &cobra.Command{Use: "wait NAME", Short: "Wait until a run ends; exit status 1 unless it succeeds", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		return a.until(c, cmd, args[0])
+	}}
+	cmd.Flags().DurationVar(&a.timeout, "timeout", 0, "give up after this time (default never)")
+	return cmd
+}
+
+// runWatch prints each change of a run and its jobs as a line.
+func runWatch(c *user) *cobra.Command {
+	return &cobra.Command{Use: "watch NAME", Short: "Print each change of a run and its jobs until it ends", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		seen := map[string]string{}
+		say := func(what, state string) {
+			if seen[what] != state {
+				seen[what] = state
+				fmt.Fprintf(cmd.OutOrStdout(), "%s  %-30s %s\n", time.Now().Format("15:04:05.0"), what, state)
+			}
+		}
+		r, err := c.WaitRun(cmd.Context(), args[0], func(r *slipway.Run) bool {
+			why := r.Status.Message
+			if r.Status.Queued != "" {
+				why = r.Status.Queued
+			}
+			say("run "+r.Name, string(r.Status.Phase)+" "+why)
+			for _, j := range r.Status.Jobs {
+				say(j.Name, fmt.Sprintf("%s %s", j.Phase, j.Message))
+			}
+			return r.Status.Phase.Finished()
+		})
+		if err != nil {
+			return err
+		}
+		return endOfRun(io.Discard, r)
+	}}
+}
+
+func runRerun(c *user) *cobra.Command {
+	var failed bool
+	var from string
+	var after afterwards
+	cmd := &cobra.Command{Use: "rerun NAME", Short: "Run the same commit again as a new run; or what failed, or from a job on, in this run", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		path := c.Path("runs", args[0], "rerun")
+		if !failed && from == "" {
+			var r slipway.Run
+			if err := c.Call(cmd.Context(), "POST", path, nil, &r); err != nil {
+				return err
+			}
+			return after.do(c, cmd, &r)
+		}
+		before, err := c.Run(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		if err := c.Call(cmd.Context(), "POST", path, map[string]any{"failed": failed, "from": from}, nil); err != nil {
+			return err
+		}
+		// The run may still say that it is over: what was asked takes effect in a moment.
+		r, err := c.WaitRun(cmd.Context(), args[0], func(r *slipway.Run) bool { return r.Status.Handled > before.Status.Handled })
+		if err != nil {
+			return err
+		}
+		return after.do(c, cmd, r)
+	}}
+	cmd.Flags().BoolVar(&failed, "failed", false, "what failed or was canceled, and what was skipped for it")
+	cmd.Flags().StringVar(&from, "from", "", "this job and everything behind it")
+	cmd.MarkFlagsMutuallyExclusive("failed", "from")
+	after.flags(cmd)
+	return cmd
+}
+
+func runPlay(c *user) *cobra.Command {
+	var vars map[string]string
+	var yes bool
+	cmd := &cobra.Command{Use: "play NAME JOB", Short: "Start a manual or delayed job now", Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+		r, err := c.Run(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		approve := false
+		for _, j := range r.Status.Jobs {
+			if j.Name != args[1] || j.Confirmation == "" || j.ApprovedBy != "" {
+				continue
+			}
+			if approve = yes; !approve {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s [y/N] ", j.Confirmation)
+				answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+				if answer != "y\n" && answer != "yes\n" {
+					return fmt.Errorf("job %s: not confirmed; answer y, or give --yes", j.Name)
+				}
+				approve = true
+			}
+		}
+		return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "jobs", args[1], "play"), map[string]any{"variables": vars, "approve": approve}, nil)
+	}}
+	cmd.Flags().StringToStringVar(&vars, "var", nil, "variable NAME=VALUE of this attempt, may be repeated")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "approve a job that asks for it, without a question")
+	return cmd
+}
+
+func jobAction(c *user, verb, short string) *cobra.Command {
+	return &cobra.Command{Use: verb + " NAME JOB", Short: short, Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
+		return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "jobs", args[1], verb), nil, nil)
+	}}
+}
