@@ -20,7 +20,15 @@ func (r *repo) untilRun(name, what string, seen func(*api.Run) bool) *api.Run {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
 	defer cancel()
-	run, err := user.WaitRun(ctx, name, seen)
+	last := time.Time{}
+	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool {
+		ended := run.Status.FinishedAt != nil && over(run)
+		if ended && last.IsZero() {
+			last = time.Now()
+			time.AfterFunc(10*time.Second, cancel) // enough for what comes after the end
+		}
+		return seen(run)
+	})
 	if err != nil {
 		r.t.Fatalf("run %s: %s: %v\n%+v\n%s", name, what, err, run, serverLog(10))
 	}
