@@ -13,12 +13,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -66,6 +68,8 @@ type Settings struct {
 	ArtifactsExpire time.Duration
 	// Timeout of jobs that set none. Default 1h.
 	Timeout time.Duration
+	// MaxRuns and MaxJobs at one time, in all namespaces; 0: no limit.
+	MaxRuns, MaxJobs int
 }
 
 // Controller reconciles Runs.
@@ -89,6 +93,7 @@ type Controller struct {
 
 	sealed chan event.GenericEvent
 	plans  plans
+	turns  turns
 }
 
 // SetupWithManager registers the controller.
@@ -96,6 +101,13 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("run").
 		For(&v1alpha1.Run{}).
 		Owns(&tekton.TaskRun{}).
+		Watches(&v1alpha1.Repository{}, handler.EnqueueRequestsFromMapFunc(c.affected)).
+		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+			c.turns.mu.Lock()
+			defer c.turns.mu.Unlock()
+			c.turns.wake = func(k types.NamespacedName) { q.Add(reconcile.Request{NamespacedName: k}) }
+			return nil
+		})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 8}).
 		WatchesRawSource(source.Channel(c.sealedEvents(), &handler.EnqueueRequestForObject{})).
 		Complete(c)
@@ -165,7 +177,8 @@ func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
 	if err := c.LogStore.Delete(run.Namespace, run.Name); err != nil {
 		return fmt.Errorf("run %s: delete logs: %w", run.Name, err)
 	}
-	c.plans.drop(client.ObjectKeyFromObject(run))
+	c.plans.drop(key(run))
+	c.turns.forget(key(run))
 	if controllerutil.RemoveFinalizer(run, finalizer) {
 		return client.IgnoreNotFound(c.Update(ctx, run))
 	}
@@ -196,8 +209,8 @@ func (c *Controller) advance(ctx context.Context, run, before *v1alpha1.Run, p *
 		return ctrl.Result{}, err
 	}
 	handle(run, p)
-	wake := decide(run, p, time.Now(), func(*v1alpha1.JobStatus, *plan.Job) bool { return true })
-	if err := c.save(ctx, before, run); err != nil {
+	wake, err := c.decideInTurn(ctx, run, before, p)
+	if err != nil {
 		return ctrl.Result{}, err
 	}
 	result := ctrl.Result{}
@@ -285,7 +298,7 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 				return nil, false, err
 			}
 			if gone {
-				end(js, v1alpha1.Canceled, "", canceledBy(run, js.Name))
+				end(js, v1alpha1.Canceled, "", whyStopped(run, js))
 			}
 			continue
 		}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -10,8 +11,9 @@ import (
 
 // decide applies what the plan says to the status. A job that could start does if
 // grant, asked in order, says so; else it waits with the reason that grant left in
-// its message. The answer is when to look again, zero: when something changes.
-func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, grant func(*v1alpha1.JobStatus, *plan.Job) bool) (again time.Time) {
+// its message. superseded is the run that comes in this one's place, if any. The
+// answer is when to look again, zero: when something changes.
+func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, superseded string, grant func(*v1alpha1.JobStatus, *plan.Job) bool) (again time.Time) {
 	jobs := make(map[string]*plan.Job, len(p.Jobs))
 	for i := range p.Jobs {
 		jobs[p.Jobs[i].Name] = &p.Jobs[i]
@@ -29,11 +31,18 @@ func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, grant func(*v1alpha1.
 			Due:    js.StartAt != nil && !at.Before(js.StartAt.Time),
 		}
 	}
-	cancel := run.Spec.Cancel || p.AutoCancel.OnJobFailure == "all" && failed(p, states)
+	cancel, why := run.Spec.Cancel, ""
+	if !cancel && p.AutoCancel.OnJobFailure == "all" && failed(p, states) {
+		cancel, why = true, "canceled because another job failed"
+	}
+	if !cancel && superseded != "" {
+		why = "superseded by run " + superseded
+		cancel = supersede(run, p, jobs, states, why)
+	}
 	if cancel {
 		for _, js := range status {
 			if js.Phase == v1alpha1.Running && js.StoppingAt == nil {
-				js.StoppingAt = now()
+				js.StoppingAt, js.Message = now(), why
 			}
 		}
 	}
@@ -59,7 +68,7 @@ func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, grant func(*v1alpha1.
 		status[s.Job].FinishedAt = nil
 	}
 	for _, name := range d.Cancel {
-		end(status[name], v1alpha1.Canceled, "", canceledBy(run, name))
+		end(status[name], v1alpha1.Canceled, "", cmp.Or(why, canceledBy(run, name)))
 		status[name].FinishedAt = nil
 	}
 	for _, name := range d.Manual {
@@ -77,7 +86,40 @@ func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, grant func(*v1alpha1.
 		}
 	}
 	settle(run, d, active || starts > 0, starts < len(d.Start))
+	if run.Status.Phase == v1alpha1.Canceled && run.Status.Message == "" && superseded != "" {
+		run.Status.Message = "superseded by run " + superseded
+	}
 	return again
+}
+
+// supersede says whether all of a run is to be canceled because a newer one is there:
+// it is where nothing has begun that may not be interrupted. Where the plan says so,
+// only the jobs that may be interrupted are, here and now.
+func supersede(run *v1alpha1.Run, p *plan.Plan, jobs map[string]*plan.Job, states map[string]plan.State, why string) bool {
+	switch p.AutoCancel.OnNewCommit {
+	case "none":
+		return false
+	case "interruptible":
+		for i := range run.Status.Jobs {
+			js := &run.Status.Jobs[i]
+			switch {
+			case !jobs[js.Name].Interruptible || js.StoppingAt != nil:
+			case js.Phase == v1alpha1.Running:
+				js.StoppingAt, js.Message = now(), why
+			case js.Phase == v1alpha1.Pending:
+				end(js, v1alpha1.Canceled, "", why)
+				states[js.Name] = plan.State{Phase: v1alpha1.Canceled}
+			}
+		}
+		return false
+	}
+	for i := range run.Status.Jobs {
+		js := &run.Status.Jobs[i]
+		if js.Attempt > 0 && !jobs[js.Name].Interruptible {
+			return false
+		}
+	}
+	return true
 }
 
 // settle the phase of the run.

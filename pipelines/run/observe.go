@@ -46,7 +46,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	}
 	if js.StoppingAt != nil && cond.Status != corev1.ConditionTrue && !onlyServicesFailed(tr, cond.Reason) {
 		if sealed || time.Since(js.StoppingAt.Time) > stopLimit(job)+stopMargin {
-			end(js, v1alpha1.Canceled, "", canceledBy(run, js.Name))
+			end(js, v1alpha1.Canceled, "", whyStopped(run, js))
 		}
 		return
 	}
@@ -62,7 +62,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	case cond.Status == corev1.ConditionTrue || onlyServicesFailed(tr, cond.Reason):
 		end(js, v1alpha1.Succeeded, "", "")
 	case tr.IsCancelled():
-		end(js, v1alpha1.Canceled, "", canceledBy(run, js.Name))
+		end(js, v1alpha1.Canceled, "", whyStopped(run, js))
 	case oom:
 		fail(js, job, reasonScript, "out of memory: the kernel killed it; raise the memory limit or use less")
 	default:

@@ -72,3 +72,11 @@ func canceledBy(run *v1alpha1.Run, job string) string {
 	}
 	return ""
 }
+
+// whyStopped an attempt was: by somebody, or as its message says since.
+func whyStopped(run *v1alpha1.Run, js *v1alpha1.JobStatus) string {
+	if by := canceledBy(run, js.Name); by != "" || reported(js.Message) != "" {
+		return by
+	}
+	return js.Message
+}

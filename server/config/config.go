@@ -63,12 +63,21 @@ type Config struct {
 	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
 	CacheLimit  int64 `yaml:"cacheLimit"`
 	JobLogLimit int64 `yaml:"jobLogLimit"`
+	// Runs and Jobs at one time, in all namespaces; more wait in turn.
+	Runs Limit `yaml:"runs"`
+	Jobs Limit `yaml:"jobs"`
 	// LogLevel: debug, info, warn, error. LogFormat: text, json.
 	LogLevel  string `yaml:"logLevel"`
 	LogFormat string `yaml:"logFormat"`
 	// UpstreamDefaults runs kubelet, Tekton and the entrypoint with upstream's
 	// settings, for the comparison of `make bench`.
 	UpstreamDefaults bool `yaml:"upstreamDefaults"`
+}
+
+// Limit of how many there may be at one time.
+type Limit struct {
+	// Max; 0 is no limit.
+	Max int `yaml:"max"`
 }
 
 // Default is the configuration that needs none.
@@ -84,6 +93,7 @@ func Default() Config {
 		ScrapeInterval: 15 * time.Second,
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,
+		Jobs:           Limit{Max: 80}, // a node has room for 110 pods
 		LogLevel:       "info",
 		LogFormat:      "text",
 	}
@@ -110,6 +120,8 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
+	fs.IntVar(&c.Runs.Max, "runs-max", c.Runs.Max, "runs at one time (0: no limit); runs.max in the file")
+	fs.IntVar(&c.Jobs.Max, "jobs-max", c.Jobs.Max, "jobs of all runs at one time (0: no limit); jobs.max in the file")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")
@@ -203,6 +215,9 @@ func (c *Config) complete() error {
 	}
 	if c.ScrapeInterval < time.Second {
 		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)
+	}
+	if c.Runs.Max < 0 || c.Jobs.Max < 0 {
+		return fmt.Errorf("runs.max %d, jobs.max %d: at least 0, which is no limit", c.Runs.Max, c.Jobs.Max)
 	}
 	if c.URL == "" {
 		c.URL = "http://" + c.HTTP

@@ -75,6 +75,7 @@ func (s *services) openPipelines(context.Context) error {
 		Settings: run.Settings{
 			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
+			MaxRuns: s.conf.Runs.Max, MaxJobs: s.conf.Jobs.Max,
 		},
 	}
 	p.collector.Sealed = p.LogSealed

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -80,10 +81,12 @@ behind: {stage: deploy, script: ["cat made"]}
 	r.push()
 	r.until("long runs", is("long", api.Running))
 	eventually(t, time.Minute, func() error {
-		if !strings.Contains(r.attemptLog("long", 1), "waiting\n") {
-			return context.DeadlineExceeded
+		var b strings.Builder
+		err := user.JobLog(t.Context(), &b, r.run(), "long", false)
+		if err == nil && !strings.Contains(b.String(), "waiting\n") {
+			err = fmt.Errorf("the script does not run yet: %s", b.String())
 		}
-		return nil
+		return err
 	})
 	asked := time.Now()
 	must(t, "run", "cancel", r.run())
