@@ -84,6 +84,9 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 		in.Inputs[name] = json.RawMessage(text)
 	}
 	p, problems, err := detect.Pipeline(tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}, repo.Spec.PipelineFile, in)
+	if p != nil {
+		problems = append(problems, beyond(p)...)
+	}
 	return Compiled{Plan: p, Problems: problems}, err
 }
 

@@ -326,7 +326,7 @@ func TestGlob(t *testing.T) {
 		pattern, name string
 		want          bool
 	}{
-		{"out/", "out/a/b", true}, {"*.txt", "a.txt", true}, {"*.txt", "d/a.txt", false}, {"**/*.txt", "d/e/a.txt", true},
+		{"out/", "out", true}, {"out/", "out/a", false}, {"*.txt", "a.txt", true}, {"*.txt", "d/a.txt", false}, {"**/*.txt", "d/e/a.txt", true},
 		{"**/*.txt", "a.txt", true}, {"out/**", "out/a", true}, {"a?c", "abc", true}, {"./x", "x", true}, {"x", "xy", false},
 	} {
 		p, err := newPatterns([]string{c.pattern})
