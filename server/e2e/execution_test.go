@@ -160,6 +160,12 @@ elsewhere:
 			if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 				t.Fatal(err)
 			}
+			if strings.HasSuffix(name, "/") {
+				if err := os.MkdirAll(p, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
 			if err := os.WriteFile(p, []byte(data), 0o755); err != nil {
 				t.Fatal(err)
 			}
