@@ -158,11 +158,11 @@ func allowed(t *testing.T, ctx context.Context, may authz.Authorizer, u authz.Us
 func volumes(t *testing.T, ctx context.Context, files *pki.Files, admin kubernetes.Interface, dir string) {
 	rc, err := kube.Load(files.SlipwayKubeconfig, "e2e")
 	require.NoError(t, err)
-	p, err := storage.New(filepath.Join(dir, "volumes"), "e2e", slog.Default())
-	require.NoError(t, err)
 	life, stop := context.WithCancel(ctx)
+	p, err := storage.New(life, filepath.Join(dir, "volumes"), "e2e", kubernetes.NewForConfigOrDie(rc), slog.Default())
+	require.NoError(t, err)
 	done := make(chan struct{})
-	go func() { defer close(done); p.Run(life, kubernetes.NewForConfigOrDie(rc)) }()
+	go func() { defer close(done); p.Run(life) }()
 	defer func() { stop(); <-done }()
 
 	_, err = admin.CoreV1().Nodes().Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "e2e", Labels: map[string]string{corev1.LabelHostname: "e2e"}}}, metav1.CreateOptions{})

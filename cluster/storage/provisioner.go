@@ -3,7 +3,7 @@
 //
 // It never uses a name that a user gave for a path, never leaves its directory, and
 // never deletes what it did not make. It does not enforce the size that was asked for.
-// Start at Run.
+// Start at New.
 package storage
 
 import (
@@ -29,32 +29,35 @@ const ProvisionerName = "slipway.dev/local"
 
 // Provisioner makes and deletes the directories of one node.
 type Provisioner struct {
-	dir, node string
-	log       *slog.Logger
+	dir, node  string
+	log        *slog.Logger
+	controller *controller.ProvisionController
 }
 
-// New prepares dir, which only root may enter, for volumes of that node.
-func New(dir, node string, log *slog.Logger) (*Provisioner, error) {
+// New prepares dir, which only root may enter, for volumes of that node. It comes
+// before anything in this process talks to the API server: the library registers
+// types with client-go's scheme, which nobody may read meanwhile. ctx ends its events.
+func New(ctx context.Context, dir, node string, client kubernetes.Interface, log *slog.Logger) (*Provisioner, error) {
 	if !filepath.IsAbs(dir) {
 		return nil, fmt.Errorf("volumes: %s is not an absolute path", dir)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("volumes: %w", err)
 	}
-	return &Provisioner{dir, node, log}, nil
-}
-
-// Run serves claims until ctx ends.
-func (p *Provisioner) Run(ctx context.Context, client kubernetes.Interface) {
-	controller.NewProvisionController(ctx, client, ProvisionerName, p,
+	p := &Provisioner{dir: dir, node: node, log: log}
+	p.controller = controller.NewProvisionController(ctx, client, ProvisionerName, p,
 		controller.LeaderElection(false),
 		controller.MetricsPort(0),
 		controller.ExponentialBackOffOnError(true),
 		// A claim is tried again for as long as it is there, with growing pauses.
 		controller.FailedProvisionThreshold(0),
 		controller.FailedDeleteThreshold(0),
-	).Run(ctx)
+	)
+	return p, nil
 }
+
+// Run serves claims until ctx ends.
+func (p *Provisioner) Run(ctx context.Context) { p.controller.Run(ctx) }
 
 // volumeName is what the controller names volumes: pvc- and the UID of the claim.
 var volumeName = regexp.MustCompile(`^pvc-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)

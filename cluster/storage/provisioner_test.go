@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"k8s.io/client-go/kubernetes/fake"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,7 +20,7 @@ const name = "pvc-0f3c7f4e-1111-2222-3333-444455556666"
 func provisioner(t *testing.T) (*Provisioner, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "volumes")
-	p, err := New(dir, "node-1", slog.New(slog.DiscardHandler))
+	p, err := New(t.Context(), dir, "node-1", fake.NewClientset(), slog.New(slog.DiscardHandler))
 	require.NoError(t, err)
 	return p, dir
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	kube "slipway.dev/cluster/client"
@@ -20,6 +21,7 @@ import (
 	"slipway.dev/cluster/payload"
 	"slipway.dev/cluster/pki"
 	"slipway.dev/cluster/preflight"
+	"slipway.dev/cluster/storage"
 	"slipway.dev/cluster/supervise"
 	"slipway.dev/server/api"
 	"slipway.dev/server/config"
@@ -27,6 +29,7 @@ import (
 
 // cluster is the bundled Kubernetes on this machine.
 type cluster struct {
+	volumes *storage.Provisioner
 	nodeIP  string
 	bin     string // the extracted daemons
 	payload *payload.Payload
@@ -78,7 +81,7 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 		return err
 	}
 	g.Go(func() error {
-		if err := c.startPlane(gctx, conf, log); err != nil {
+		if err := c.startPlane(gctx, ctx, conf, log); err != nil {
 			return because(err)
 		}
 		close(up)
@@ -95,7 +98,8 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 	return c, nil
 }
 
-func (c *cluster) startPlane(ctx context.Context, conf config.Config, log *slog.Logger) (err error) {
+// startPlane starts the control plane; life ends with the server, ctx with the start.
+func (c *cluster) startPlane(ctx, life context.Context, conf config.Config, log *slog.Logger) (err error) {
 	first, err := nth(conf.ServiceCIDR, 1)
 	if err != nil {
 		return err
@@ -107,6 +111,17 @@ func (c *cluster) startPlane(ctx context.Context, conf config.Config, log *slog.
 	if err != nil {
 		return err
 	}
+	if c.config, err = kube.Load(c.pki.SlipwayKubeconfig, "server"); err != nil {
+		return err
+	}
+	client, err := kubernetes.NewForConfig(c.config)
+	if err != nil {
+		return err
+	}
+	c.volumes, err = storage.New(life, filepath.Join(conf.DataDir, "volumes"), conf.NodeName, client, log.With("part", "volumes"))
+	if err != nil {
+		return err
+	}
 	c.plane, err = controlplane.Start(ctx, controlplane.Config{
 		DataDir: conf.DataDir, PKI: c.pki, NodeIP: ip, APIPort: conf.APIServerPort,
 		EtcdPort: conf.EtcdPort, EtcdPeerPort: conf.EtcdPort + 1, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
@@ -115,10 +130,7 @@ func (c *cluster) startPlane(ctx context.Context, conf config.Config, log *slog.
 	if err != nil {
 		return err
 	}
-	if c.admin, err = c.plane.AdminConfig(); err != nil {
-		return err
-	}
-	c.config, err = kube.Load(c.pki.SlipwayKubeconfig, "server")
+	c.admin, err = c.plane.AdminConfig()
 	return err
 }
 

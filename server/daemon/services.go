@@ -30,7 +30,6 @@ import (
 	"slipway.dev/cluster/disk"
 	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/images/seed"
-	"slipway.dev/cluster/storage"
 	"slipway.dev/gitops/git"
 	"slipway.dev/observability/observe"
 	"slipway.dev/registry/embedded"
@@ -60,7 +59,6 @@ type services struct {
 	pipelines *pipelines
 	around    *around
 	observe   *observe.Client
-	volumes   *storage.Provisioner
 	door      *front.Door
 	listeners []front.Listener
 	booted    atomic.Bool
@@ -98,9 +96,6 @@ func (s *services) install(ctx context.Context) (err error) {
 	err = addons.Install(ctx, admin, addons.Options{DNSImage: s.cluster.refs[images.CoreDNS], DNSIP: dns})
 	if err == nil {
 		err = addons.EnsureTenant(ctx, admin, tenant)
-	}
-	if err == nil {
-		s.volumes, err = storage.New(filepath.Join(s.conf.DataDir, "volumes"), s.conf.NodeName, s.log.With("part", "volumes"))
 	}
 	return err
 }
@@ -211,7 +206,7 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 	s.gitops.start(run)
 	s.pipelines.start(run)
 	run("volumes", func(ctx context.Context) error {
-		s.volumes.Run(ctx, s.kube)
+		s.cluster.volumes.Run(ctx)
 		return nil
 	})
 	run("seeds", s.seed)
