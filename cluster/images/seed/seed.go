@@ -11,6 +11,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
 
 	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/payload"
@@ -63,6 +64,10 @@ func fill(to layout.Path, work string, from Sources) error {
 	if err != nil {
 		return err
 	}
+	busybox, err := ofItsOwn(toolbox[0].Image)
+	if err != nil {
+		return fmt.Errorf("toolbox: %w", err)
+	}
 	debian, err := debianImage(work, from.Debian)
 	if err != nil {
 		return fmt.Errorf("debian image: %w", err)
@@ -75,7 +80,7 @@ func fill(to layout.Path, work string, from Sources) error {
 		image v1.Image
 		names []string
 	}{
-		{toolbox[0].Image, []string{
+		{busybox, []string{
 			"docker.io/library/busybox:latest",
 			"docker.io/library/toolbox:latest",
 			images.Repository + "/toolbox:latest",
@@ -115,4 +120,17 @@ func Names(dir string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
+}
+
+// ofItsOwn gives the image another ID than the system image of the same content: the
+// kubelet takes one that was pulled with credentials as pulled under every name, and
+// would look the system image up where it is not.
+func ofItsOwn(image v1.Image) (v1.Image, error) {
+	file, err := image.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	config := *file.Config.DeepCopy()
+	config.Labels = map[string]string{"org.opencontainers.image.title": "busybox"}
+	return mutate.Config(image, config)
 }
