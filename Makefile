@@ -30,7 +30,7 @@ version     = -X $(1).gitVersion=$(KUBERNETES) -X $(1).gitMajor=$(MAJOR) -X $(1)
 LDFLAGS    := -s -w $(call version,k8s.io/component-base/version) $(call version,k8s.io/client-go/pkg/version)
 
 # Go files of this module that can be part of a program. Nested modules have their own rules.
-sources = $(shell find $(1) -name node_modules -prune -o -path cluster/libexec -prune -o \
+sources = $(shell find $(1) -name node_modules -prune -o -path cluster/libexec -prune -o -path server/console/dist -prune -o \
 	-type f ! -name '*_test.go' ! -path '*/testdata/*' -print 2>/dev/null | sed 's/ /\\ /g')
 
 say = @printf '== %s\n'
