@@ -84,24 +84,17 @@ func (c *compiler) readRetry(j *job, v *value) {
 		return
 	}
 	when, limited := c.retryWhen(v.get("when"))
-	if codes := v.get("exit_codes"); codes != nil {
-		// A failure counts that is of one of the kinds, or a script's with one of the codes.
-		j.plan.Retry.ExitCodes = c.exitCodes(codes)
-		switch {
-		case len(when) == len(failures["always"]):
-			when = []string{"script"}
-		case !slices.Contains(when, "script"):
-			when = append([]string{"script"}, when...)
-		default:
-			j.plan.Retry.ExitCodes = nil
-		}
-		limited = true
+	if limited && len(when) == len(failures["always"]) {
+		return
 	}
-	switch {
-	case limited && len(when) == 0:
+	// A failure counts that is of one of the kinds, or has one of the codes.
+	j.plan.Retry.When = when
+	codes := v.get("exit_codes")
+	if codes != nil {
+		j.plan.Retry.ExitCodes = c.exitCodes(codes)
+	}
+	if limited && len(when) == 0 && codes == nil {
 		j.plan.Retry = plan.Retry{} // what it waits for cannot happen here
-	case limited && len(when) < len(failures["always"]):
-		j.plan.Retry.When = when
 	}
 }
 

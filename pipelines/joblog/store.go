@@ -84,6 +84,21 @@ func (s *Store) Sealed(a Attempt) bool {
 	return err == nil && info.Mode().Perm() == sealedMode
 }
 
+// WaitSealed returns once the log is complete, or when ctx ends.
+func (s *Store) WaitSealed(ctx context.Context, a Attempt) {
+	for {
+		changed := s.changed()
+		if s.Sealed(a) {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
 // Delete the logs of one run.
 func (s *Store) Delete(namespace, run string) error {
 	p, err := s.path(Attempt{Namespace: namespace, Run: run, Job: "x", Number: 1})

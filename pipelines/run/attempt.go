@@ -219,7 +219,7 @@ func (c *Controller) Reported(ctx context.Context, ref jobapi.Ref, report wire.R
 		message = message[:1024]
 	}
 	err := c.change(ctx, ref, func(js *v1alpha1.JobStatus) {
-		if message != "" {
+		if message != "" && js.StoppingAt == nil { // why it is stopped is known better here
 			js.Message = reportedPrefix + oneLine(strings.ToValidUTF8(message, ""))
 		}
 		switch report.Reason {

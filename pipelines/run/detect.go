@@ -36,8 +36,8 @@ type Detector struct {
 	// Variables of repositories and namespaces; protected ones for runs of protected refs.
 	Variables *variables.Store
 	Reachable protection.Reachable
-	// Describe says what people want to know of a commit.
-	Describe func(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error)
+	// Describe a commit: its whole message and its author as "Name <address>".
+	Describe func(ctx context.Context, namespace, repository, commit string) (message, author string, at time.Time, err error)
 	// ServerURL is the front door's address as people know it.
 	ServerURL string
 	// Elsewhere is what files may include beyond their commit.
@@ -73,6 +73,8 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	if err != nil {
 		return Compiled{}, err
 	}
+	in.Protected, in.Schedule, in.Created = protected, spec.Schedule, run.CreationTimestamp.Time
+	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
 	if in.Secrets, err = d.Variables.Refs(ctx, run.Namespace, repo.Name, protected); err != nil {
 		return Compiled{}, err
 	}
@@ -98,6 +100,8 @@ func sourceOf(run *v1alpha1.Run) string {
 	switch run.Spec.Cause {
 	case "manual":
 		return "web"
+	case causeMergeRequest:
+		return "merge_request_event"
 	case "api", "schedule", "trigger":
 		return run.Spec.Cause
 	}

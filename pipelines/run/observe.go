@@ -39,7 +39,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 		return
 	}
 	if !tr.IsDone() {
-		if reported(js.Message) == "" {
+		if js.StoppingAt == nil && reported(js.Message) == "" {
 			js.Message = waitReason(cond.Reason, cond.Message)
 		}
 		return

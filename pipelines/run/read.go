@@ -4,9 +4,13 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 
 	"slipway.dev/pipelines/joblog"
 )
+
+// lastLines is how long a reader waits for the rest of a log whose job has ended.
+const lastLines = 10 * time.Second
 
 // OpenLog reads the log of a job's attempt; attempt 0 is the newest.
 func (c *Controller) OpenLog(ctx context.Context, namespace, name, job string, attempt int, follow bool) (io.ReadCloser, error) {
@@ -21,5 +25,12 @@ func (c *Controller) OpenLog(ctx context.Context, namespace, name, job string, a
 	if js.Phase.Finished() && js.Attempt < attempt {
 		return io.NopCloser(strings.NewReader("")), nil // it never ran
 	}
-	return c.LogStore.Open(ctx, joblog.Attempt{Namespace: namespace, Run: name, Job: j.ID, Number: attempt}, follow)
+	a := joblog.Attempt{Namespace: namespace, Run: name, Job: j.ID, Number: attempt}
+	if !follow && (js.Attempt > attempt || js.Phase.Finished()) {
+		// Its last lines may be on their way: a log that ended is read whole.
+		whole, cancel := context.WithTimeout(ctx, lastLines)
+		defer cancel()
+		c.LogStore.WaitSealed(whole, a)
+	}
+	return c.LogStore.Open(ctx, a, follow)
 }

@@ -95,9 +95,12 @@ func (g *gitops) close() error { return g.spool.Close() }
 // source is the Git store in the words of gitops/release.
 type source struct{ *git.Store }
 
-func (s source) Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error) {
+func (s source) Commit(ctx context.Context, namespace, repository, commit string) (message, author string, at time.Time, err error) {
 	c, err := s.Store.Commit(ctx, namespace, repository, commit)
-	return c.Subject, c.Author, c.Time, err
+	if author = c.Author; c.Email != "" {
+		author += " <" + c.Email + ">"
+	}
+	return c.Message, author, c.Time, err
 }
 
 // notice is what `git push` prints: where the run of each update is.

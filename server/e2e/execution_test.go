@@ -62,24 +62,37 @@ func (r *repo) archive(job string) map[string]string {
 	if code != http.StatusOK {
 		r.t.Fatalf("artifacts of %s: %d %s", job, code, body)
 	}
-	zr, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
+	files, err := unzip(bytes.NewReader(body))
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	return files
+}
+
+// unzip into contents by name.
+func unzip(r io.Reader) (map[string]string, error) {
+	body, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	zr, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
+	if err != nil {
+		return nil, err
 	}
 	files := map[string]string{}
 	for _, f := range zr.File {
 		rc, err := f.Open()
 		if err != nil {
-			r.t.Fatal(err)
+			return nil, err
 		}
 		data, err := io.ReadAll(rc)
 		rc.Close()
 		if err != nil {
-			r.t.Fatal(err)
+			return nil, err
 		}
 		files[f.Name] = string(data)
 	}
-	return files
+	return files, nil
 }
 
 // TestTrivialJobs says how long one job and a chain of three take, pods and all.

@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"os"
@@ -79,6 +80,11 @@ var (
 )
 
 func inside(m *testing.M) int {
+	// Parallel tests wait for pods most of the time.
+	if err := flag.Set("test.parallel", "10"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp(cmp.Or(os.Getenv(diskEnv), "/tmp"), "slw-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

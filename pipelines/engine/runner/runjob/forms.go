@@ -31,6 +31,8 @@ func forms(secret []byte) [][]byte {
 			add(bytes.TrimSpace(line))
 		}
 	}
+	add([]byte(base64.StdEncoding.EncodeToString(secret)))
+	add([]byte(base64.URLEncoding.EncodeToString(secret)))
 	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
 		for shift := range 3 {
 			// The characters that hold bits of what is around the secret are left out.

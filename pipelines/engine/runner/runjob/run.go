@@ -114,6 +114,7 @@ const (
 
 // Job statuses as scripts see them.
 const (
+	running   = "running"
 	succeeded = "success"
 	failed    = "failed"
 	canceled  = "canceled"

@@ -1,0 +1,180 @@
+package corpus
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/tools/txtar"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/gitlab"
+)
+
+// commit is what was pushed at a step.
+type commit struct {
+	files  map[string]string
+	before map[string]string            // of the same ref
+	refs   map[string]map[string]string // all, by short name
+}
+
+func (c commit) File(path string) ([]byte, error) {
+	if s, ok := c.files[path]; ok {
+		return []byte(s), nil
+	}
+	return nil, fs.ErrNotExist
+}
+
+func (c commit) List() ([]string, error) { return slices.Sorted(maps.Keys(c.files)), nil }
+
+func (c commit) Changed(from string) ([]string, error) {
+	old, ok := c.refs[strings.TrimPrefix(from, "refs/heads/")]
+	if !ok {
+		old = c.before
+	}
+	if old == nil {
+		return nil, fs.ErrNotExist
+	}
+	var out []string
+	for name, data := range c.files {
+		if was, ok := old[name]; !ok || was != data {
+			out = append(out, name)
+		}
+	}
+	return out, nil
+}
+
+// TestCompile: every push of every case compiles to the jobs that it expects.
+func TestCompile(t *testing.T) {
+	cases, err := Load("../testdata/run")
+	if err != nil || len(cases) < 60 {
+		t.Fatalf("%d cases: %v", len(cases), err)
+	}
+	for _, c := range cases {
+		t.Run(c.Name, func(t *testing.T) {
+			now := commit{files: maps.Clone(c.Files), refs: map[string]map[string]string{}}
+			for i, s := range c.Steps {
+				if s.Start != nil {
+					continue
+				}
+				maps.Copy(now.files, s.Write)
+				now.before = now.refs[s.Push]
+				in := gitlab.Context{Commit: strings.Repeat("1", 40), DefaultBranch: "main", ProjectName: "x", Namespace: "default",
+					ServerURL: "https://x", RunID: "x-1", Files: now, Message: s.Message, Created: time.Now()}
+				in.Ref = s.Push
+				if tag, ok := strings.CutPrefix(s.Push, "refs/tags/"); ok {
+					in.Tag = tag
+				} else {
+					in.Branch, in.Ref = s.Push, "refs/heads/"+s.Push
+				}
+				if now.before != nil {
+					in.Before = strings.Repeat("0", 39) + "1"
+				}
+				p, problems := gitlab.Compile(gitlab.File, []byte(now.files[gitlab.File]), in)
+				if said := places(problems); !slices.Equal(said, s.Problems) {
+					t.Fatalf("step %d: %+v, want %q", i+1, problems, s.Problems)
+				}
+				var got []string
+				if p != nil {
+					for _, j := range p.Jobs {
+						got = append(got, j.Name)
+					}
+				}
+				slices.Sort(got)
+				if want := slices.Sorted(maps.Keys(s.Jobs)); !slices.Equal(got, want) {
+					t.Errorf("step %d: jobs %q, want %q", i+1, got, want)
+				}
+				now.refs[s.Push] = maps.Clone(now.files)
+			}
+		})
+	}
+}
+
+const small = `One job.
+-- .gitlab-ci.yml --
+a: {script: x}
+-- expect.yml --
+- says: fine
+  coverage: "80"
+  jobs:
+    a: {exit: 0, lines: [one, two], has: [seen], lacks: [secret], artifacts: {f: "1\n", g: null}, after: [b]}
+    b: Failed
+  phase: Failed
+`
+
+type held struct {
+	log   string
+	files map[string]string
+}
+
+func (h held) Log(string) (string, error) { return h.log, nil }
+func (h held) Archive(string) (map[string]string, error) {
+	if h.files == nil {
+		return nil, errors.New("no archive")
+	}
+	return h.files, nil
+}
+
+// TestCheck: a run as wanted passes, and each thing that differs is said.
+func TestCheck(t *testing.T) {
+	c, err := read("small", txtar.Parse([]byte(small)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(s int64) *metav1.MicroTime { m := metav1.NewMicroTime(time.Unix(s, 0)); return &m }
+	var zero int32
+	good := v1alpha1.Run{Status: v1alpha1.RunStatus{Phase: v1alpha1.Failed, Message: "all fine", Coverage: "80", Jobs: []v1alpha1.JobStatus{
+		{Name: "a", Phase: v1alpha1.Succeeded, Attempt: 1, ExitCode: &zero, StartedAt: at(5), FinishedAt: at(6), Artifacts: true},
+		{Name: "b", Phase: v1alpha1.Failed, Attempt: 1, StartedAt: at(1), FinishedAt: at(4)},
+	}}}
+	log := "section_start:1:step\r\x1b[0K\x1b[32;1m$ echo two\x1b[0;m\none\nseen\n\x1b[31mtwo\x1b[0m\n"
+	left := held{log, map[string]string{"f": "1\n", "g": "any"}}
+	if said := c.Steps[0].Check(&good, left); len(said) > 0 {
+		t.Errorf("a run as wanted: %q", said)
+	}
+	for what, spoil := range map[string]func(*v1alpha1.RunStatus, *held){
+		"phase":           func(s *v1alpha1.RunStatus, _ *held) { s.Phase = v1alpha1.Succeeded },
+		"message":         func(s *v1alpha1.RunStatus, _ *held) { s.Message = "" },
+		"problem":         func(s *v1alpha1.RunStatus, _ *held) { s.Problems = []v1alpha1.Problem{{Rule: "x"}} },
+		"coverage":        func(s *v1alpha1.RunStatus, _ *held) { s.Coverage = "" },
+		"tests":           func(s *v1alpha1.RunStatus, _ *held) { s.Tests = &v1alpha1.TestCounts{} },
+		"missing job":     func(s *v1alpha1.RunStatus, _ *held) { s.Jobs = s.Jobs[:1] },
+		"other job":       func(s *v1alpha1.RunStatus, _ *held) { s.Jobs = append(s.Jobs, v1alpha1.JobStatus{Name: "c"}) },
+		"phase of a job":  func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].Phase = v1alpha1.Failed },
+		"exit code":       func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].ExitCode = nil },
+		"attempts":        func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[1].Attempt = 2 },
+		"order":           func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].StartedAt = at(2) },
+		"order of lines":  func(_ *v1alpha1.RunStatus, h *held) { h.log = "two\none\nseen\n" },
+		"only the echo":   func(_ *v1alpha1.RunStatus, h *held) { h.log = "one\nseen\n\x1b[32;1m$ echo\ntwo\x1b[0;m\n" },
+		"missing in log":  func(_ *v1alpha1.RunStatus, h *held) { h.log = "one\ntwo\n" },
+		"unwanted in log": func(_ *v1alpha1.RunStatus, h *held) { h.log += "a secret\n" },
+		"content":         func(_ *v1alpha1.RunStatus, h *held) { h.files = map[string]string{"f": "2\n", "g": ""} },
+		"missing file":    func(_ *v1alpha1.RunStatus, h *held) { h.files = map[string]string{"f": "1\n"} },
+		"other file":      func(_ *v1alpha1.RunStatus, h *held) { h.files = map[string]string{"f": "1\n", "g": "", "h": ""} },
+	} {
+		run, h := good.DeepCopy(), left
+		spoil(&run.Status, &h)
+		if said := c.Steps[0].Check(run, h); len(said) == 0 {
+			t.Errorf("%s: nobody noticed", what)
+		}
+	}
+}
+
+func TestRead(t *testing.T) {
+	for what, text := range map[string]string{
+		"no description": "-- expect.yml --\n- {}\n",
+		"no step":        "About.\n-- a --\n",
+		"unknown key":    "About.\n-- expect.yml --\n- {job: x}\n",
+		"unknown of job": "About.\n-- expect.yml --\n- {jobs: {a: {line: [x]}}}\n",
+	} {
+		if _, err := read("x", txtar.Parse([]byte(text))); err == nil {
+			t.Errorf("%s: accepted", what)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	api "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/gitlab/corpus"
+)
+
+// TestCorpus executes the pipelines of pipelines/gitlab/testdata/run, several at once,
+// and holds each run to what its file expects.
+func TestCorpus(t *testing.T) {
+	cases, err := corpus.Load(filepath.Join(top, "pipelines", "gitlab", "testdata", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 60 {
+		t.Errorf("%d pipelines; want at least 60", len(cases))
+	}
+	remove := []string{"kubectl", "delete", "--ignore-not-found", "--timeout=2m", "repository.slipway.dev"}
+	for _, c := range cases {
+		remove = append(remove, "run-"+c.Name)
+	}
+	cleanUp(t, remove...)
+	// Those that wait for something begin first.
+	slices.SortStableFunc(cases, func(a, b corpus.Case) int { return len(b.Steps) - len(a.Steps) })
+	t.Run("cases", func(t *testing.T) {
+		for _, c := range cases {
+			t.Run(c.Name, func(t *testing.T) {
+				t.Parallel()
+				execute(t, &c)
+			})
+		}
+	})
+}
+
+// execute all steps of a case.
+func execute(t *testing.T, c *corpus.Case) {
+	r := &repo{t: t, name: "run-" + c.Name, dir: t.TempDir()}
+	r.git("init", "--quiet", "--initial-branch=main")
+	r.write(c.Files)
+	var open []func()
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		for _, v := range s.Secrets {
+			body := struct {
+				corpus.Secret
+				Repository string `json:"repository"`
+			}{v, r.name}
+			if err := user.Call(t.Context(), http.MethodPost, user.Path("variables"), body, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		name := r.cause(s)
+		for _, played := range s.Play {
+			r.untilRun(name, played+" waits for a person", func(run *api.Run) bool { return strings.Contains(job(run, played).Message, "waits until somebody") })
+			if err := user.Call(t.Context(), http.MethodPost, user.Path("runs", name, "jobs", played, "play"), nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		look := func() { r.hold(i, s, name) }
+		if s.Until == "" {
+			look()
+			continue
+		}
+		r.untilRun(name, s.Until+" runs", is(s.Until, api.Running))
+		eventually(t, time.Minute, func() error {
+			log, err := kept{r, name}.Log(s.Until)
+			if err == nil && !strings.Contains(log, "step_script") {
+				err = fmt.Errorf("its script has not begun: %s", log)
+			}
+			return err
+		})
+		open = append(open, look)
+	}
+	for _, look := range open {
+		look()
+	}
+}
+
+// cause the step's run and return its name.
+func (r *repo) cause(s *corpus.Step) string {
+	r.t.Helper()
+	if s.Start != nil {
+		body := struct {
+			*corpus.Start
+			Repository string `json:"repository"`
+		}{s.Start, r.name}
+		var run api.Run
+		if err := user.Call(r.t.Context(), http.MethodPost, user.Path("runs"), body, &run); err != nil {
+			r.t.Fatal(err)
+		}
+		return run.Name
+	}
+	r.write(s.Write)
+	for _, name := range s.Executable {
+		if err := os.Chmod(filepath.Join(r.dir, name), 0o755); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	r.git("add", "--all")
+	message := s.Message
+	if message == "" {
+		message = "change"
+	}
+	r.git("commit", "--quiet", "--allow-empty", "--message", message)
+	r.seq++
+	ref := s.Push
+	if !strings.HasPrefix(ref, "refs/") {
+		ref = "refs/heads/" + ref
+	}
+	r.git("push", r.url(), "HEAD:"+ref)
+	return r.run()
+}
+
+// hold the run to the step once it has ended.
+func (r *repo) hold(i int, s *corpus.Step, name string) {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 4*time.Minute)
+	defer cancel()
+	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool { return run.Status.Phase.Finished() })
+	if err != nil {
+		r.t.Fatalf("run %s: %v\n%+v", name, err, run)
+	}
+	for _, said := range s.Check(run, kept{r, name}) {
+		r.t.Errorf("step %d, run %s: %s", i+1, name, said)
+	}
+}
+
+// kept is what a run left on the server.
+type kept struct {
+	repo *repo
+	run  string
+}
+
+var _ corpus.Kept = kept{}
+
+func (k kept) Log(job string) (string, error) {
+	var b strings.Builder
+	err := user.JobLog(k.repo.t.Context(), &b, k.run, job, false)
+	return b.String(), err
+}
+
+func (k kept) Archive(job string) (map[string]string, error) {
+	body, err := user.Open(k.repo.t.Context(), http.MethodGet, user.Path("runs", k.run, "jobs", job, "artifacts"), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return unzip(body)
+}
