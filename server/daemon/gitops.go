@@ -95,7 +95,13 @@ func (g *gitops) close() error { return g.spool.Close() }
 // source is the Git store in the words of gitops/release.
 type source struct{ *git.Store }
 
-func (s source) Commit(ctx context.Context, namespace, repository, commit string) (message, author string, at time.Time, err error) {
+func (s source) Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error) {
+	c, err := s.Store.Commit(ctx, namespace, repository, commit)
+	return c.Subject, c.Author, c.Time, err
+}
+
+// describe a commit for a pipeline.
+func (s source) describe(ctx context.Context, namespace, repository, commit string) (message, author string, at time.Time, err error) {
 	c, err := s.Store.Commit(ctx, namespace, repository, commit)
 	if author = c.Author; c.Email != "" {
 		author += " <" + c.Email + ">"
