@@ -91,6 +91,7 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 	if err != nil {
 		return refusedError{err}
 	}
+	tr.Annotations = map[string]string{madeAnnotation: time.Now().UTC().Format(time.RFC3339Nano)}
 	tr.SetDefaults(ctx)
 	if err := tr.Validate(ctx); err != nil {
 		return refusedError{err}

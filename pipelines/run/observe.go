@@ -74,12 +74,19 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	}
 }
 
-// began is when the TaskRun did; its own time has a precision of one second only.
+// madeAnnotation says when a TaskRun was made, in fractions of a second.
+const madeAnnotation = "slipway.dev/made-at"
+
+// began is when the TaskRun did; its own time has a precision of one second only, and
+// would be before the end of what the job waited for.
 func began(tr *tekton.TaskRun) *metav1.MicroTime {
 	if t := now(); t.Sub(tr.Status.StartTime.Time) < 2*time.Second {
 		return t
 	}
 	t := metav1.NewMicroTime(tr.Status.StartTime.Time)
+	if made, err := time.Parse(time.RFC3339Nano, tr.Annotations[madeAnnotation]); err == nil && made.After(t.Time) {
+		t = metav1.NewMicroTime(made.Truncate(time.Microsecond))
+	}
 	return &t
 }
 
