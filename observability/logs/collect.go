@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"time"
@@ -34,14 +35,14 @@ type Collector struct {
 	Labels func(namespace, pod string) map[string]string
 	Log    *slog.Logger
 
-	positions map[uint64]int64
+	positions map[uint64]position
 	tails     map[string]*tail
 }
 
 // Run collects until ctx ends. Lines that could not be sent are sent when that
 // is possible again: until then they wait in their files.
 func (c *Collector) Run(ctx context.Context) error {
-	c.tails, c.positions = map[string]*tail{}, map[uint64]int64{}
+	c.tails, c.positions = map[string]*tail{}, map[uint64]position{}
 	if b, err := os.ReadFile(c.Positions); err == nil {
 		if err := json.Unmarshal(b, &c.positions); err != nil {
 			c.Log.Warn("log positions are unreadable; lines are sent again", "file", c.Positions, "err", err)
@@ -124,6 +125,7 @@ func (c *Collector) round(ctx context.Context, w *fsnotify.Watcher) error {
 	if err != nil {
 		return err
 	}
+	c.forget()
 	changed := false
 	for path, t := range c.tails {
 		sent, err := c.send(ctx, t)
@@ -185,9 +187,22 @@ func (c *Collector) send(ctx context.Context, t *tail) (sent bool, err error) {
 			}
 		}
 		t.offset += taken
-		c.positions[t.inode] = t.offset
 		sent = true
+		b, err := head(t.file, t.offset)
+		if err != nil {
+			return sent, err
+		}
+		c.positions[t.inode] = position{Offset: t.offset, Head: b}
 	}
+}
+
+// forget drops the positions of files that went while nobody looked.
+func (c *Collector) forget() {
+	there := map[uint64]bool{}
+	for _, t := range c.tails {
+		there[t.inode] = true
+	}
+	maps.DeleteFunc(c.positions, func(inode uint64, _ position) bool { return !there[inode] })
 }
 
 func (c *Collector) keep(changed bool) error {

@@ -11,6 +11,23 @@ import (
 	"syscall"
 )
 
+// position is how far a file was acknowledged. An inode is given to another file as
+// soon as its own is deleted, so how the file begins (a time to the nanosecond, in
+// what container runtimes write) tells whether it is still the one that was read.
+type position struct {
+	Offset int64  `json:"offset"`
+	Head   []byte `json:"head"`
+}
+
+const headBytes = 64
+
+// head is how a file begins, of which offset bytes were read.
+func head(f *os.File, offset int64) ([]byte, error) {
+	b := make([]byte, min(offset, headBytes))
+	_, err := f.ReadAt(b, 0)
+	return b, err
+}
+
 // tail reads one file of one container from where it was read last.
 type tail struct {
 	file   *os.File
@@ -31,7 +48,7 @@ func podOf(path string) (namespace, pod, container string, ok bool) {
 	return parts[0], parts[1], container, true
 }
 
-func openTail(path string, positions map[uint64]int64) (*tail, error) {
+func openTail(path string, positions map[uint64]position) (*tail, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err
@@ -41,9 +58,10 @@ func openTail(path string, positions map[uint64]int64) (*tail, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	inode := fi.Sys().(*syscall.Stat_t).Ino
-	t := &tail{file: f, inode: inode, offset: positions[inode]}
-	if t.offset > fi.Size() {
-		t.offset = 0
+	t := &tail{file: f, inode: inode}
+	known := positions[inode]
+	if b, err := head(f, known.Offset); err == nil && known.Offset <= fi.Size() && bytes.Equal(b, known.Head) {
+		t.offset = known.Offset
 	}
 	if _, err := f.Seek(t.offset, io.SeekStart); err != nil {
 		return nil, errors.Join(err, f.Close())

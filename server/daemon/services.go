@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 	"strings"
 	"sync/atomic"
 
@@ -172,7 +173,8 @@ func (s *services) openDoor(context.Context) error {
 	return nil
 }
 
-// seed puts the base images of the configured OCI layout into the registry.
+// seed puts the base images of the configured OCI layout into the registry. On a full
+// disk it waits for room: what runs already goes on meanwhile.
 func (s *services) seed(ctx context.Context) error {
 	if s.conf.Seeds == "" {
 		return nil
@@ -183,7 +185,17 @@ func (s *services) seed(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		if _, err := s.registry.Seed(ctx, name, s.conf.Seeds); err != nil {
+		_, err := s.registry.Seed(ctx, name, s.conf.Seeds)
+		for err != nil && s.disk.Room() != nil {
+			s.log.Error("base images wait for room on the disk", "image", name, "err", err)
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-time.After(lookAtDisk):
+			}
+			_, err = s.registry.Seed(ctx, name, s.conf.Seeds)
+		}
+		if err != nil {
 			return err
 		}
 	}
