@@ -97,11 +97,14 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		do    func(context.Context, *instance) error
 	}{
 		{"pushing the example", b.pushes},
+		{fmt.Sprintf("at idle, for %s", b.IdleFor), func(ctx context.Context, in *instance) error {
+			return b.idle(ctx, in, "idle, two pods of the example")
+		}},
 		{"steps of a TaskRun", func(ctx context.Context, in *instance) error { return b.taskRuns(ctx, in, "") }},
 		{"trivial jobs: one, ten in a row, fifty at once", b.jobs},
 		{"a container without Kubernetes", b.containers},
 		{"images through Slipway and with buildctl alone", b.images},
-		{fmt.Sprintf("at idle, for %s", b.IdleFor), b.idle},
+		{fmt.Sprintf("at idle after all that, for %s", b.IdleFor), func(ctx context.Context, in *instance) error { return b.idle(ctx, in, "idle after all jobs") }},
 	} {
 		b.say("%s", part.title)
 		if err := part.do(ctx, in); err != nil {

@@ -17,7 +17,7 @@ const settle = 20 * time.Second
 const ticks = 100
 
 // idle watches every process of the instance, those of its pods too.
-func (b *bench) idle(ctx context.Context, in *instance) error {
+func (b *bench) idle(ctx context.Context, in *instance, name string) error {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
@@ -42,9 +42,9 @@ func (b *bench) idle(ctx context.Context, in *instance) error {
 	if memory == 0 {
 		return errors.New("no process could be read")
 	}
-	b.report.add("idle, two pods of the example: memory (proportional set size)", "MiB", float64(memory)/1024)
-	b.report.add("idle, two pods of the example: share of one core", "%", float64(used)/ticks/took*100)
-	b.report.add("idle: processes", "", float64(len(set)-unread))
+	b.report.add(name+": memory (proportional set size)", "MiB", float64(memory)/1024)
+	b.report.add(name+": share of one core", "%", float64(used)/ticks/took*100)
+	b.report.add(name+": processes", "", float64(len(set)-unread))
 	return nil
 }
 
