@@ -29,6 +29,27 @@ const (
 	ruleReference   = "reference"
 )
 
+// Rules says what each rule of a Problem is about.
+var Rules = map[string]string{
+	ruleSyntax:      "The file is not YAML.",
+	ruleLimit:       "The file is larger, deeper or longer than what is read.",
+	ruleDuplicate:   "A name or key is given twice.",
+	ruleUnknown:     "A key is not known at its place.",
+	ruleUnsupported: "GitLab documents the keyword, and it is not supported here.",
+	ruleType:        "A value has another type than the keyword takes.",
+	ruleValue:       "A value is none that the keyword takes.",
+	ruleScript:      "A job has no script.",
+	ruleStage:       "A job is in a stage that is not defined.",
+	ruleNeed:        "A job needs a job that is not there.",
+	ruleCycle:       "Jobs need one another in a circle.",
+	ruleExtends:     "A job extends what is not there, or itself.",
+	ruleExpression:  "An expression or a pattern cannot be read.",
+	ruleEmpty:       "The file has no job.",
+	ruleInclude:     "A file cannot be included.",
+	ruleInputs:      "Inputs are declared, given or used wrongly.",
+	ruleReference:   "A !reference leads nowhere or to itself.",
+}
+
 const notYet = "remove it to run this pipeline"
 
 // maxProblems in one answer; a file with more is told so.

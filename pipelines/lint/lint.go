@@ -1,5 +1,6 @@
 // Package lint owns what `slipway pipeline lint` and `slipway pipeline show` print. It
-// is pure: a file's bytes in, text or JSON out. It reads no file and asks no server.
+// is pure: a file's bytes and what they are compiled for in, text, JSON or SARIF out.
+// It reads no file and asks no server; a work tree is read by the package checkout.
 // Start at Lint and Show.
 package lint
 
@@ -13,41 +14,31 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// Context for a file that is looked at outside a run: a push to the default branch.
-func Context(project, branch, commit string) gitlab.Context {
-	if branch == "" {
-		branch = "main"
-	}
-	if project == "" {
-		project = "project"
-	}
-	if commit == "" {
-		commit = strings.Repeat("0", 40)
-	}
-	return gitlab.Context{
-		Ref: "refs/heads/" + branch, Branch: branch, DefaultBranch: branch, Commit: commit,
-		ProjectName: project, Namespace: "default", RunID: project + "-0", ServerURL: "https://127.0.0.1:8443",
-	}
-}
-
-// Lint compiles the file and says what is wrong with it. Format is "text" (or empty)
-// or "json". It returns the text to print and whether the file is right.
+// Lint compiles the file and says what is wrong with it. Format is "text" (or empty),
+// "json" or "sarif". It returns the text to print and whether the file is right.
 func Lint(file string, content []byte, in gitlab.Context, format string) (string, bool, error) {
 	p, problems := gitlab.Compile(file, content, in)
+	out, err := report(file, p, problems, format)
+	return out, len(problems) == 0, err
+}
+
+func report(file string, p *plan.Plan, problems []v1alpha1.Problem, format string) (string, error) {
 	switch format {
 	case "", "text":
-		return text(file, p, problems), len(problems) == 0, nil
+		return text(file, p, problems), nil
 	case "json":
 		if problems == nil {
 			problems = []v1alpha1.Problem{}
 		}
 		out, err := json.MarshalIndent(map[string]any{"file": file, "valid": len(problems) == 0, "problems": problems}, "", "  ")
 		if err != nil {
-			return "", false, fmt.Errorf("lint %s: %w", file, err)
+			return "", fmt.Errorf("lint %s: %w", file, err)
 		}
-		return string(out) + "\n", len(problems) == 0, nil
+		return string(out) + "\n", nil
+	case "sarif":
+		return sarifText(problems)
 	}
-	return "", false, fmt.Errorf("output format %q is not known; use text or json", format)
+	return "", fmt.Errorf("output format %q is not known; use text, json or sarif", format)
 }
 
 func text(file string, p *plan.Plan, problems []v1alpha1.Problem) string {
@@ -87,60 +78,4 @@ func Problem(x v1alpha1.Problem) string {
 		fmt.Fprintf(&b, "    %s\n", x.Hint)
 	}
 	return b.String()
-}
-
-// Show the plan of a file, as a table of its jobs or, with format "json", whole. A
-// file with problems gives what Lint gives, and false.
-func Show(file string, content []byte, in gitlab.Context, format string) (string, bool, error) {
-	p, problems := gitlab.Compile(file, content, in)
-	if len(problems) > 0 {
-		return Lint(file, content, in, format)
-	}
-	switch format {
-	case "", "text":
-		return Table(p), true, nil
-	case "json":
-		out, err := p.Encode()
-		return string(out), err == nil, err
-	}
-	return "", false, fmt.Errorf("output format %q is not known; use text or json", format)
-}
-
-// Table of the jobs of a plan, with the edges that matter.
-func Table(p *plan.Plan) string {
-	if p.Empty != "" {
-		return "no jobs: " + p.Empty + "\n"
-	}
-	edges := p.Edges()
-	rows := [][]string{{"STAGE", "JOB", "NEEDS", "IMAGE", "WHEN"}}
-	for i := range p.Jobs {
-		j := &p.Jobs[i]
-		when := string(j.When)
-		if j.AllowFailure || len(j.AllowExitCodes) > 0 {
-			when += ", may fail"
-		}
-		rows = append(rows, []string{j.Stage, j.Name, dash(strings.Join(edges[j.Name], ", ")), dash(j.Image.Name), when})
-	}
-	widths := make([]int, len(rows[0]))
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], len([]rune(cell)))
-		}
-	}
-	var b strings.Builder
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-len([]rune(cell))+3))
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	return b.String()
-}
-
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
 }
