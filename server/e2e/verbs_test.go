@@ -15,7 +15,7 @@ func TestPipelineVerbs(t *testing.T) {
 spec: {inputs: {count: {type: number, default: 1}}}
 ---
 include: [ci/*.yml]
-image: {rules: [{exists: [Dockerfile]}], script: ["echo $[[ inputs.count ]]"]}
+docker: {rules: [{exists: [Dockerfile]}], script: ["echo $[[ inputs.count ]]"]}
 docs: {rules: [{changes: [docs/*]}], script: [echo docs]}
 tag: {rules: [{if: $CI_COMMIT_TAG}], script: [echo tag]}
 night: {rules: [{if: '$CI_PIPELINE_SOURCE == "schedule" && $TARGET == "a,b=c"'}], script: [echo night]}
@@ -35,11 +35,11 @@ night: {rules: [{if: '$CI_PIPELINE_SOURCE == "schedule" && $TARGET == "a,b=c"'}]
 		return out, 0
 	}
 	for args, want := range map[string]string{
-		"":                                     "more image docs",
-		"--ref v1":                             "more image docs",
-		"--ref refs/tags/v1":                   "more image docs tag",
-		"--source schedule --var TARGET=a,b=c": "more image docs night",
-		"--input count=7":                      "more image docs",
+		"":                                     "more docker docs",
+		"--ref v1":                             "more docker docs",
+		"--ref refs/tags/v1":                   "more docker docs tag",
+		"--source schedule --var TARGET=a,b=c": "more docker docs night",
+		"--input count=7":                      "more docker docs",
 	} {
 		out, code := run(append([]string{"show", file, "--format", "json"}, strings.Fields(args)...)...)
 		var p struct {
@@ -54,7 +54,7 @@ night: {rules: [{if: '$CI_PIPELINE_SOURCE == "schedule" && $TARGET == "a,b=c"'}]
 		var names []string
 		for _, j := range p.Jobs {
 			names = append(names, j.Name)
-			if count := strings.TrimPrefix(args, "--input count="); j.Name == "image" && count != args && j.Script.Main[0] != "echo "+count {
+			if count := strings.TrimPrefix(args, "--input count="); j.Name == "docker" && count != args && j.Script.Main[0] != "echo "+count {
 				t.Errorf("%s: %+v", args, j)
 			}
 		}
