@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/moby/buildkit/exporter/containerimage/exptypes"
 	"github.com/moby/buildkit/identity"
 	"github.com/moby/buildkit/session"
+	"github.com/moby/buildkit/session/secrets/secretsprovider"
 	"github.com/tonistiigi/fsutil"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
@@ -60,6 +62,13 @@ type Request struct {
 	Target string
 	// BuildArgs for ARG. Names that BuildKit itself reads are refused.
 	BuildArgs map[string]string
+	// DockerfileText stands for Dockerfile and is not part of the context.
+	DockerfileText []byte
+	// Labels of the image, and Secrets for RUN --mount=type=secret.
+	Labels  map[string]string
+	Secrets map[string][]byte
+	// Pull asks for the base images again.
+	Pull bool
 	// Platform, as "linux/amd64". Default: the daemon's.
 	Platform string
 	// NoCache builds every step again.
@@ -157,15 +166,29 @@ func (b *Builder) solve(ctx context.Context, r Request, dir string, progress io.
 	if err != nil {
 		return "", fmt.Errorf("build context: %w", err)
 	}
+	recipe := files
+	if r.DockerfileText != nil {
+		apart, err := os.MkdirTemp(b.options.TempDir, "slipway-dockerfile-*")
+		if err != nil {
+			return "", fmt.Errorf("dockerfile: %w", err)
+		}
+		defer os.RemoveAll(apart)
+		if err := os.WriteFile(filepath.Join(apart, r.Dockerfile), r.DockerfileText, 0o600); err != nil {
+			return "", fmt.Errorf("dockerfile: %w", err)
+		}
+		if recipe, err = fsutil.NewFS(apart); err != nil {
+			return "", fmt.Errorf("dockerfile: %w", err)
+		}
+	}
 	options := client.SolveOpt{
 		Frontend:      "dockerfile.v0",
 		FrontendAttrs: r.frontendAttrs(),
-		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": files},
+		LocalMounts:   map[string]fsutil.FS{"context": files, "dockerfile": recipe},
 		// Never the key of another build: the daemon would take files of equal size
 		// and time for equal, and two commits of one second have both.
 		SharedKey:    identity.NewID(),
 		SourcePolicy: sourcePolicy(),
-		Session:      []session.Attachable{newAuth(r.Token, b.options.Registry)},
+		Session:      []session.Attachable{newAuth(r.Token, b.options.Registry), secretsprovider.FromMap(r.Secrets)},
 		Exports: []client.ExportEntry{{Type: client.ExporterImage, Attrs: map[string]string{
 			string(exptypes.OptKeyName):         b.options.Registry + "/" + r.Namespace + "/" + r.Name + ":" + r.Tag,
 			string(exptypes.OptKeyPush):         "true",

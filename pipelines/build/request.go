@@ -44,6 +44,17 @@ func (r *Request) validate() error {
 		return fmt.Errorf("dockerfile %q: not a path within the context", r.Dockerfile)
 	}
 	r.Dockerfile = path.Clean(r.Dockerfile)
+	if r.DockerfileText != nil {
+		r.Dockerfile = "Dockerfile"
+	}
+	for name := range r.Labels {
+		if name == "" || strings.ContainsAny(name, "\x00\r\n") {
+			return fmt.Errorf("label %q: not a name", name)
+		}
+	}
+	if len(r.Secrets) > 64 {
+		return errors.New("a build takes at most 64 secrets")
+	}
 	for name := range r.BuildArgs {
 		if !argRE.MatchString(name) {
 			return fmt.Errorf("build argument %q: not a variable name", name)
@@ -72,6 +83,12 @@ func (r *Request) frontendAttrs() map[string]string {
 	}
 	if r.NoCache {
 		attrs["no-cache"] = ""
+	}
+	if r.Pull {
+		attrs["image-resolve-mode"] = "pull"
+	}
+	for name, value := range r.Labels {
+		attrs["label:"+name] = value
 	}
 	for name, value := range r.BuildArgs {
 		attrs["build-arg:"+name] = value

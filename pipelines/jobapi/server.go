@@ -43,6 +43,8 @@ type Job struct {
 // Jobs knows the attempts that run. An unknown one is ErrGone.
 type Jobs interface {
 	Job(ctx context.Context, ref Ref) (*Job, error)
+	// Known says whether the namespace has a repository of that name.
+	Known(ctx context.Context, namespace, repository string) (bool, error)
 	// Pushed records an image that the attempt built, once.
 	Pushed(ctx context.Context, ref Ref, image v1alpha1.Image) error
 	// Kept records that the attempt's artifacts are stored.
@@ -83,6 +85,13 @@ type BuildRequest struct {
 	Dockerfile string
 	Target     string
 	Args       map[string]string
+	// DockerfileText stands for Dockerfile and is not part of the context.
+	DockerfileText []byte
+	Labels         map[string]string
+	Secrets        map[string][]byte
+	NoCache        bool
+	// Pull asks for the base images again.
+	Pull bool
 }
 
 // Builder builds and pushes images. Building the same again is safe.
@@ -172,6 +181,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.stream(c.build)
 	case what == "POST /deploy":
 		c.stream(c.deploy)
+	case strings.HasPrefix(what, "POST /docker/"):
+		c.docker(strings.TrimPrefix(rest, "/docker/"))
 	case what == "GET /services":
 		c.services()
 	case strings.HasPrefix(what, "GET /services/"):

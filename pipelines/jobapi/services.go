@@ -28,10 +28,16 @@ type ImageInfo struct {
 	Entrypoint []string
 }
 
-// Images reads the configuration of images that the namespace may pull and that the
-// registry has.
+// Images is the registry, for one namespace: its own images and those of upstreams.
 type Images interface {
 	ImageInfo(ctx context.Context, namespace, image string) (ImageInfo, error)
+	// Describe an image that the registry has.
+	Describe(ctx context.Context, namespace, image string) (wire.DockerImage, error)
+	// Copy an image, of this machine's kind, into a repository of the namespace, and
+	// describe it. It is fetched where it is an upstream's.
+	Copy(ctx context.Context, namespace, image, repository, tag string) (wire.DockerImage, error)
+	// Login says whether the registry takes the password.
+	Login(ctx context.Context, user, password string) error
 }
 
 // services streams the states of the services until all have started.

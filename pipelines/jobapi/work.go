@@ -25,6 +25,17 @@ const quiet = 15 * time.Second
 
 // stream runs work and sends what it writes as events.
 func (c *call) stream(work func(ctx context.Context, progress io.Writer) (v1alpha1.Image, error)) {
+	c.streamEvent(func(ctx context.Context, progress io.Writer) (wire.Event, error) {
+		image, err := work(ctx, progress)
+		if err != nil || image.Name == "" {
+			return wire.Event{}, err
+		}
+		return wire.Event{Image: image.Name + "@" + image.Digest}, nil
+	})
+}
+
+// streamEvent does so for work that says its last event itself.
+func (c *call) streamEvent(work func(ctx context.Context, progress io.Writer) (wire.Event, error)) {
 	c.w.Header().Set("Content-Type", "application/x-ndjson")
 	rc := http.NewResponseController(c.w)
 	_ = rc.EnableFullDuplex()
@@ -43,16 +54,14 @@ func (c *call) stream(work func(ctx context.Context, progress io.Writer) (v1alph
 			}
 		}
 	})
-	image, err := work(c.r.Context(), e)
+	last, err := work(c.r.Context(), e)
 	close(stop)
 	beat.Wait()
 	e.end()
-	last := wire.Event{Done: true}
 	if err != nil {
-		last.Error = err.Error()
-	} else if image.Name != "" {
-		last.Image = image.Name + "@" + image.Digest
+		last = wire.Event{Error: err.Error()}
 	}
+	last.Done = true
 	e.send(last)
 }
 
@@ -130,6 +139,9 @@ func (c *call) build(ctx context.Context, progress io.Writer) (v1alpha1.Image, e
 		}
 	}
 	name, err := imageName(b.Image, c.ref.Namespace, c.job.Repository)
+	if err == nil {
+		err = c.mayPush(ctx, name)
+	}
 	if err != nil {
 		return v1alpha1.Image{}, err
 	}
@@ -178,6 +190,21 @@ func imageName(image, namespace, repository string) (string, error) {
 	name, _, _ = strings.Cut(name, "@")
 	name, _, _ = strings.Cut(name, ":")
 	return name, nil
+}
+
+// mayPush says whether the job may give images the name, within its namespace: its own
+// repository's, those below it, and names that no other repository has.
+func (c *call) mayPush(ctx context.Context, name string) error {
+	owner, _, _ := strings.Cut(name, "/")
+	if owner == c.job.Repository {
+		return nil
+	}
+	known, err := c.Jobs.Known(ctx, c.ref.Namespace, owner)
+	if err == nil && known {
+		err = fmt.Errorf("denied: image %s/%s/%s belongs to repository %s; jobs of %s push to %s/%s/%s ($CI_REGISTRY_IMAGE) and below it",
+			v1alpha1.RegistryHost, c.ref.Namespace, name, owner, c.job.Repository, v1alpha1.RegistryHost, c.ref.Namespace, c.job.Repository)
+	}
+	return err
 }
 
 // below gives the entries of a tar.gz that are in dir, with their names within it.

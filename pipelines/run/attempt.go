@@ -81,6 +81,8 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339), Raw: true},
 		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(ref.Attempt), Raw: true},
 	}
+	token := c.jobToken(ref, job)
+	attempt = append(attempt, tokenVariables(token)...)
 	told, err := c.told(ctx, run, p, job)
 	if err != nil {
 		return nil, err
@@ -114,7 +116,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	for _, v := range env {
 		j.Wire.Env = append(j.Wire.Env, wireVariable(v))
 	}
-	for _, m := range secrets.Mask(env) {
+	for _, m := range append(secrets.Mask(env), token) {
 		j.Wire.Mask = append(j.Wire.Mask, []byte(m))
 	}
 	for _, n := range job.Needs {
@@ -190,6 +192,12 @@ func (c *Controller) change(ctx context.Context, ref jobapi.Ref, f func(js *v1al
 		// Merged with a lock on the version: the cache may be behind.
 		return c.Status().Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	})
+}
+
+// Known implements jobapi.Jobs.
+func (c *Controller) Known(ctx context.Context, namespace, repository string) (bool, error) {
+	err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: repository}, &v1alpha1.Repository{})
+	return err == nil, client.IgnoreNotFound(err)
 }
 
 // Pushed implements jobapi.Jobs.

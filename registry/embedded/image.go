@@ -55,67 +55,78 @@ func (r *Registry) Config(ctx context.Context, namespace, image string) (*v1.Con
 	return img.ConfigFile()
 }
 
-// Tag makes tag of a tenant's repository ("default/hello") point to a manifest that
-// the repository has.
-func (r *Registry) Tag(ctx context.Context, repository, digest, tag string) error {
-	n, err := ParseName(repository)
-	if err != nil {
-		return err
-	}
-	if n.Kind != Tenant {
-		return fmt.Errorf("repository %s: not a tenant's", repository)
-	}
-	from, err := name.NewDigest(serviceName+"/"+repository+"@"+digest, name.StrictValidation)
-	if err != nil {
-		return err
-	}
-	to, err := name.NewTag(serviceName+"/"+repository+":"+tag, name.StrictValidation)
-	if err != nil {
-		return err
-	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(r.Transport())}
-	desc, err := remote.Get(from, options...)
-	if err != nil {
-		return fmt.Errorf("tag %s: %w", to, err)
-	}
-	return remote.Tag(to, desc, options...)
+// Held is an image that a tenant's repository has.
+type Held struct {
+	Digest string
+	// Config is the digest of the configuration, and File the configuration.
+	Config string
+	File   *v1.ConfigFile
+	// Size of all layers.
+	Size int64
 }
 
-// Copy puts an image that this registry has, under any name, into a tenant's
-// repository with a tag, and returns its digest. Blobs are not moved.
-func (r *Registry) Copy(ctx context.Context, namespace, image, repository, tag string) (string, error) {
+// Describe an image that this registry has, as Config does.
+func (r *Registry) Describe(ctx context.Context, namespace, image string) (Held, error) {
+	n, ref, err := local(image)
+	if err != nil {
+		return Held{}, err
+	}
+	if n.Kind == Internal || n.Kind == Tenant && n.Owner != namespace {
+		return Held{}, fmt.Errorf("image %s: not found", image)
+	}
+	img, err := remote.Image(ref, remote.WithContext(ctx), remote.WithTransport(bounded{r.Transport()}))
+	if err != nil {
+		return Held{}, fmt.Errorf("image %s: %w", image, err)
+	}
+	return describe(img)
+}
+
+func describe(img v1.Image) (Held, error) {
+	var h Held
+	digest, err := img.Digest()
+	if err != nil {
+		return h, err
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return h, err
+	}
+	h.Digest, h.Config = digest.String(), m.Config.Digest.String()
+	for _, l := range m.Layers {
+		h.Size += l.Size
+	}
+	h.File, err = img.ConfigFile()
+	return h, err
+}
+
+// Copy puts an image of this machine's kind, named as people name it, into a
+// repository of the namespace with a tag. Images of upstreams are fetched; layers that
+// the registry has are not moved.
+func (r *Registry) Copy(ctx context.Context, namespace, image, repository, tag string) (Held, error) {
 	n, from, err := local(image)
 	if err != nil {
-		return "", err
+		return Held{}, err
 	}
 	to, err := ParseName(repository)
 	if err != nil {
-		return "", err
+		return Held{}, err
 	}
 	if n.Kind == Internal || n.Kind == Tenant && n.Owner != namespace || to.Kind != Tenant || to.Owner != namespace {
-		return "", fmt.Errorf("image %s: not found", image)
+		return Held{}, fmt.Errorf("image %s: not found", image)
 	}
 	target, err := name.NewTag(serviceName+"/"+repository+":"+tag, name.StrictValidation)
 	if err != nil {
-		return "", err
+		return Held{}, err
 	}
-	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(r.Transport())}
-	desc, err := remote.Get(from, options...)
+	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(inProcess{r, true})}
+	img, err := remote.Image(from, options...)
 	if err != nil {
-		return "", fmt.Errorf("image %s: %w", image, err)
+		return Held{}, fmt.Errorf("image %s: %w", image, err)
 	}
-	if desc.MediaType.IsIndex() {
-		index, err := desc.ImageIndex()
-		if err != nil {
-			return "", err
-		}
-		return desc.Digest.String(), remote.WriteIndex(target, index, options...)
+	if err := remote.Write(target, img, options...); err != nil {
+		return Held{}, fmt.Errorf("image %s: %w", target, err)
 	}
-	img, err := desc.Image()
-	if err != nil {
-		return "", err
-	}
-	return desc.Digest.String(), remote.Write(target, img, options...)
+	return describe(img)
 }
 
 // bounded ends answers that are too long for a manifest or a configuration.

@@ -15,13 +15,20 @@ import (
 // Transport lets code in this process use the registry's API as the server
 // itself: every repository, also the reserved ones, with no network between and no
 // upstream behind. Bodies are streamed both ways.
-func (r *Registry) Transport() http.RoundTripper { return inProcess{r} }
+func (r *Registry) Transport() http.RoundTripper { return inProcess{r, false} }
 
-type inProcess struct{ registry *Registry }
+type inProcess struct {
+	registry *Registry
+	upstream bool
+}
 
 // RoundTrip serves the request in a goroutine that ends with the answer's body.
 func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
-	out := req.Clone(context.WithValue(req.Context(), localOnlyKey{}, true))
+	ctx := req.Context()
+	if !t.upstream {
+		ctx = context.WithValue(ctx, localOnlyKey{}, true)
+	}
+	out := req.Clone(ctx)
 	if out.Body == nil {
 		out.Body = http.NoBody
 	}

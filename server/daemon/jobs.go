@@ -2,10 +2,12 @@ package daemon
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
@@ -26,10 +28,13 @@ func serviceLogs(kube kubernetes.Interface) func(ctx context.Context, namespace,
 }
 
 // imageStore is the embedded registry in the words of jobapi.
-type imageStore struct{ *embedded.Registry }
+type imageStore struct {
+	registry *embedded.Registry
+	access   registryAccess
+}
 
 func (i imageStore) ImageInfo(ctx context.Context, namespace, image string) (jobapi.ImageInfo, error) {
-	config, err := i.Config(ctx, namespace, image)
+	config, err := i.registry.Config(ctx, namespace, image)
 	if err != nil {
 		return jobapi.ImageInfo{}, err
 	}
@@ -42,4 +47,25 @@ func (i imageStore) ImageInfo(ctx context.Context, namespace, image string) (job
 	}
 	slices.Sort(info.Ports)
 	return info, nil
+}
+
+func (i imageStore) Describe(ctx context.Context, namespace, image string) (wire.DockerImage, error) {
+	return described(i.registry.Describe(ctx, namespace, image))
+}
+
+func (i imageStore) Copy(ctx context.Context, namespace, image, repository, tag string) (wire.DockerImage, error) {
+	return described(i.registry.Copy(ctx, namespace, image, repository, tag))
+}
+
+func described(h embedded.Held, err error) (wire.DockerImage, error) {
+	if err != nil {
+		return wire.DockerImage{}, err
+	}
+	details, err := json.Marshal(h.File.Config)
+	return wire.DockerImage{Digest: h.Digest, Config: h.Config, Size: h.Size, Details: details, Created: h.File.Created.UTC().Format(time.RFC3339)}, err
+}
+
+func (i imageStore) Login(ctx context.Context, user, password string) error {
+	_, err := i.access.Authenticate(ctx, user, password)
+	return err
 }

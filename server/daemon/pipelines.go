@@ -88,7 +88,7 @@ func (s *services) openPipelines(context.Context) error {
 	p.jobs = &jobapi.Server{
 		Tokens: tokens, Jobs: p.Controller, Source: jobSource{s.git}, Artifacts: artifacts, Caches: caches,
 		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer},
-		Services: p.Controller, Images: imageStore{s.registry}, Log: log,
+		Services: p.Controller, Images: imageStore{s.registry, registryAccess{s.access}}, Log: log,
 	}
 	runner := s.cluster.refs[images.Runner]
 	p.engine = func(ctx context.Context) error {
@@ -163,7 +163,8 @@ func (b builder) Build(ctx context.Context, r jobapi.BuildRequest, progress io.W
 	}
 	defer revoke()
 	return b.Builder.Build(ctx, build.Request{
-		Namespace: r.Namespace, Name: r.Name, Tag: r.Tag, Context: r.Context, Dockerfile: r.Dockerfile, Target: r.Target, BuildArgs: r.Args, Token: token,
+		Namespace: r.Namespace, Name: r.Name, Tag: r.Tag, Context: r.Context, Dockerfile: r.Dockerfile, DockerfileText: r.DockerfileText,
+		Target: r.Target, BuildArgs: r.Args, Labels: r.Labels, Secrets: r.Secrets, NoCache: r.NoCache, Pull: r.Pull, Token: token,
 	}, progress)
 }
 

@@ -3,7 +3,9 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
+	"slipway.dev/pipelines/engine/runner/docker"
 	"slipway.dev/pipelines/engine/runner/runjob"
 )
 
@@ -18,6 +20,8 @@ func main() {
 	switch {
 	case name == runjob.VerbName:
 		os.Exit(runjob.Verb(args, os.Stdout, os.Stderr))
+	case slices.Contains(docker.Names, name):
+		os.Exit(docker.Main(name, args))
 	case first == runjob.Command:
 		os.Exit(runjob.Main(os.Stdout))
 	case name == "nop" || first == "tekton_run_indefinitely":

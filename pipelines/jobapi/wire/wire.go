@@ -158,6 +158,8 @@ type Event struct {
 	Error string `json:"error,omitempty"`
 	// Image is "name@digest" of what was pushed.
 	Image string `json:"image,omitempty"`
+	// Docker is what a request of docker made.
+	Docker *DockerImage `json:"docker,omitempty"`
 }
 
 // Report of how the attempt ended, where the exit code does not say it.

@@ -62,5 +62,5 @@ func (a *attempt) keep(ctx context.Context, c chosen, path string) error {
 		return nil
 	}
 	fmt.Fprintf(a.out, "%s: found %d matching files and directories\n", what, len(files))
-	return a.Send(ctx, http.MethodPut, path, "application/zip", piped(func(w io.Writer) error { return zipFiles(w, a.project, files) }))
+	return a.Send(ctx, http.MethodPut, path, "application/zip", Piped(func(w io.Writer) error { return zipFiles(w, a.project, files) }))
 }

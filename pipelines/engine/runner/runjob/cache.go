@@ -190,7 +190,7 @@ func (a *attempt) push(ctx context.Context, c *cached) error {
 		fmt.Fprintf(a.out, "Cache %s is up to date\n", c.Key)
 		return nil
 	}
-	err = a.Send(ctx, http.MethodPut, c.path(), "application/zstd", piped(func(w io.Writer) error { return packCache(w, root, files) }))
+	err = a.Send(ctx, http.MethodPut, c.path(), "application/zstd", Piped(func(w io.Writer) error { return packCache(w, root, files) }))
 	if err == nil {
 		fmt.Fprintf(a.out, "Saved cache %s (%d files)\n", c.Key, len(files))
 	}

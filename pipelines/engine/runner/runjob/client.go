@@ -156,16 +156,30 @@ func (c *Client) Send(ctx context.Context, method, path, contentType string, ope
 // the last event says how it ended. What was asked is safe to ask again, so a stream
 // that breaks (the server restarts) is asked for again.
 func (c *Client) Ask(ctx context.Context, path, contentType string, open func() (io.ReadCloser, error), out io.Writer) error {
+	_, err := c.ask(ctx, path, contentType, open, out)
+	return err
+}
+
+// AskDocker asks for something that makes an image.
+func (c *Client) AskDocker(ctx context.Context, path string, open func() (io.ReadCloser, error), out io.Writer) (*wire.DockerImage, error) {
+	last, err := c.ask(ctx, path, "application/octet-stream", open, out)
+	if err == nil && last.Docker == nil {
+		err = errors.New("the server did not say which image it made")
+	}
+	return last.Docker, err
+}
+
+func (c *Client) ask(ctx context.Context, path, contentType string, open func() (io.ReadCloser, error), out io.Writer) (wire.Event, error) {
 	const tries = 5
 	for try := 1; ; try++ {
 		res, err := c.do(ctx, http.MethodPost, path, contentType, open)
 		if err != nil {
-			return err
+			return wire.Event{}, err
 		}
-		err = follow(res.Body, out)
+		last, err := follow(res.Body, out)
 		res.Body.Close()
 		if !errors.Is(err, errBroken) || try == tries || ctx.Err() != nil {
-			return err
+			return last, err
 		}
 		fmt.Fprintln(out, "The server went away; asking again.")
 	}
@@ -173,28 +187,29 @@ func (c *Client) Ask(ctx context.Context, path, contentType string, open func() 
 
 var errBroken = errors.New("the server's answer broke off")
 
-func follow(r io.Reader, out io.Writer) error {
+func follow(r io.Reader, out io.Writer) (wire.Event, error) {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 64<<10), 1<<20)
 	for sc.Scan() {
 		var e wire.Event
 		if err := json.Unmarshal(sc.Bytes(), &e); err != nil {
-			return fmt.Errorf("the server's answer is not understood: %w", err)
+			return e, fmt.Errorf("the server's answer is not understood: %w", err)
 		}
 		if e.Log != "" {
 			fmt.Fprintln(out, strings.TrimSuffix(e.Log, "\n"))
 		}
 		if e.Done && e.Error != "" {
-			return errors.New(e.Error)
+			return e, errors.New(e.Error)
 		}
 		if e.Done {
-			return nil
+			return e, nil
 		}
 	}
-	return errBroken
+	return wire.Event{}, errBroken
 }
 
-func jsonBody(v any) func() (io.ReadCloser, error) {
+// JSONBody is v as a body that can be opened again.
+func JSONBody(v any) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
 		data, err := json.Marshal(v)
 		return io.NopCloser(bytes.NewReader(data)), err

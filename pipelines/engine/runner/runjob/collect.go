@@ -161,8 +161,8 @@ func content(w io.Writer, root *os.Root, name string, info fs.FileInfo) error {
 	return err
 }
 
-// tarDir writes dir as a tar.gz, links as links.
-func tarDir(w io.Writer, dir string) error {
+// TarDir writes dir as a tar.gz, links as links, without what skip says. Skip may be nil.
+func TarDir(w io.Writer, dir string, skip func(path string, directory bool) bool) error {
 	gz := gzip.NewWriter(w)
 	tw := tar.NewWriter(gz)
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -172,6 +172,12 @@ func tarDir(w io.Writer, dir string) error {
 		rel, err := filepath.Rel(dir, p)
 		if err != nil || rel == "." {
 			return err
+		}
+		if skip != nil && skip(filepath.ToSlash(rel), d.IsDir()) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
 		}
 		info, err := d.Info()
 		if err != nil || !(info.Mode().IsRegular() || info.IsDir() || info.Mode()&fs.ModeSymlink != 0) {
@@ -202,8 +208,8 @@ func tarDir(w io.Writer, dir string) error {
 	return errors.Join(err, tw.Close(), gz.Close())
 }
 
-// piped turns a writer of a stream into a reader of it.
-func piped(write func(io.Writer) error) func() (io.ReadCloser, error) {
+// Piped turns a writer of a stream into a reader of it.
+func Piped(write func(io.Writer) error) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) {
 		r, w := io.Pipe()
 		go func() { w.CloseWithError(write(w)) }()

@@ -55,7 +55,7 @@ func (a *attempt) environment() (env []string, shell []string, err error) {
 	if path == "" {
 		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
-	env = append(env, "PATH="+path+":"+filepath.Join(a.scratch, "bin"), "CI_PROJECT_DIR="+a.project, "PWD="+a.project, "CI_JOB_STATUS="+running)
+	env = append(env, "PATH="+a.shimDir()+":"+path+":"+filepath.Join(a.scratch, "bin"), "CI_PROJECT_DIR="+a.project, "PWD="+a.project, "CI_JOB_STATUS="+running)
 	env, shell = fit(env)
 	for _, v := range shell {
 		name, value, _ := strings.Cut(v, "=")

@@ -81,7 +81,7 @@ func Run(ctx context.Context, c *Client, p Place, out io.Writer) int {
 	tell, cancel := context.WithTimeout(keep, 5*time.Second)
 	defer cancel()
 	// The exit code reaches the server by Kubernetes too; the report only adds words.
-	_ = c.Send(tell, http.MethodPost, "/report", "application/json", jsonBody(r))
+	_ = c.Send(tell, http.MethodPost, "/report", "application/json", JSONBody(r))
 	return r.ExitCode
 }
 
@@ -234,7 +234,7 @@ func (a *attempt) place() error {
 	a.project = filepath.Join(a.Builds, a.job.Directory)
 	a.scratch = filepath.Join(a.Builds, ".slipway")
 	bin := filepath.Join(a.scratch, "bin")
-	for _, d := range []string{a.project, bin} {
+	for _, d := range []string{a.project, bin, a.shimDir()} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return fmt.Errorf("project directory: %w", err)
 		}
@@ -242,8 +242,19 @@ func (a *attempt) place() error {
 	if err := os.Symlink(a.Self, filepath.Join(bin, VerbName)); err != nil && !errors.Is(err, os.ErrExist) {
 		return fmt.Errorf("slipway in PATH: %w", err)
 	}
+	for _, name := range shims {
+		if err := os.Symlink(a.Self, filepath.Join(a.shimDir(), name)); err != nil && !errors.Is(err, os.ErrExist) {
+			return fmt.Errorf("%s in PATH: %w", name, err)
+		}
+	}
 	return nil
 }
+
+// shims are programs of these names that need no daemon: package docker.
+var shims = []string{"docker", "docker-buildx", "buildctl", "buildctl-daemonless.sh"}
+
+// shimDir has them; it comes before the image's own programs.
+func (a *attempt) shimDir() string { return filepath.Join(a.scratch, "docker") }
 
 // fetch the source, with the caches beside it, and then the needed jobs' artifacts,
 // while services start.
@@ -331,7 +342,7 @@ func (a *attempt) verb(ctx context.Context) (int, string) {
 		limit, cancel = context.WithTimeout(ctx, time.Duration(a.job.TimeoutSeconds)*time.Second)
 	}
 	defer cancel()
-	err := a.Ask(limit, "/"+a.job.Verb, "application/json", jsonBody(struct{}{}), a.out)
+	err := a.Ask(limit, "/"+a.job.Verb, "application/json", JSONBody(struct{}{}), a.out)
 	switch {
 	case ctx.Err() != nil:
 		return exitStopped, "the job was stopped"

@@ -99,7 +99,7 @@ func build(ctx context.Context, c *Client, args []string, out, errOut io.Writer)
 		return err
 	}
 	path := "/build?" + OptionsHeader + "=" + base64.RawURLEncoding.EncodeToString(options)
-	return c.Ask(ctx, path, "application/gzip", piped(func(w io.Writer) error { return tarDir(w, abs) }), out)
+	return c.Ask(ctx, path, "application/gzip", Piped(func(w io.Writer) error { return TarDir(w, abs, nil) }), out)
 }
 
 func deploy(ctx context.Context, c *Client, args []string, out, errOut io.Writer) error {
@@ -112,5 +112,5 @@ func deploy(ctx context.Context, c *Client, args []string, out, errOut io.Writer
 		return err
 	}
 	d.Application = fs.Arg(0)
-	return c.Ask(ctx, "/deploy", "application/json", jsonBody(d), out)
+	return c.Ask(ctx, "/deploy", "application/json", JSONBody(d), out)
 }
