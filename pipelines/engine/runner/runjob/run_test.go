@@ -43,7 +43,8 @@ func (j *jobs) Pushed(_ context.Context, _ jobapi.Ref, i v1alpha1.Image) error {
 	j.images = append(j.images, i)
 	return nil
 }
-func (j *jobs) Kept(context.Context, jobapi.Ref) error { j.kept = true; return nil }
+func (j *jobs) Known(_ context.Context, _, name string) (bool, error) { return name == "victim", nil }
+func (j *jobs) Kept(context.Context, jobapi.Ref) error                { j.kept = true; return nil }
 func (j *jobs) Reported(_ context.Context, _ jobapi.Ref, r wire.Report) error {
 	j.reports = append(j.reports, r)
 	return nil
