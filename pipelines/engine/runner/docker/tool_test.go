@@ -153,7 +153,7 @@ func TestBuildTagPush(t *testing.T) {
 	if len(w.pushes) != 3 {
 		t.Errorf("all tags are %d pushes, want 2", len(w.pushes)-1)
 	}
-	if out := w.do(0, "docker inspect -f {{.Config.User}}|{{json(.RepoDigests)}} "+name+":2"); strings.TrimSpace(out) != `app|["`+name+"@"+built+`"]` {
+	if out := w.do(0, "docker inspect -f {{.Config.User}}|{{.RepoDigests}} "+name+":2"); strings.TrimSpace(out) != "app|["+name+"@"+built+"]" {
 		t.Errorf("inspect says %q", out)
 	}
 	if out := w.do(0, "docker images -q"); strings.Count(out, digest[:12]) != 3 {
