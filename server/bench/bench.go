@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 	SoakRounds int
 	// IdleFor is how long the idle server is watched.
 	IdleFor time.Duration
+	// Only the parts whose title has this in it; empty: all.
+	Only string
 	// ServerArgs are given to every `slipway server`.
 	ServerArgs []string
 	Out        io.Writer
@@ -85,7 +88,11 @@ func (b *bench) instance(args ...string) (*instance, error) {
 
 // measure is the whole benchmark in order.
 func (b *bench) measure(ctx context.Context) (err error) {
-	in, err := b.boots(ctx, 3)
+	rounds := 3
+	if b.Only != "" {
+		rounds = 1
+	}
+	in, err := b.boots(ctx, rounds)
 	if in != nil {
 		defer func() { err = errors.Join(err, in.remove(ctx)) }()
 	}
@@ -96,20 +103,28 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		title string
 		do    func(context.Context, *instance) error
 	}{
+		{"compiling a pipeline file", b.compile},
 		{"pushing the example", b.pushes},
 		{fmt.Sprintf("at idle, for %s", b.IdleFor), func(ctx context.Context, in *instance) error {
 			return b.idle(ctx, in, "idle, two pods of the example")
 		}},
 		{"steps of a TaskRun", func(ctx context.Context, in *instance) error { return b.taskRuns(ctx, in, "") }},
 		{"trivial jobs: one, ten in a row, fifty at once", b.jobs},
+		{"what jobs print, keep and pass on", b.carried},
 		{"a container without Kubernetes", b.containers},
 		{"images through Slipway and with buildctl alone", b.images},
 		{fmt.Sprintf("at idle after all that, for %s", b.IdleFor), func(ctx context.Context, in *instance) error { return b.idle(ctx, in, "idle after all jobs") }},
 	} {
+		if !strings.Contains(part.title, b.Only) {
+			continue
+		}
 		b.say("%s", part.title)
 		if err := part.do(ctx, in); err != nil {
 			return fmt.Errorf("%s: %w", part.title, err)
 		}
+	}
+	if b.Only != "" {
+		return nil
 	}
 	err = in.remove(ctx)
 	in = &instance{}

@@ -25,6 +25,7 @@ func benchVerb() *cobra.Command {
 	cmd.Flags().BoolVar(&o.Soak, "soak", false, "push, roll out and roll back while the server is killed at random moments")
 	cmd.Flags().IntVar(&o.SoakRounds, "soak-rounds", 12, "rounds of --soak")
 	cmd.Flags().DurationVar(&o.IdleFor, "idle", time.Minute, "how long the idle server is watched")
+	cmd.Flags().StringVar(&o.Only, "only", "", "measure only the parts whose title has these words, such as \"trivial jobs\"")
 	cmd.Flags().StringArrayVar(&o.ServerArgs, "server-arg", nil, "argument for `slipway server`, may be repeated")
 	return cmd
 }
