@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -38,6 +39,11 @@ func documents(content []byte, file string, p *problems) (docs []*value, ok bool
 	}()
 	text := strings.TrimPrefix(string(content), "\ufeff")
 	text = strings.ReplaceAll(text, "\r\n", "\n")
+	if at, why := notText(text); why != "" {
+		at.file = file
+		p.add(at, ruleSyntax, "save the file as UTF-8; a script can write any bytes with printf", "%s", why)
+		return nil, false
+	}
 	tokens := lexer.Tokenize(text)
 	if at, why := tooDeep(tokens); why != "" {
 		at.file = file
@@ -61,6 +67,24 @@ func documents(content []byte, file string, p *problems) (docs []*value, ok bool
 		docs = append(docs, b.build(doc.Body))
 	}
 	return docs, true
+}
+
+// notText finds the first byte that YAML does not allow: no UTF-8, or a control character.
+func notText(text string) (place, string) {
+	at := start
+	for i, r := range text {
+		switch {
+		case r == utf8.RuneError && strings.HasPrefix(text[i:], "\ufffd"): // written like that
+		case r == utf8.RuneError:
+			return at, fmt.Sprintf("the byte 0x%02x is not UTF-8 text", text[i])
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0x7f:
+			return at, fmt.Sprintf("the control character 0x%02x cannot stand in YAML", r)
+		}
+		if at.column++; r == '\n' {
+			at.line, at.column = at.line+1, 1
+		}
+	}
+	return start, ""
 }
 
 func addSyntax(err error, file string, p *problems) {

@@ -25,6 +25,7 @@ func TestCorpus(t *testing.T) {
 	if len(cases) < 60 {
 		t.Errorf("%d pipelines; want at least 60", len(cases))
 	}
+	cases = append(cases, longScript())
 	remove := []string{"kubectl", "delete", "--ignore-not-found", "--timeout=2m", "repository.slipway.dev"}
 	for _, c := range cases {
 		remove = append(remove, "run-"+c.Name)
@@ -40,6 +41,18 @@ func TestCorpus(t *testing.T) {
 			})
 		}
 	})
+}
+
+// longScript has as many lines as are allowed.
+func longScript() corpus.Case {
+	file := "job:\n  image: busybox\n  script:\n"
+	for i := range 10_000 {
+		file += fmt.Sprintf("    - echo line %d\n", i)
+	}
+	return corpus.Case{Name: "ten-thousand-lines", Files: map[string]string{".gitlab-ci.yml": file}, Steps: []corpus.Step{{
+		Push: "main", Phase: api.Succeeded,
+		Jobs: map[string]corpus.Job{"job": {Phase: api.Succeeded, Lines: []string{"line 0", "line 5000", "line 9999", "Job succeeded"}}},
+	}}}
 }
 
 // execute all steps of a case.
