@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -175,6 +176,24 @@ func TestRead(t *testing.T) {
 	} {
 		if _, err := read("x", txtar.Parse([]byte(text))); err == nil {
 			t.Errorf("%s: accepted", what)
+		}
+	}
+}
+
+// TestDocs: the page of the language lists every case with what it is about.
+func TestDocs(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/gitlab-ci.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases, err := Load("../testdata/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		row := "| `" + c.Name + "` | " + strings.ReplaceAll(strings.ReplaceAll(c.About, "\n", " "), "|", `\|`) + " |"
+		if !strings.Contains(string(page), row+"\n") {
+			t.Errorf("docs/gitlab-ci.md lacks the line\n%s", row)
 		}
 	}
 }
