@@ -42,8 +42,8 @@ build: $(BUILD)/slipway $(SEED)/index.json
 
 # --- what the machine needs -------------------------------------------------
 
-PACKAGES := busybox-static ca-certificates chromium gcc git iproute2 libc6-dev libseccomp-dev \
-	make mmdebstrap nftables pkg-config util-linux
+PACKAGES := ansible-core busybox-static ca-certificates chromium gcc git iproute2 libc6-dev libseccomp-dev \
+	make mmdebstrap nftables pkg-config systemd util-linux
 MISSING  := for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done
 
 packages: $(STAMPS)/packages

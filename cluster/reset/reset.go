@@ -150,7 +150,13 @@ func (t *Target) removeDirs(withData bool) error {
 		return errors.Join(err, fmt.Errorf("data directory %s: not removed, because %d file systems are still mounted below it", t.DataDir, len(mounts)))
 	}
 	if withData {
-		return os.RemoveAll(t.DataDir)
+		err := os.RemoveAll(t.DataDir)
+		if errors.Is(err, syscall.EBUSY) { // a file system of its own: it stays mounted, and is empty
+			if rest, readErr := os.ReadDir(t.DataDir); readErr == nil && len(rest) == 0 {
+				return nil
+			}
+		}
+		return err
 	}
 	var errs []error
 	for _, dir := range []string{t.Layout.Run(), t.ContainerdState(), t.CNIData(), filepath.Join(t.Kubelet(), "pods"), t.Instance()} {

@@ -207,7 +207,11 @@ func (c *Config) complete() error {
 	if c.NodeIP != "" && net.ParseIP(c.NodeIP) == nil {
 		return fmt.Errorf("nodeIP %q: not an address", c.NodeIP)
 	}
-	if self, err := os.Executable(); err == nil && c.Seeds == "" {
+	if c.Seeds != "" {
+		if _, err := os.Stat(filepath.Join(c.Seeds, "index.json")); err != nil {
+			return fmt.Errorf("seeds %q: not an OCI layout of base images: %w; make one with `make build`, or leave the setting out", c.Seeds, err)
+		}
+	} else if self, err := os.Executable(); err == nil {
 		c.Seeds = SeedsOf(self)
 	}
 	if err := c.Upstreams.check(); err != nil {
