@@ -56,6 +56,9 @@ func places(problems []v1alpha1.Problem) (out []string) {
 	return out
 }
 
+// shownLog is how much of a log is shown, from its end.
+const shownLog = 8 << 10
+
 type checker struct {
 	run  *v1alpha1.Run
 	kept Kept
@@ -123,6 +126,9 @@ func (c *checker) job(want *Job, got *v1alpha1.JobStatus, all map[string]*v1alph
 		}
 	}
 	c.artifacts(want, got)
+	if cut := len(log) - shownLog; len(c.said) > before && cut > 0 {
+		log = fmt.Sprintf("(%d bytes before)\n%s", cut, log[cut:])
+	}
 	if len(c.said) > before && log != "" {
 		c.add("job %s printed:\n%s", got.Name, log)
 	}

@@ -53,6 +53,7 @@ func (a *attempt) keep(ctx context.Context, c chosen, path string) error {
 	if err != nil {
 		return err
 	}
+	a.warnOutside(c.paths)
 	what := strings.Join(c.paths, ", ")
 	if c.untracked {
 		what = strings.TrimPrefix(what+", untracked files", ", ")
@@ -63,4 +64,11 @@ func (a *attempt) keep(ctx context.Context, c chosen, path string) error {
 	}
 	fmt.Fprintf(a.out, "%s: found %d matching files and directories\n", what, len(files))
 	return a.Send(ctx, http.MethodPut, path, "application/zip", Piped(func(w io.Writer) error { return zipFiles(w, a.project, files) }))
+}
+
+// warnOutside says which paths nothing is kept of.
+func (a *attempt) warnOutside(paths []string) {
+	for _, p := range outside(a.project, paths) {
+		a.warn("%s is outside the project directory %s; nothing of it is kept", p, a.project)
+	}
 }

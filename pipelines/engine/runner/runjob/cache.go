@@ -177,6 +177,7 @@ func (a *attempt) push(ctx context.Context, c *cached) error {
 	if err != nil {
 		return err
 	}
+	a.warnOutside(c.Paths)
 	if len(files) == 0 {
 		a.warn("cache %s: no matching files", c.Key)
 		return nil

@@ -22,15 +22,14 @@ import (
 // directory takes all that is in it.
 type patterns []string
 
-func newPatterns(list []string) (patterns, error) {
+// They are below dir, or absolute and begin with it, as "$CI_PROJECT_DIR/out" does.
+// Those that lead elsewhere choose nothing; see outside.
+func newPatterns(dir string, list []string) (patterns, error) {
 	var out patterns
 	for _, p := range list {
-		if strings.TrimSpace(p) == "" {
+		clean, ok := below(dir, p)
+		if !ok {
 			continue
-		}
-		clean := path.Clean(strings.TrimPrefix(p, "./"))
-		if !filepath.IsLocal(clean) {
-			return nil, fmt.Errorf("path %q is outside the project directory", p)
 		}
 		if !doublestar.ValidatePattern(clean) {
 			return nil, fmt.Errorf("path %q is no pattern", p)
@@ -38,6 +37,31 @@ func newPatterns(list []string) (patterns, error) {
 		out = append(out, clean)
 	}
 	return out, nil
+}
+
+// below dir is where a pattern leads: its clean form, relative to dir.
+func below(dir, pattern string) (string, bool) {
+	if strings.TrimSpace(pattern) == "" {
+		return "", false
+	}
+	clean := path.Clean(pattern)
+	switch rest, ok := strings.CutPrefix(clean, dir+"/"); {
+	case ok:
+		clean = rest
+	case clean == dir:
+		clean = "."
+	}
+	return clean, filepath.IsLocal(clean)
+}
+
+// outside are the patterns that lead out of dir.
+func outside(dir string, list []string) (out []string) {
+	for _, p := range list {
+		if _, ok := below(dir, p); !ok && strings.TrimSpace(p) != "" {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func (p patterns) match(name string) bool {
@@ -58,11 +82,11 @@ type chosen struct {
 // match lists them below dir with the directories on the way that the patterns name,
 // links not followed, sorted. What is in .git is never among them.
 func (c chosen) match(dir string) ([]string, error) {
-	in, err := newPatterns(c.paths)
+	in, err := newPatterns(filepath.ToSlash(dir), c.paths)
 	if err != nil {
 		return nil, err
 	}
-	ex, err := newPatterns(c.exclude)
+	ex, err := newPatterns(filepath.ToSlash(dir), c.exclude)
 	if err != nil {
 		return nil, err
 	}
