@@ -123,7 +123,7 @@ func fullDisk(t *testing.T) {
 
 	more := leave(t, 400<<20)
 	cleanUp(t, "kubectl", "delete", "pod", "waiting", "--grace-period=1", "--ignore-not-found")
-	must(t, "kubectl", "run", "waiting", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "echo a-word-that-waits; sleep 600")
+	must(t, "kubectl", "run", "waiting", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "i=0; while sleep 1; do i=$((i+1)); echo a-word-that-waits $i; done")
 	eventually(t, time.Minute, func() error {
 		said, err := os.ReadFile(filepath.Join(dataDir, "logs", "observe.log"))
 		if err != nil || !strings.Contains(string(said), "MiB of disk are free; lines wait on the nodes") || !strings.Contains(serverLog(1000), "logs wait on the node") {
@@ -159,9 +159,14 @@ func fullDisk(t *testing.T) {
 	if code, text := imageUpload(t, token); code != http.StatusAccepted {
 		t.Errorf("an image, with room again: %d %s", code, text)
 	}
+	// Every line came, those that waited too, and each once.
+	printed := strings.Count(must(t, "kubectl", "logs", "waiting"), "\n")
 	eventually(t, time.Minute, func() error {
-		if out := must(t, "logs", "a-word-that-waits"); !strings.Contains(out, "a-word-that-waits") {
-			return fmt.Errorf("the line that waited did not come: %s", out)
+		stored := must(t, "logs", "a-word-that-waits", "--limit", "1000")
+		for i := range printed {
+			if n := strings.Count(stored, fmt.Sprintf("a-word-that-waits %d\n", i+1)); n != 1 {
+				return fmt.Errorf("line %d of %d came %d times:\n%s", i+1, printed, n, stored)
+			}
 		}
 		return nil
 	})
