@@ -24,8 +24,9 @@ type Attempt struct {
 	Number int
 }
 
-// MaxBytes of one log; what comes after is counted but not kept.
-const MaxBytes = 64 << 20
+// MaxBytes of one log; what comes after is counted but not kept. It is the last resort,
+// above the limit that the runner itself keeps to.
+const MaxBytes = 136 << 20
 
 // sealed files can no longer be written; that is how they are known.
 const (

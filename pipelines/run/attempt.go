@@ -5,7 +5,6 @@ import (
 	"errors"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -74,13 +73,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	if dir == "" {
 		dir = path.Join(run.Namespace, run.Spec.Repository)
 	}
-	attempt := []plan.Variable{
-		{Name: "CI_JOB_ID", Value: attemptName(run.Name, job.ID, ref.Attempt), Raw: true},
-		{Name: "CI_BUILDS_DIR", Value: buildsDir, Raw: true},
-		{Name: "CI_PROJECT_DIR", Value: path.Join(buildsDir, dir), Raw: true},
-		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339), Raw: true},
-		{Name: "SLIPWAY_ATTEMPT", Value: strconv.Itoa(ref.Attempt), Raw: true},
-	}
+	attempt := c.attemptVariables(run, job, ref.Attempt, dir)
 	token := c.jobToken(ref, job)
 	attempt = append(attempt, tokenVariables(token)...)
 	told, err := c.told(ctx, run, p, job)
@@ -142,15 +135,6 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		j.Images = append(j.Images, run.Status.Jobs[i].Images...)
 	}
 	return j, nil
-}
-
-// repositoryURL is where people and jobs reach the repository.
-func (c *Controller) repositoryURL(run *v1alpha1.Run) string {
-	base := c.Settings.ExternalURL
-	if base == "" {
-		base = c.Settings.ServerURL
-	}
-	return strings.TrimSuffix(base, "/") + "/git/" + run.Namespace + "/" + run.Spec.Repository + ".git"
 }
 
 func shortRef(ref string) string {

@@ -74,6 +74,12 @@ type Config struct {
 	UpstreamDefaults bool `yaml:"upstreamDefaults"`
 }
 
+// What the log of one job may have; the node's own limit is above the most.
+const (
+	minJobLog = 64 << 10
+	maxJobLog = 128 << 20
+)
+
 // Limit of how many there may be at one time.
 type Limit struct {
 	// Max; 0 is no limit.
@@ -219,6 +225,9 @@ func (c *Config) complete() error {
 	}
 	if c.ScrapeInterval < time.Second {
 		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)
+	}
+	if c.JobLogLimit < minJobLog || c.JobLogLimit > maxJobLog {
+		return fmt.Errorf("jobLogLimit %d: from %d to %d bytes, as much as a node keeps of a container's log", c.JobLogLimit, minJobLog, maxJobLog)
 	}
 	if c.Runs.Max < 0 || c.Jobs.Max < 0 {
 		return fmt.Errorf("runs.max %d, jobs.max %d: at least 0, which is no limit", c.Runs.Max, c.Jobs.Max)

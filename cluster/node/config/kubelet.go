@@ -70,8 +70,10 @@ func (n Node) kubelet() (string, error) {
 			"nodefs.inodesFree": "2%",
 			"imagefs.available": strconv.Itoa(disk.Evict),
 		},
-		ContainerLogMaxSize:  "10Mi",
-		ContainerLogMaxFiles: ptr.To(int32(5)),
+		// A reader that follows loses what is rotated away before it has read it: a job's
+		// log, of at most 128 MiB, stays in one file.
+		ContainerLogMaxSize:  "160Mi",
+		ContainerLogMaxFiles: ptr.To(int32(2)),
 
 		EnableSystemLogHandler:        ptr.To(false),
 		EnableProfilingHandler:        ptr.To(false),
