@@ -152,6 +152,11 @@ func (c *Collector) once(ctx context.Context, w *writer, namespace, pod, contain
 				}
 			}
 		}
+		if r.Buffered() == 0 || err != nil {
+			if err := w.flush(); err != nil {
+				return &diskError{fmt.Errorf("write: %w", err)}
+			}
+		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		}

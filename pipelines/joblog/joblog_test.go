@@ -94,6 +94,9 @@ func TestRestartContinuesInTheMiddleOfALine(t *testing.T) {
 	if err := w.line([]byte(stamp(0) + " a\n")); err != nil {
 		t.Fatal(err)
 	}
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := w.file.WriteString(stamp(1) + " hal"); err != nil {
 		t.Fatal(err)
 	}
@@ -146,4 +149,39 @@ func FuzzSplit(f *testing.F) {
 			t.Fatal("longer")
 		}
 	})
+}
+
+// What comes fast is written in large pieces, and nothing of it is missing; a line that
+// comes alone is there at once.
+func TestFastLogIsWhole(t *testing.T) {
+	s := NewStore(t.TempDir())
+	w, err := s.append(attempt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	for i := range 20_000 {
+		if err := w.line([]byte(stamp(i) + " line\n")); err != nil {
+			t.Fatal(err)
+		}
+		want.WriteString("line\n")
+	}
+	if err := w.flush(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, s, false); got != want.String() {
+		t.Errorf("%d bytes of %d", len(got), want.Len())
+	}
+	if err := w.line([]byte(stamp(20_000) + " last\n")); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.seal(); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, s, true); got != want.String()+"last\n" {
+		t.Errorf("%d bytes", len(got))
+	}
+	if err := w.close(); err != nil {
+		t.Error(err)
+	}
 }

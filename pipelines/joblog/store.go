@@ -204,7 +204,12 @@ type writer struct {
 	// last is the time stamp of the last line, and same how many lines have it.
 	last time.Time
 	same int
+	// held lines are not in the file yet.
+	held []byte
 }
+
+// maxHeld is how much of a log that comes fast is written at once.
+const maxHeld = 64 << 10
 
 // errSealed says that there is nothing more to write.
 var errSealed = errors.New("log is sealed")
@@ -264,7 +269,7 @@ func (w *writer) seen(line []byte) {
 	}
 }
 
-// line appends one, with its time stamp and newline.
+// line appends one, with its time stamp and newline. Flush brings it to the file.
 func (w *writer) line(line []byte) error {
 	if w.full {
 		return nil
@@ -273,20 +278,33 @@ func (w *writer) line(line []byte) error {
 		w.full = true
 		line = fmt.Appendf(nil, "%s [the log is limited to %d bytes; what follows is not kept]\n", w.last.Format(time.RFC3339Nano), w.store.max)
 	}
-	n, err := w.file.Write(line)
-	w.size += int64(n)
-	if err != nil {
-		return err
-	}
+	w.held = append(w.held, line...)
+	w.size += int64(len(line))
 	w.seen(line)
-	w.store.notify()
+	if len(w.held) >= maxHeld {
+		return w.flush()
+	}
 	return nil
 }
 
-func (w *writer) close() error { return w.file.Close() }
+// flush what is held to the file, for those who read it.
+func (w *writer) flush() error {
+	if len(w.held) == 0 {
+		return nil
+	}
+	_, err := w.file.Write(w.held)
+	w.held = w.held[:0]
+	w.store.notify()
+	return err
+}
+
+func (w *writer) close() error { return errors.Join(w.flush(), w.file.Close()) }
 
 // seal makes the log durable and complete.
 func (w *writer) seal() error {
+	if err := w.flush(); err != nil {
+		return err
+	}
 	if err := w.file.Sync(); err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ func (c *Controller) OpenLog(ctx context.Context, namespace, name, job string, a
 	a := joblog.Attempt{Namespace: namespace, Run: name, Job: j.ID, Number: attempt}
 	if !follow && (js.Attempt > attempt || js.Phase.Finished()) {
 		// Its last lines may be on their way: a log that ended is read whole.
+		if c.Logs.Following(a) && !c.LogStore.Sealed(a) {
+			return c.LogStore.Open(ctx, a, true)
+		}
 		whole, cancel := context.WithTimeout(ctx, lastLines)
 		defer cancel()
 		c.LogStore.WaitSealed(whole, a)
