@@ -302,6 +302,11 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			}
 			continue
 		}
+		if tr != nil && js.StoppingAt == nil {
+			if err := c.giveUp(ctx, tr); err != nil {
+				return nil, false, err
+			}
+		}
 		observe(run, js, job, tr, !open)
 	}
 	return taskRuns, waiting, nil

@@ -61,6 +61,8 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	switch {
 	case cond.Status == corev1.ConditionTrue || onlyServicesFailed(tr, cond.Reason):
 		end(js, v1alpha1.Succeeded, "", "")
+	case gaveUp(tr) != "":
+		fail(js, job, reasonImage, gaveUp(tr))
 	case tr.IsCancelled():
 		end(js, v1alpha1.Canceled, "", whyStopped(run, js))
 	case oom:
@@ -152,7 +154,7 @@ const exitTimeout = 124
 func failMessage(reason, message string, code *int32) string {
 	switch {
 	case tekton.TaskRunReason(reason) == tekton.TaskRunReasonImagePullFailed:
-		return "the image cannot be pulled: " + oneLine(message)
+		return "an image cannot be pulled: " + oneLine(message) + "; check its name, and whether its registry answers"
 	case tekton.TaskRunReason(reason) == tekton.TaskRunReasonTimedOut:
 		return "it took longer than its time limit"
 	case tekton.TaskRunReason(reason) == tekton.TaskRunReasonPodEvicted:

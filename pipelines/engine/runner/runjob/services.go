@@ -71,7 +71,7 @@ func (s *services) join(a *attempt) error {
 	for i := range s.list {
 		if s.list[i].State == wire.ServiceLeftOut {
 			left = append(left, s.list[i].Names...)
-			fmt.Fprintf(a.out, "Service %s is left out: no Docker daemon is needed here, docker build and docker push work without one\n", s.list[i].Image)
+			a.warn("service %s is left out: no Docker daemon is needed here; docker build, tag, push and login work without one", s.list[i].Image)
 		}
 	}
 	if left != nil {
