@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync"
 	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -92,8 +93,10 @@ type Controller struct {
 	Events events.EventRecorder
 
 	sealed chan event.GenericEvent
-	plans  plans
-	turns  turns
+	// complete has the attempts whose logs were completed since they were looked at.
+	complete sync.Map
+	plans    plans
+	turns    turns
 }
 
 // SetupWithManager registers the controller.
@@ -123,6 +126,7 @@ func (c *Controller) sealedEvents() chan event.GenericEvent {
 // LogSealed tells the controller that an attempt's log is complete; it is the
 // Collector's Sealed. SetupWithManager comes first.
 func (c *Controller) LogSealed(a joblog.Attempt) {
+	c.complete.Store(a, nil)
 	run := &v1alpha1.Run{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Run}}
 	select {
 	case c.sealed <- event.GenericEvent{Object: run}:
@@ -178,6 +182,12 @@ func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
 		return fmt.Errorf("run %s: delete logs: %w", run.Name, err)
 	}
 	c.plans.drop(key(run))
+	c.complete.Range(func(k, _ any) bool {
+		if a := k.(joblog.Attempt); a.Namespace == run.Namespace && a.Run == run.Name {
+			c.complete.Delete(k)
+		}
+		return true
+	})
 	c.turns.forget(key(run))
 	if controllerutil.RemoveFinalizer(run, finalizer) {
 		return client.IgnoreNotFound(c.Update(ctx, run))
@@ -265,7 +275,8 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 		}
 		job := p.Job(js.Name)
 		for _, old := range js.Attempts {
-			if old.Child != "" || c.LogStore.Sealed(joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: old.Number}) {
+			a := joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: old.Number}
+			if _, fresh := c.complete.Load(a); old.Child != "" || !fresh && c.LogStore.Sealed(a) {
 				continue
 			}
 			tr, err := c.taskRunOf(ctx, run.Namespace, attemptName(run.Name, job.ID, old.Number))
@@ -274,6 +285,9 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			}
 			if tr != nil {
 				waiting = c.follow(run, job, old.Number, tr) || waiting
+			}
+			if err := c.endServices(ctx, run, job, old.Number, tr); err != nil {
+				return nil, false, err
 			}
 		}
 		if js.TaskRun == "" {
@@ -288,6 +302,9 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			taskRuns[js.TaskRun] = tr
 			open = c.follow(run, job, js.Attempt, tr)
 			waiting = waiting || open
+		}
+		if err := c.endServices(ctx, run, job, js.Attempt, tr); err != nil {
+			return nil, false, err
 		}
 		if js.Phase != v1alpha1.Running {
 			continue

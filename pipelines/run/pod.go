@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/distribution/reference"
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -78,6 +79,11 @@ func (c *Controller) step(ref jobapi.Ref, job *plan.Job) (tekton.Step, error) {
 	case image == "":
 		image = c.Settings.DefaultImage
 	}
+	for _, name := range images(image, job) {
+		if _, err := reference.ParseDockerRef(name); err != nil {
+			return tekton.Step{}, fmt.Errorf("image %q is not an image name: %w; write it as name:tag", name, err)
+		}
+	}
 	security, name, err := user(job.Image.User)
 	if err != nil {
 		return tekton.Step{}, err
@@ -102,6 +108,17 @@ func (c *Controller) step(ref jobapi.Ref, job *plan.Job) (tekton.Step, error) {
 		step.Env = append(step.Env, corev1.EnvVar{Name: wire.EnvUser, Value: name})
 	}
 	return step, nil
+}
+
+// images of the job's own container and of its services.
+func images(own string, job *plan.Job) []string {
+	names := []string{own}
+	for i := range job.Services {
+		if runs(&job.Services[i]) {
+			names = append(names, job.Services[i].Image.Name)
+		}
+	}
+	return names
 }
 
 func requests(cpu, memory string) corev1.ResourceRequirements {

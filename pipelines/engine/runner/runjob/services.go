@@ -24,7 +24,9 @@ const (
 	// servicePatience is how long a service that runs may take until it answers.
 	servicePatience = 30 * time.Second
 	serviceRetry    = 50 * time.Millisecond
-	hostsFile       = "/etc/hosts"
+	// serviceLook is how often the server is asked whether one ended that does not answer.
+	serviceLook = time.Second
+	hostsFile   = "/etc/hosts"
 )
 
 // EnvDind holds the names of Docker daemons that were left out; the job's own docker
@@ -118,15 +120,17 @@ func readServices(r io.Reader) ([]wire.Service, error) {
 func (a *attempt) answering(ctx context.Context, s *services) {
 	var group sync.WaitGroup
 	faults := make([]string, len(s.list))
+	ended, stop := a.endings(ctx, len(s.list))
 	for i, one := range s.list {
 		switch {
 		case one.State == wire.ServiceEnded:
 			faults[i] = one.Message
 		case one.State == wire.ServiceRunning && len(one.Ports) > 0:
-			group.Go(func() { faults[i] = answers(ctx, one.Ports, servicePatience) })
+			group.Go(func() { faults[i] = answers(ended[i], one.Ports, servicePatience) })
 		}
 	}
 	group.Wait()
+	stop()
 	for i, fault := range faults {
 		if fault == "" || ctx.Err() != nil {
 			continue
@@ -136,6 +140,37 @@ func (a *attempt) answering(ctx context.Context, s *services) {
 	}
 }
 
+// endings gives a context for each service, which ends with why the service did. It
+// looks until stop is called.
+func (a *attempt) endings(ctx context.Context, n int) (ended []context.Context, stop func()) {
+	looking, cancel := context.WithCancel(ctx)
+	end := make([]context.CancelCauseFunc, n)
+	for i := range n {
+		one, because := context.WithCancelCause(looking)
+		ended, end[i] = append(ended, one), because
+	}
+	var group sync.WaitGroup
+	group.Go(func() {
+		for {
+			select {
+			case <-looking.Done():
+				return
+			case <-time.After(serviceLook):
+			}
+			list, err := a.started(looking)
+			if err != nil || len(list) != n {
+				continue
+			}
+			for i, s := range list {
+				if s.State == wire.ServiceEnded {
+					end[i](errors.New(s.Message))
+				}
+			}
+		}
+	})
+	return ended, func() { cancel(); group.Wait() }
+}
+
 func title(s wire.Service) string {
 	if len(s.Names) == 0 {
 		return s.Image
@@ -143,9 +178,10 @@ func title(s wire.Service) string {
 	return s.Image + " (" + strings.Join(s.Names, ", ") + ")"
 }
 
-// answers returns "" when one of the ports takes connections.
-func answers(ctx context.Context, ports []int, patience time.Duration) string {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// answers returns "" when one of the ports takes connections, else why none does: the
+// service ended, which is the cause of the end of whole, or its time is over.
+func answers(whole context.Context, ports []int, patience time.Duration) string {
+	ctx, cancel := context.WithTimeout(whole, patience)
 	defer cancel()
 	var last error
 	for {
@@ -159,6 +195,9 @@ func answers(ctx context.Context, ports []int, patience time.Duration) string {
 		}
 		select {
 		case <-ctx.Done():
+			if whole.Err() != nil {
+				return context.Cause(whole).Error()
+			}
 			return fmt.Sprintf("no answer on its ports within %s: %v", patience, last)
 		case <-time.After(serviceRetry):
 		}

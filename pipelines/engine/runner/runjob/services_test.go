@@ -1,7 +1,10 @@
 package runjob
 
 import (
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +26,26 @@ func TestServiceAnswers(t *testing.T) {
 	l.Close()
 	if fault := answers(t.Context(), []int{port}, 100*time.Millisecond); !strings.Contains(fault, "no answer") {
 		t.Errorf("%q", fault)
+	}
+}
+
+// A service that ends is not waited for until its time is over.
+func TestServiceThatEndsIsNotWaitedFor(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"services":[{"image":"a","state":"running"},{"image":"b","state":"ended","message":"it ended with exit code 9"}],"done":true}`+"\n")
+	}))
+	defer srv.Close()
+	a := &attempt{Client: &Client{URL: srv.URL, HTTP: srv.Client(), Patience: time.Second}}
+	ended, stop := a.endings(t.Context(), 2)
+	if fault := answers(ended[1], []int{1}, time.Minute); fault != "it ended with exit code 9" {
+		t.Errorf("%q", fault)
+	}
+	if ended[0].Err() != nil {
+		t.Error("the other service ended too")
+	}
+	stop()
+	if ended[0].Err() == nil {
+		t.Error("the look goes on")
 	}
 }
 
