@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
 	"time"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -93,14 +92,15 @@ type Controller struct {
 	Events events.EventRecorder
 
 	sealed chan event.GenericEvent
-	// complete has the attempts whose logs were completed since they were looked at.
-	complete sync.Map
-	plans    plans
-	turns    turns
+	plans  plans
+	turns  turns
 }
 
 // SetupWithManager registers the controller.
 func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
+	if err := c.watchRefusals(mgr); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(mgr).Named("run").
 		For(&v1alpha1.Run{}).
 		Owns(&tekton.TaskRun{}).
@@ -126,7 +126,6 @@ func (c *Controller) sealedEvents() chan event.GenericEvent {
 // LogSealed tells the controller that an attempt's log is complete; it is the
 // Collector's Sealed. SetupWithManager comes first.
 func (c *Controller) LogSealed(a joblog.Attempt) {
-	c.complete.Store(a, nil)
 	run := &v1alpha1.Run{ObjectMeta: metav1.ObjectMeta{Namespace: a.Namespace, Name: a.Run}}
 	select {
 	case c.sealed <- event.GenericEvent{Object: run}:
@@ -182,12 +181,6 @@ func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
 		return fmt.Errorf("run %s: delete logs: %w", run.Name, err)
 	}
 	c.plans.drop(key(run))
-	c.complete.Range(func(k, _ any) bool {
-		if a := k.(joblog.Attempt); a.Namespace == run.Namespace && a.Run == run.Name {
-			c.complete.Delete(k)
-		}
-		return true
-	})
 	c.turns.forget(key(run))
 	if controllerutil.RemoveFinalizer(run, finalizer) {
 		return client.IgnoreNotFound(c.Update(ctx, run))
@@ -275,8 +268,7 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 		}
 		job := p.Job(js.Name)
 		for _, old := range js.Attempts {
-			a := joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: old.Number}
-			if _, fresh := c.complete.Load(a); old.Child != "" || !fresh && c.LogStore.Sealed(a) {
+			if old.Child != "" || c.LogStore.Sealed(joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: old.Number}) {
 				continue
 			}
 			tr, err := c.taskRunOf(ctx, run.Namespace, attemptName(run.Name, job.ID, old.Number))
@@ -285,9 +277,6 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			}
 			if tr != nil {
 				waiting = c.follow(run, job, old.Number, tr) || waiting
-			}
-			if err := c.endServices(ctx, run, job, old.Number, tr); err != nil {
-				return nil, false, err
 			}
 		}
 		if js.TaskRun == "" {
@@ -303,9 +292,6 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			open = c.follow(run, job, js.Attempt, tr)
 			waiting = waiting || open
 		}
-		if err := c.endServices(ctx, run, job, js.Attempt, tr); err != nil {
-			return nil, false, err
-		}
 		if js.Phase != v1alpha1.Running {
 			continue
 		}
@@ -320,7 +306,7 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			continue
 		}
 		if tr != nil && js.StoppingAt == nil {
-			if err := c.giveUp(ctx, tr); err != nil {
+			if err := c.giveUp(ctx, tr, unpullable(tr)); err != nil {
 				return nil, false, err
 			}
 		}

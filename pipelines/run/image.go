@@ -19,12 +19,8 @@ const unpullablePrefix = "image: "
 
 // giveUp ends a TaskRun that waits for an image which it cannot have, without the
 // kubelet's further tries. Why is written into the TaskRun, so that it is not lost.
-func (c *Controller) giveUp(ctx context.Context, tr *tekton.TaskRun) error {
-	if tr.IsDone() || tr.Spec.Status != "" {
-		return nil
-	}
-	why := unpullable(tr)
-	if why == "" {
+func (c *Controller) giveUp(ctx context.Context, tr *tekton.TaskRun, why string) error {
+	if why == "" || tr.IsDone() || tr.Spec.Status != "" {
 		return nil
 	}
 	patch := fmt.Appendf(nil, `{"spec":{"status":%q,"statusMessage":%q}}`, tekton.TaskRunSpecStatusCancelled, unpullablePrefix+why)
@@ -64,7 +60,7 @@ func unpullable(tr *tekton.TaskRun) string {
 		for _, sidecar := range tr.Spec.TaskSpec.Sidecars {
 			if sidecar.Name == state.Name && state.Waiting != nil {
 				if why := refusal(sidecar.Image, state.Waiting); why != "" {
-					return "service: " + why
+					return ofService(tr, sidecar.Image) + why
 				}
 			}
 		}

@@ -43,6 +43,20 @@ func TestImagesRefusedForGood(t *testing.T) {
 	}
 }
 
+func TestImageInAnEvent(t *testing.T) {
+	for message, want := range map[string]string{
+		`Failed to pull image "busybox:1": rpc error: not found`: "busybox:1",
+		`Error: ErrImagePull`:                 "",
+		`Failed to pull image "busybox`:       "",
+		`Failed to pull image """: not found`: `"`,
+		``:                                    "",
+	} {
+		if got := failedImage(message); got != want {
+			t.Errorf("%s: %q, want %q", message, got, want)
+		}
+	}
+}
+
 // A TaskRun that was ended because of an image is a failure that may be tried again, no cancel.
 func TestEndedForWantOfAnImage(t *testing.T) {
 	tr := waitingFor("db", "ErrImagePull", "db: not found")

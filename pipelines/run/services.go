@@ -16,12 +16,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
-	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
 )
 
@@ -241,26 +239,6 @@ func (c *Controller) ServiceLog(ctx context.Context, ref jobapi.Ref, index int) 
 		return nil, err
 	}
 	return c.ServiceLogs(ctx, ref.Namespace, tr.Status.PodName, serviceContainer(index))
-}
-
-// serviceGrace is how long services have to end after their job.
-const serviceGrace = client.GracePeriodSeconds(1)
-
-// endServices deletes the pod of an attempt that is over once its log is complete:
-// Tekton alone would leave services that do not heed SIGTERM half a minute more.
-func (c *Controller) endServices(ctx context.Context, run *v1alpha1.Run, job *plan.Job, attempt int, tr *tekton.TaskRun) error {
-	if tr == nil || !tr.IsDone() {
-		return nil
-	}
-	_, complete := c.complete.LoadAndDelete(joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: attempt})
-	if !complete || len(tr.Spec.TaskSpec.Sidecars) == 0 || tr.Status.PodName == "" {
-		return nil
-	}
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: run.Namespace, Name: tr.Status.PodName}}
-	if err := c.Delete(ctx, pod, serviceGrace); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("job %s: end its services: %w", job.Name, err)
-	}
-	return nil
 }
 
 // onlyServicesFailed says whether the job itself did its work: how a service ends is

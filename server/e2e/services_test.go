@@ -12,7 +12,8 @@ import (
 // TestServices: containers beside a job are reached by name and alias, with their own
 // command, entrypoint and variables; the job waits until they answer, and they end with it.
 func TestServices(t *testing.T) {
-	r := newRepo(t, "services", map[string]string{"Dockerfile": "FROM busybox\nRUN mkdir /www && echo 'from the image' > /www/index.html\nEXPOSE 8081\nENTRYPOINT [\"httpd\", \"-f\", \"-p\", \"8081\", \"-h\"]\nCMD [\"/www\"]\n", ".gitlab-ci.yml": `
+	r := newRepo(t, "services", map[string]string{"Dockerfile": "FROM busybox\nRUN mkdir /www && echo 'from the image' > /www/index.html\nCOPY serve /\nEXPOSE 8081\nENTRYPOINT [\"sh\", \"/serve\"]\nCMD [\"8081\"]\n",
+		"serve": "trap 'exit 0' TERM\nhttpd -p $1 -h /www\nwhile :; do sleep 1; done\n", ".gitlab-ci.yml": `
 stages: [make, use]
 default: {image: busybox}
 variables: {SHARED: from-the-job}
@@ -27,10 +28,10 @@ uses:
       alias: api,second
       variables: {ANSWER: "$SHARED-and-the-service", HEALTHCHECK_TCP_PORT: "8090"}
       entrypoint: ["/bin/sh", "-c"]
-      command: ["sleep 2; mkdir -p /tmp/w && echo \"$ANSWER\" > /tmp/w/answer && exec httpd -f -p 8090 -h /tmp/w"]
+      command: ["sleep 2; trap 'exit 0' TERM; mkdir -p /tmp/w && echo \"$ANSWER\" > /tmp/w/answer && httpd -p 8090 -h /tmp/w; while :; do sleep 1; done"]
     - name: debian:bookworm-slim
       alias: idle
-      command: [sleep, "600"]
+      command: [sh, -c, "trap 'exit 0' TERM; while :; do sleep 1; done"]
   script:
     - wget -q -O - http://api:8090/answer
     - wget -q -O - http://second:8090/answer
@@ -51,7 +52,7 @@ mute:
     - name: busybox
       alias: quiet
       variables: {HEALTHCHECK_TCP_PORT: "8092"}
-      command: [sh, -c, "echo planted first words; sleep 600"]
+      command: [sh, -c, "trap 'exit 0' TERM; echo planted first words; while :; do sleep 1; done"]
   script: [echo the script ran all the same]
 daemon:
   stage: use
@@ -146,8 +147,6 @@ again:
 			}
 		}
 	}
-	t.Log(must(t, "kubectl", "get", "events", "--sort-by=.metadata.creationTimestamp", "-o", "custom-columns=F:.metadata.creationTimestamp,N:.involvedObject.name,R:.reason,M:.message"))
-	t.Log(must(t, "kubectl", "get", "taskruns", "-l", "slipway.dev/run="+run.Name, "-o", "yaml"))
 	eventually(t, 30*time.Second, func() error {
 		out := must(t, "kubectl", "get", "pods", "-l", "slipway.dev/run="+run.Name, "--field-selector=status.phase=Pending", "-o", "name")
 		if strings.TrimSpace(out) != "" && !strings.Contains(out, "No resources") {
