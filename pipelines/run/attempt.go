@@ -90,6 +90,13 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 			return env[i].Value, true
 		})
 	}
+	tokens, err := c.idTokens(ctx, run, repo, p, job, ref, value)
+	if err != nil {
+		return nil, err
+	}
+	if len(tokens) > 0 {
+		env = plan.Environ(p, job, attempt, told, append(secrets.Vars, tokens...))
+	}
 	j := &jobapi.Job{
 		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,
 		By: run.Spec.By, Build: job.Build, Deploy: job.Deploy, Default: isDefault(repo, run.Spec.Ref),
@@ -111,6 +118,9 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	}
 	for _, m := range append(secrets.Mask(env), token) {
 		j.Wire.Mask = append(j.Wire.Mask, []byte(m))
+	}
+	for _, t := range tokens {
+		j.Wire.Mask = append(j.Wire.Mask, []byte(t.Value))
 	}
 	for _, n := range job.Needs {
 		if need := p.Job(n.Job); need != nil && n.Artifacts {

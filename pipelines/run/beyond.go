@@ -18,9 +18,6 @@ func beyond(p *plan.Plan) []v1alpha1.Problem {
 		if j.Trigger != nil {
 			refuse(j, "starts another pipeline, which this server does not run", "include the other file with include: local, or push to the other repository from a script")
 		}
-		if len(j.IDTokens) > 0 {
-			refuse(j, "asks for id_tokens, which this server does not issue", "use a CI variable: slipway variable set")
-		}
 	}
 	return out
 }

@@ -82,6 +82,8 @@ type Controller struct {
 	// ServiceLogs opens the last lines of a container's log. Nil: they are not shown.
 	ServiceLogs func(ctx context.Context, namespace, pod, container string) (io.ReadCloser, error)
 	Tokens      *jobapi.Tokens
+	// Signer of the id_tokens of jobs.
+	Signer Signer
 	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
 	Variables *variables.Store
 	Reachable protection.Reachable

@@ -19,6 +19,7 @@ import (
 	"slipway.dev/gitops/release"
 	"slipway.dev/pipelines/build"
 	"slipway.dev/pipelines/engine"
+	"slipway.dev/pipelines/idtoken"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/joblog"
@@ -33,6 +34,7 @@ type pipelines struct {
 	jobs      http.Handler
 	collector *joblog.Collector
 	builder   *build.Builder
+	issuer    *idtoken.Issuer
 	engine    func(context.Context) error
 }
 
@@ -42,6 +44,10 @@ func (s *services) openPipelines(context.Context) error {
 		return err
 	}
 	tokens, err := jobapi.NewTokens(key)
+	if err != nil {
+		return err
+	}
+	issuer, err := idtoken.Open(filepath.Join(s.conf.DataDir, "pki", "id-tokens.json"), s.conf.URL)
 	if err != nil {
 		return err
 	}
@@ -60,6 +66,7 @@ func (s *services) openPipelines(context.Context) error {
 	log, mc := s.log.With("part", "pipelines"), s.manager.GetClient()
 	store := joblog.NewStore(filepath.Join(s.conf.DataDir, "joblogs"))
 	p := &pipelines{
+		issuer:    issuer,
 		collector: &joblog.Collector{Store: store, Pods: joblog.KubePods{Client: s.kube}, Log: log},
 		builder:   build.New(build.Options{Address: "unix://" + s.cluster.node.BuildkitSocket(), Registry: s.conf.HTTP, TempDir: filepath.Join(s.conf.DataDir, "run")}),
 	}
@@ -71,7 +78,7 @@ func (s *services) openPipelines(context.Context) error {
 		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
 		Artifacts: artifacts, LogStore: store, Logs: p.collector,
 		ServiceLogs: serviceLogs(s.kube),
-		Tokens:      tokens, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
+		Tokens:      tokens, Signer: issuer, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
 			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],

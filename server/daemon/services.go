@@ -146,6 +146,7 @@ func (s *services) openDoor(context.Context) error {
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
 		Query:   s.access.guarded("get", "metrics", s.observe.Prometheus()),
+		Issuer:  s.pipelines.issuer.Handler(),
 		Console: console.Handler(),
 		Ready:   s.ready,
 	}

@@ -37,6 +37,7 @@ type Parts struct {
 	Registry http.Handler // /v2/ and /registry/token, by its own tokens
 	Metrics  http.Handler // /metrics, behind authentication and RBAC
 	Query    http.Handler // /prometheus/, behind authentication and RBAC
+	Issuer   http.Handler // /.well-known/, public: by it others check id_tokens
 	Console  http.Handler // everything else, public: it holds no data
 	// Ready says what is missing; nil when everything is up.
 	Ready func() error
@@ -68,6 +69,7 @@ func New(parts Parts, auth Authenticator, keyFile string, log *slog.Logger) (*Do
 	mux.Handle("/hooks/", parts.Hooks)
 	mux.Handle("/v2/", parts.Registry)
 	mux.Handle("/registry/", parts.Registry)
+	mux.Handle("/.well-known/", parts.Issuer)
 	mux.Handle("/metrics", d.authenticated(parts.Metrics))
 	mux.Handle("/prometheus/", d.authenticated(parts.Query))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
