@@ -84,6 +84,11 @@ $(PAYLOAD)/slipway-render: go.mod go.sum $(call sources,gitops/render) | $(STAMP
 	$(say) "compiling the child that renders, about 30 seconds cold"
 	@go build -ldflags "-s -w" -o $@ ./gitops/render/child
 
+$(PAYLOAD)/cni/slipway-jobs: go.mod go.sum $(call sources,cluster/node) | $(STAMPS)/packages
+	$(say) "compiling the CNI plugin of jobs"
+	@mkdir -p $(@D)
+	@go build -ldflags "-s -w" -o $@ ./cluster/node/jobsplugin
+
 $(PAYLOAD)/busybox: | $(STAMPS)/packages
 	@mkdir -p $(@D)
 	@install -m 755 $$(command -v busybox) $@
@@ -95,7 +100,7 @@ $(TOOLS)/pack: $(call sources,cluster/payload) go.mod | $(STAMPS)/packages
 	@go build -o $@ ./cluster/payload/pack
 
 # Made again when one of its files is newer; libexec decides about its own.
-$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(addprefix $(PAYLOAD)/,runner slipway-credential slipway-render busybox busybox.applets)
+$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(addprefix $(PAYLOAD)/,runner cni/slipway-jobs slipway-credential slipway-render busybox busybox.applets)
 	@if [ ! -e $@ ] || [ -n "$$(find $(PAYLOAD) $(TOOLS)/pack -type f -newer $@ -print -quit)" ]; then \
 		echo "== packing the daemons, about 5 seconds"; $(TOOLS)/pack archive $(PAYLOAD) $@; fi
 

@@ -46,6 +46,7 @@ func Install(ctx context.Context, c client.Client, o Options) error {
 	for _, b := range authz.ClusterRoleBindings() {
 		first = append(first, b)
 	}
+	first = append(first, policies()...)
 	if o.DNSImage != "" {
 		first = append(first, dns(o)...)
 	}

@@ -67,7 +67,7 @@ func apiserverFlags(c Config) []string {
 		"--client-ca-file=" + p.CA,
 		"--authentication-config=" + file("authentication.yaml"),
 		"--authorization-mode=Node,RBAC",
-		"--enable-admission-plugins=NodeRestriction",
+		"--enable-admission-plugins=NodeRestriction,DenyServiceExternalIPs",
 		"--admission-control-config-file=" + file("admission.yaml"),
 		"--allow-privileged=true",
 		"--service-cluster-ip-range=" + c.ServiceCIDR,

@@ -23,6 +23,7 @@ type Config struct {
 	PodCIDR     string // of all pods, such as 10.42.0.0/16
 	ServiceCIDR string
 	NodeIP      string // optional: given by the user, instead of chosen
+	Jobs        Jobs
 	BridgeCIDR  string // optional: address of slipway0 where there is no default route; default 10.41.0.1/24
 }
 
@@ -73,6 +74,9 @@ func Setup(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	if err := serviceRoute(services, r); err != nil {
+		return nil, err
+	}
+	if err := applyJobs(ctx, pods, services, c.Jobs); err != nil {
 		return nil, err
 	}
 	return r, applyTable(ctx, pods, services)

@@ -31,7 +31,7 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 			Path:   filepath.Join(c.BinDir, "buildkitd"),
 			Args:   []string{"--config", f.BuildkitFile()},
 			Env:    []string{path},
-			Config: []string{f.BuildkitFile(), f.CNIConfFile()},
+			Config: []string{f.BuildkitFile(), f.BuildkitCNIFile()},
 			Ready:  dials(n.BuildkitSocket()),
 		})
 	}

@@ -101,7 +101,8 @@ func TestNode(t *testing.T) {
 	})
 	require.Empty(t, check(ctx, dir))
 	began := time.Now()
-	setup, err := network.Setup(ctx, network.Config{DataDir: dir, PodCIDR: "10.42.0.0/16", ServiceCIDR: "10.43.0.0/16"})
+	setup, err := network.Setup(ctx, network.Config{DataDir: dir, PodCIDR: "10.42.0.0/16", ServiceCIDR: "10.43.0.0/16",
+		Jobs: network.Jobs{DNS: "10.43.0.10", FrontDoor: ":8443", Outside: network.Public}})
 	require.NoError(t, err)
 	require.Empty(t, setup.Warnings)
 	ip := net.IP(setup.NodeIP.AsSlice())

@@ -83,10 +83,11 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 		ObjectMeta:                   metav1.ObjectMeta{Namespace: run.Namespace, Name: jobServiceAccount},
 		AutomountServiceAccountToken: ptr.To(false),
 	}
-	secret := &corev1.Secret{ObjectMeta: meta, Data: map[string][]byte{
+	secret := &corev1.Secret{ObjectMeta: *meta.DeepCopy(), Data: map[string][]byte{
 		wire.TokenFile: []byte(c.Tokens.Issue(ref, time.Now().Add(limit+tokenMargin))),
 		wire.CAFile:    c.Settings.CA,
 	}}
+	secret.Name = jobSecret(meta.Name)
 	tr, err := c.taskRun(meta, ref, job, metav1.Duration{Duration: limit})
 	if err != nil {
 		return refusedError{err}
@@ -113,6 +114,9 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 	}
 	return nil
 }
+
+// jobSecret holds the token of an attempt.
+func jobSecret(attempt string) string { return v1alpha1.JobSecretPrefix + attempt }
 
 // serverDoes says whether the job needs no shell because the server does its work.
 func serverDoes(job *plan.Job) bool {

@@ -55,7 +55,7 @@ func (c *Controller) taskRun(meta metav1.ObjectMeta, ref jobapi.Ref, job *plan.J
 				Sidecars: sidecars(meta.Name, job),
 				Volumes: []corev1.Volume{
 					{Name: "builds", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
-					{Name: "job-credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: meta.Name}}},
+					{Name: "job-credentials", VolumeSource: corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: jobSecret(meta.Name)}}},
 				},
 			},
 			PodTemplate: &pod.Template{

@@ -105,7 +105,7 @@ func hostAliases(job *plan.Job) []corev1.HostAlias {
 	return []corev1.HostAlias{{IP: "127.0.0.1", Hostnames: names}}
 }
 
-func serviceSecret(attempt string, i int) string { return attempt + "." + serviceName(i) }
+func serviceSecret(attempt string, i int) string { return jobSecret(attempt) + "." + serviceName(i) }
 
 // serviceSecrets hold the variables of each service: those of the job that are no
 // secrets, then the service's own, which may refer to secrets.

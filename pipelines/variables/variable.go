@@ -88,7 +88,7 @@ func scope(environment string) string {
 // secretName is the same for the same repository, name and scope.
 func secretName(v Variable) string {
 	sum := sha256.Sum256([]byte(v.Repository + "\x00" + v.Name + "\x00" + scope(v.Environment)))
-	return "ci-variable-" + hex.EncodeToString(sum[:12])
+	return v1alpha1.VariableSecretPrefix + hex.EncodeToString(sum[:12])
 }
 
 // encode v without its value.

@@ -20,6 +20,8 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/pflag"
+
+	"slipway.dev/cluster/network"
 )
 
 // Config is everything that `slipway server` can be told.
@@ -65,7 +67,7 @@ type Config struct {
 	JobLogLimit int64 `yaml:"jobLogLimit"`
 	// Runs and Jobs at one time, in all namespaces; more wait in turn.
 	Runs Limit `yaml:"runs"`
-	Jobs Limit `yaml:"jobs"`
+	Jobs Jobs  `yaml:"jobs"`
 	// LogLevel: debug, info, warn, error. LogFormat: text, json.
 	LogLevel  string `yaml:"logLevel"`
 	LogFormat string `yaml:"logFormat"`
@@ -86,6 +88,14 @@ type Limit struct {
 	Max int `yaml:"max"`
 }
 
+// Jobs in all namespaces.
+type Jobs struct {
+	Limit `yaml:",inline"`
+	// Outside is what jobs may reach besides DNS, the front door and their own services:
+	// public, private, ranges, or none.
+	Outside string `yaml:"outside"`
+}
+
 // Default is the configuration that needs none.
 func Default() Config {
 	return Config{
@@ -99,7 +109,7 @@ func Default() Config {
 		ScrapeInterval: 15 * time.Second,
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,
-		Jobs:           Limit{Max: 80}, // a node has room for 110 pods
+		Jobs:           Jobs{Limit: Limit{Max: 80}, Outside: network.Public}, // a node has room for 110 pods
 		LogLevel:       "info",
 		LogFormat:      "text",
 	}
@@ -128,6 +138,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
 	fs.IntVar(&c.Runs.Max, "runs-max", c.Runs.Max, "runs at one time (0: no limit); runs.max in the file")
 	fs.IntVar(&c.Jobs.Max, "jobs-max", c.Jobs.Max, "jobs of all runs at one time (0: no limit); jobs.max in the file")
+	fs.StringVar(&c.Jobs.Outside, "jobs-outside", c.Jobs.Outside, "what jobs may reach outside: public, private, ranges such as 192.0.2.0/24, several with commas between, or none; jobs.outside in the file")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")
@@ -231,6 +242,9 @@ func (c *Config) complete() error {
 	}
 	if c.Runs.Max < 0 || c.Jobs.Max < 0 {
 		return fmt.Errorf("runs.max %d, jobs.max %d: at least 0, which is no limit", c.Runs.Max, c.Jobs.Max)
+	}
+	if _, err := network.ParseOutside(c.Jobs.Outside); err != nil {
+		return fmt.Errorf("jobs.outside %w", err)
 	}
 	if c.URL == "" {
 		c.URL = "http://" + c.HTTP

@@ -61,7 +61,14 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("this machine is not ready for a server:\n%w", errors.Join(problems...))
 	}
-	net, err := network.Setup(ctx, network.Config{DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR, NodeIP: conf.NodeIP})
+	dns, err := nth(conf.ServiceCIDR, 10)
+	if err != nil {
+		return nil, err
+	}
+	net, err := network.Setup(ctx, network.Config{
+		DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR, NodeIP: conf.NodeIP,
+		Jobs: network.Jobs{DNS: dns, FrontDoor: conf.HTTPS, Outside: conf.Jobs.Outside},
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -55,5 +55,12 @@ const RegistryHost = "registry.slipway.internal"
 // SystemNamespace holds Slipway's own objects (tokens, addons); never a tenant's.
 const SystemNamespace = "slipway-system"
 
+// Names of the Secrets of pipelines begin with these: CI variables, and what one attempt
+// of a job is given. No pod of a user reads them.
+const (
+	VariableSecretPrefix = "ci-variable-"
+	JobSecretPrefix      = "ci-job-"
+)
+
 // DeployerServiceAccount is impersonated, in a tenant's namespace, to apply what a user wrote.
 const DeployerServiceAccount = "slipway-deployer"

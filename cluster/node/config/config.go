@@ -64,12 +64,13 @@ func (n Node) BuildkitFile() string { return filepath.Join(n.Config(), "buildkit
 // Files renders every file of the node.
 func (n Node) Files() ([]File, error) {
 	texts := map[string]func() (string, error){
-		n.ContainerdFile(): n.containerd,
-		n.BuildkitFile():   n.buildkitd,
-		n.CNIConfFile():    n.cni,
-		n.KubeletFile():    n.kubelet,
-		n.CredentialFile(): n.credentialProvider,
-		n.ProxyFile():      n.proxy,
+		n.ContainerdFile():  n.containerd,
+		n.BuildkitFile():    n.buildkitd,
+		n.CNIConfFile():     n.podNetwork,
+		n.BuildkitCNIFile(): n.buildNetwork,
+		n.KubeletFile():     n.kubelet,
+		n.CredentialFile():  n.credentialProvider,
+		n.ProxyFile():       n.proxy,
 		filepath.Join(n.CertsD(), "_default", "hosts.toml"): n.otherHosts,
 	}
 	for _, host := range append([]string{Registry}, n.Mirrored...) {

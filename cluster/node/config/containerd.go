@@ -117,6 +117,9 @@ address = [{{printf "%q" .Address}}]
 [log]
 format = "text"
 
+[dns]
+nameservers = [{{printf "%q" .ClusterDNS}}]
+
 [cdi]
 disabled = true
 
@@ -133,7 +136,7 @@ address = {{printf "%q" .ContainerdSocket}}
 namespace = {{printf "%q" .Namespace}}
 snapshotter = {{printf "%q" .Snapshotter}}
 networkMode = "cni"
-cniConfigPath = {{printf "%q" .CNIConfFile}}
+cniConfigPath = {{printf "%q" .BuildkitCNIFile}}
 cniBinaryPath = {{printf "%q" .CNIBin}}
 cniPoolSize = 0
 defaultCgroupParent = {{printf "%q" .Cgroup}}

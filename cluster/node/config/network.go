@@ -8,8 +8,8 @@ import (
 
 // cni is a routed ptp network with host-local addresses. There is no ipMasq (one
 // nftables rule of ours serves all pods) and no portmap (hostPort is not offered);
-// both cost CPU for every pod.
-func (n Node) cni() (string, error) {
+// both cost CPU for every pod. The second plugin sets jobs apart.
+func (n Node) cni(jobs map[string]any) (string, error) {
 	prefix, err := netip.ParsePrefix(n.PodCIDR)
 	if err != nil {
 		return "", fmt.Errorf("pod range: %w", err)
@@ -26,11 +26,24 @@ func (n Node) cni() (string, error) {
 				"ranges":  []any{[]any{map[string]any{"subnet": prefix.Masked().String()}}},
 				"routes":  []any{map[string]any{"dst": "0.0.0.0/0"}},
 			},
-		}},
+		}, jobs},
 	}
 	text, err := json.MarshalIndent(conf, "", "  ")
 	return string(text) + "\n", err
 }
+
+// podNetwork sets those pods apart that the engine made for a job.
+func (n Node) podNetwork() (string, error) {
+	return n.cni(map[string]any{"type": jobsPlugin, "capabilities": map[string]any{"io.kubernetes.cri.pod-annotations": true}})
+}
+
+// buildNetwork sets every RUN step apart.
+func (n Node) buildNetwork() (string, error) {
+	return n.cni(map[string]any{"type": jobsPlugin, "every": true})
+}
+
+// jobsPlugin is the file name of our CNI plugin.
+const jobsPlugin = "slipway-jobs"
 
 // ownHosts maps our registry name, and those that the front door keeps copies
 // of, to the front door and to nothing else, so that a pod's credential for it

@@ -66,8 +66,11 @@ func (l Layout) CertsD() string { return l.join("containerd", "certs.d") }
 // CNIConf holds the one CNI network list.
 func (l Layout) CNIConf() string { return l.join("containerd", "cni") }
 
-// CNIConfFile is the CNI network list, also used by buildkitd.
+// CNIConfFile is the CNI network list of pods.
 func (l Layout) CNIConfFile() string { return l.join("containerd", "cni", "10-slipway.conflist") }
+
+// BuildkitCNIFile is the CNI network list of RUN steps: the same network, as of jobs.
+func (l Layout) BuildkitCNIFile() string { return l.join("run", "config", "buildkitd.conflist") }
 
 // CNIData holds the addresses given to pods.
 func (l Layout) CNIData() string { return l.join("containerd", "cni-data") }
@@ -107,3 +110,9 @@ const Bridge = "slipway0"
 
 // Table is the name of our nftables table.
 const Table = "slipway"
+
+// JobsTable is the name of the nftables table that says what jobs may reach.
+const JobsTable = "slipway-jobs"
+
+// JobsGroup is the group of the host ends of jobs' interfaces: "SL" in ASCII.
+const JobsGroup = 0x534c
