@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -165,14 +166,14 @@ func TestJobsAreIsolated(t *testing.T) {
 		all[name] = w
 	}
 	script := strings.ReplaceAll(scanScript, "$TARGETS", all.String())
-	applySleeper(t, "control", "debian")
+	applySleeper(t, "control", "debian:bookworm-slim")
 	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/control", "--timeout=60s")
 	control.check(t, "an application's pod", must(t, "kubectl", "exec", "control", "--", "bash", "-c", script))
 
 	r := newRepo(t, "isolated", map[string]string{"scan.sh": script,
-		"Dockerfile": "FROM debian\nCOPY scan.sh /scan.sh\nRUN bash /scan.sh\n",
+		"Dockerfile": "FROM debian:bookworm-slim\nCOPY scan.sh /scan.sh\nRUN bash /scan.sh\n",
 		".gitlab-ci.yml": `
-default: {image: debian}
+default: {image: "debian:bookworm-slim"}
 scan:
   services: [{name: busybox, alias: own, command: [httpd, -f, -p, "8001"]}]
   script:
@@ -189,7 +190,12 @@ wait: {script: [echo waiting, sleep 60]}
 	waiting := r.until("the waiting job's script", func(run *api.Run) bool {
 		return jobOf(run, "wait").Phase == api.Running
 	})
-	must(t, "kubectl", "wait", "--for=jsonpath={.status.phase}=Running", "--timeout=60s", "pod/"+jobOf(waiting, "wait").TaskRun+"-pod")
+	eventually(t, time.Minute, func() error {
+		if out, err := slipway(t, "kubectl", "get", "pod", jobOf(waiting, "wait").TaskRun+"-pod", "-o", "jsonpath={.status.phase}"); out != "Running" {
+			return fmt.Errorf("the waiting job's pod: %v %s", err, out)
+		}
+		return nil
+	})
 	pid := processOf(t, jobOf(waiting, "wait").TaskRun+"-pod")
 	fromPod := scanFrom(t, pid, []probe{{URL: "http://[ff02::1%25eth0]:10250/"}, {URL: "http://[fe80::1%25eth0]:8443/"}, {URL: "http://" + node + ":6443/"}})
 	for i, a := range fromPod {
@@ -218,7 +224,7 @@ wait: {script: [echo waiting, sleep 60]}
 		t.Fatal(err)
 	}
 	all["outside"] = isolated{"198.51.100.2:8000", false}
-	r.write(map[string]string{".gitlab-ci.yml": "default: {image: debian}\nscan: {script: [bash scan.sh]}\n"})
+	r.write(map[string]string{".gitlab-ci.yml": "default: {image: 'debian:bookworm-slim'}\nscan: {script: [bash scan.sh]}\n"})
 	r.push()
 	r.succeeded()
 	all.check(t, "a job without outside", r.log("scan"))
