@@ -61,7 +61,10 @@ func ParseOutside(text string) ([]string, error) {
 // in a group of its own, which the CNI plugin `slipway-jobs` put it in; with the
 // interface goes the group, so that there is nothing to keep or to clean up.
 //
-// All is judged after kube-proxy has rewritten it: whatever a service, a node port
+// Addresses that nobody may have are refused early, where there is no route to them yet:
+// the kernel's own answer to that is limited in its rate, and a script would hang.
+//
+// All else is judged after kube-proxy has rewritten it: whatever a service, a node port
 // or an external address stands for is refused as the pod or port that it is. Cluster
 // DNS is the exception, by the address that the job had asked for.
 func jobsText(pods, services netip.Prefix, j Jobs) (string, error) {
@@ -91,6 +94,10 @@ table inet %[1]s {
 		type filter hook prerouting priority raw; policy accept;
 		iifgroup %[2]d meta nfproto ipv6 drop
 		iifgroup %[2]d fib saddr . iif oif missing drop
+	}
+	chain early {
+		type filter hook prerouting priority dstnat - 10; policy accept;
+		iifgroup %[2]d ct state new ip daddr { %[5]s, 169.254.0.0/16 } goto refuse
 	}
 	chain machine {
 		type filter hook input priority filter - 10; policy accept;
