@@ -135,6 +135,13 @@ wrong:
   script: [docker login -u me -p wrong $CI_REGISTRY]
 unbuilt:
   script: [docker push $CI_REGISTRY_IMAGE:never]
+copied:
+  script:
+    - ln -s /etc/hosts good/leak
+    - printf 'FROM busybox\nCOPY leak /leak\n' > good/Leaking
+    - docker build -t $CI_REGISTRY_IMAGE:x -f good/Leaking good
+linked:
+  script: [ln -s /etc/hosts good/Linked, docker build -t $CI_REGISTRY_IMAGE:x -f good/Linked good]
 token:
   script: [echo "token is $CI_JOB_TOKEN and $CI_REGISTRY_PASSWORD", exit 3]
 `})
@@ -151,6 +158,8 @@ token:
 		"system":    {"jobs of namespace default push below"},
 		"wrong":     {"unauthorized", "CI_REGISTRY_PASSWORD"},
 		"unbuilt":   {"no such image in this job"},
+		"copied":    {"leak"},
+		"linked":    {"Linked"},
 		"token":     {"token is [MASKED] and [MASKED]"},
 	} {
 		j, log := jobOf(run, job), r.log(job)
@@ -162,6 +171,9 @@ token:
 			t.Errorf("job %s is %s with exit code %v", job, j.Phase, j.ExitCode)
 		}
 		for _, w := range wants {
+			if strings.Contains(log, "Built") {
+				t.Logf("job %s: %s", job, log)
+			}
 			if !strings.Contains(log, w) {
 				t.Errorf("the log of %s lacks %q:\n%s", job, w, log)
 			}
