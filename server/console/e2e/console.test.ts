@@ -154,7 +154,7 @@ test("Chinese, and dark", async () => {
 
 test("readable on a phone", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
-  for (const path of ["/", "/repositories", "/runs", "/applications", "/logs", "/status"]) {
+  for (const path of ["/", "/repositories", "/runs", "/applications", "/environments", "/logs", "/status"]) {
     await page.goto(`${base}${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(360);
@@ -169,7 +169,7 @@ test("scripts and styles come from this server only, and nothing inline", async 
 });
 
 test.runIf(!real)("planted markup stays text everywhere", async () => {
-  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=lint", "/runs/hello-1202?job=unit", "/applications/hello", "/logs"]) {
+  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=lint", "/runs/hello-1202?job=unit", "/environments", "/applications/hello", "/logs"]) {
     await page.goto(`${base}${path}`);
     await page.getByText("<img src=x").first().waitFor({ state: "attached" });
     expect(await page.locator("img").count(), path).toBe(0);
@@ -219,7 +219,7 @@ test.runIf(!real)("a job that asks for approval", async () => {
   await page.getByText("approved by admin").waitFor();
 });
 
-test.runIf(!real)("variables are set and never shown, schedules are listed", async () => {
+test.runIf(!real)("variables are set and never shown, schedules and environments are listed", async () => {
   await page.goto(`${base}/repositories/hello`);
   await page.getByText(/^Variables/).click();
   await page.getByText("DEPLOY_KEY").waitFor();
@@ -235,6 +235,9 @@ test.runIf(!real)("variables are set and never shown, schedules are listed", asy
   await page.locator("form", { has: page.getByRole("button", { name: "Run", exact: true }) }).getByLabel("Variables").fill("no equals sign");
   await page.locator("form").getByRole("button", { name: "Run", exact: true }).click();
   await page.getByText("write NAME=value, not no equals sign").waitFor();
+  await page.getByRole("table", { name: "Environments" }).getByRole("link", { name: /^production/ }).click();
+  await page.getByRole("table", { name: "Deployments" }).getByText("hello-1202").waitFor();
+  await page.getByRole("button", { name: "Deploy again" }).waitFor();
 });
 
 test("signing out ends the session", async () => {

@@ -51,6 +51,10 @@ function data() {
     repositories: [{ metadata: meta("hello", 3000), spec: {}, status: { defaultBranch: "main", sequence: 1202, refs: { "refs/heads/main": { commit: commit(3), sequence: 1202, seen: at(5), via: "push", by: "ann" } }, conditions: [{ type: "Ready", status: "True", message: "hosted here" }] } }] as Object_[],
     runs,
     schedules: [{ metadata: meta("nightly"), spec: { repository: "hello", cron: "0 4 * * *", timeZone: "Asia/Shanghai" }, status: { next: at(-60), lastRun: "hello-1200" } }] as Object_[],
+    environments: [{
+      metadata: meta("hello-production-1a2b"), spec: { repository: "hello", name: `production ${planted}` },
+      status: { state: "available", tier: "production", url: "https://hello.example.org", commit: commit(3), deployedAt: at(5), onStop: "stop", history: [{ run: "hello-1202", job: "deploy", commit: commit(3), ref: "refs/heads/main", by: "ann", phase: "Succeeded", at: at(5) }] },
+    }] as Object_[],
     variables: [{ name: "DEPLOY_KEY", repository: "hello", environment: "*", protected: true, by: "ann", at: at(9) }] as Record<string, unknown>[],
     applications: [{
       metadata: meta("hello", 3000),
@@ -123,7 +127,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       return;
     }
     if (path === `${ns}/variables`) return json(res, { items: state.variables });
-    const m = new RegExp(`^${ns}/(repositories|runs|applications|schedules)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
+    const m = new RegExp(`^${ns}/(repositories|runs|applications|schedules|environments)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
     if (!m) return json(res, { error: { message: `no route ${path}` } }, 404);
     const [, kind, name, rest] = m;
     const items: Object_[] = state[kind as "runs"];

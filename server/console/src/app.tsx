@@ -8,6 +8,7 @@ import { setTheme, theme, type Theme } from "./lib/theme";
 import { Empty } from "./lib/ui";
 import { ApplicationPage } from "./pages/application";
 import { Applications } from "./pages/applications";
+import { EnvironmentPage, Environments } from "./pages/environments";
 import { Login } from "./pages/login";
 import { Logs } from "./pages/logs";
 import { Overview } from "./pages/overview";
@@ -38,7 +39,7 @@ export function App() {
   return <Frame user={user} leave={() => setUser(null)} />;
 }
 
-const sections = ["repositories", "runs", "applications", "logs", "status"] as const;
+const sections = ["repositories", "runs", "applications", "environments", "logs", "status"] as const;
 
 function Frame({ user, leave }: { user: User; leave: () => void }) {
   const place = usePlace();
@@ -133,6 +134,8 @@ function Page({ place }: { place: Place }) {
       return name ? <RunPage key={name} name={name} job={place.query.get("job") ?? undefined} /> : <Runs />;
     case "applications":
       return name ? <ApplicationPage key={name} name={name} /> : <Applications />;
+    case "environments":
+      return name ? <EnvironmentPage key={name} name={name} /> : <Environments />;
     case "logs":
       return <Logs query={place.query.get("query") ?? ""} />;
     case "status":

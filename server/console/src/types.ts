@@ -153,6 +153,35 @@ export interface Schedule {
   status?: { last?: string; lastRun?: string; next?: string; message?: string };
 }
 
+export interface Deployment {
+  run: string;
+  job: string;
+  commit: string;
+  ref?: string;
+  by?: string;
+  phase: Phase;
+  at: string;
+}
+
+export interface Environment {
+  metadata: Meta;
+  spec: { repository: string; name: string };
+  status?: {
+    state?: string;
+    tier?: string;
+    url?: string;
+    run?: string;
+    job?: string;
+    commit?: string;
+    ref?: string;
+    by?: string;
+    deployedAt?: string;
+    onStop?: string;
+    autoStopAt?: string;
+    history?: Deployment[];
+  };
+}
+
 export interface Desired {
   commit: string;
   sequence: number;
@@ -219,7 +248,7 @@ export interface Component {
   since?: string;
 }
 
-export type Kind = "Repository" | "Run" | "Application" | "Release" | "Schedule";
+export type Kind = "Repository" | "Run" | "Application" | "Release" | "Schedule" | "Environment";
 
 export interface Kinds {
   Repository: Repository;
@@ -227,4 +256,5 @@ export interface Kinds {
   Application: Application;
   Release: Release;
   Schedule: Schedule;
+  Environment: Environment;
 }

@@ -6,7 +6,7 @@ import { get, namespace, path } from "./api";
 
 type Table<K extends Kind> = Map<string, Kinds[K]>;
 
-const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map(), Schedule: new Map() };
+const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map(), Schedule: new Map(), Environment: new Map() };
 const watchers = new Set<() => void>();
 const loaded = new Set<Kind>();
 let source: EventSource | undefined;
@@ -66,7 +66,7 @@ export function apply(c: Change): void {
 
 async function loadAll(): Promise<void> {
   await Promise.all(
-    (["Repository", "Run", "Application", "Schedule"] as const).map(async (kind) => {
+    (["Repository", "Run", "Application", "Schedule", "Environment"] as const).map(async (kind) => {
       try {
         const list = await get<{ items: Kinds[typeof kind][] | null }>(path(kind));
         replace(kind, (list.items ?? []) as never);

@@ -5,6 +5,7 @@ import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
 import { Action, Ago, Copy, Empty, State, Table, type Column } from "../lib/ui";
 import type { RefStatus, Repository, Run } from "../types";
+import { EnvironmentTable } from "./environments";
 import { newestFirst, RunTable } from "./runs";
 import { Schedules } from "./schedules";
 import { StartRun } from "./start";
@@ -81,6 +82,7 @@ export function RepositoryPage({ name }: { name: string }) {
     { head: "", cell: ([ref]) => <Action label={t("startRun")} run={() => start(ref)} /> },
   ];
   const runs = newestFirst(store.all("Run").filter((x) => x.spec.repository === name));
+  const environments = store.all("Environment").filter((e) => e.spec.repository === name);
   return (
     <>
       <div class="row head">
@@ -114,6 +116,12 @@ export function RepositoryPage({ name }: { name: string }) {
         <Variables repository={name} />
         <Schedules repository={name} branch={main} />
       </section>
+      {environments.length ? (
+        <section>
+          <h2>{t("environments")}</h2>
+          <EnvironmentTable rows={environments} />
+        </section>
+      ) : null}
       <section>
         <h2>{t("runs")}</h2>
         {runs.length ? <RunTable runs={runs} /> : <Empty>{t("noRuns")}</Empty>}
