@@ -3,7 +3,6 @@ package environments
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"net/url"
 	"regexp"
 	"strings"
 )
@@ -62,13 +61,4 @@ func Tier(given, name string) string {
 		}
 	}
 	return "other"
-}
-
-// link returns address where it is one that a browser may be sent to, else nothing.
-func link(address string) string {
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || len(address) > 2048 {
-		return ""
-	}
-	return u.String()
 }

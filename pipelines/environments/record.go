@@ -18,8 +18,6 @@ type event struct {
 	run *v1alpha1.Run
 	job *plan.Job
 	js  *v1alpha1.JobStatus
-	// url as expanded; empty for none.
-	url string
 }
 
 // record brings an environment's status to what the event says. Doing it again, or in
@@ -70,8 +68,8 @@ func deployed(st *v1alpha1.EnvironmentStatus, e event) {
 	}
 	st.State, st.Run, st.Job, st.Commit, st.Ref, st.By = Available, e.run.Name, e.js.Name, e.run.Spec.Commit, e.run.Spec.Ref, by(e)
 	st.DeployedAt, st.OnStop, st.AutoStopAt = end, e.job.Environment.OnStop, nil
-	if e.url != "" || e.job.Environment.URL == "" {
-		st.URL = e.url
+	if e.js.EnvironmentURL != "" || e.job.Environment.URL == "" {
+		st.URL = e.js.EnvironmentURL
 	}
 	extend(st, e)
 }

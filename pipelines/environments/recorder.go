@@ -23,8 +23,6 @@ import (
 type Plans interface {
 	// Plan of a run; nil where it has none.
 	Plan(ctx context.Context, namespace, run string) (*plan.Plan, error)
-	// Reported are the variables that a job of the run reported (by its ID in the plan).
-	Reported(ctx context.Context, namespace, run, job string) ([]plan.Variable, error)
 }
 
 // Recorder reconciles Runs into Environments.
@@ -93,17 +91,8 @@ func (r *Recorder) job(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job
 	if err != nil || env == nil {
 		return err
 	}
-	e := event{run: run, job: job, js: js}
-	if job.Environment.URL != "" && js.Phase == v1alpha1.Succeeded {
-		reported, err := r.Plans.Reported(ctx, run.Namespace, run.Name, job.ID)
-		if err != nil {
-			return err
-		}
-		// Secrets are not known here, and so never in an address that everyone sees.
-		e.url = link(plan.ExpandIn(job.Environment.URL, plan.Environ(p, job, nil, reported, nil)))
-	}
 	before := env.DeepCopy()
-	record(name, &env.Status, e)
+	record(name, &env.Status, event{run: run, job: job, js: js})
 	if equality.Semantic.DeepEqual(before.Status, env.Status) {
 		return nil
 	}

@@ -313,6 +313,9 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			}
 		}
 		observe(run, js, job, tr, !open)
+		if err := c.locate(ctx, run, p, job, js); err != nil {
+			return nil, false, err
+		}
 	}
 	return taskRuns, waiting, nil
 }

@@ -97,24 +97,33 @@ const maxTold = 1 << 20
 func (c *Controller) told(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job *plan.Job) ([]plan.Variable, error) {
 	var all []plan.Variable
 	for _, n := range job.Needs {
-		need := p.Job(n.Job)
-		if need == nil || !n.Artifacts || need.Artifacts == nil || len(need.Artifacts.Reports.Dotenv) == 0 {
-			continue
+		if need := p.Job(n.Job); need != nil && n.Artifacts {
+			vars, err := c.toldBy(ctx, run, need)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, vars...)
 		}
-		rc, err := c.Artifacts.Get(ctx, run.Namespace, run.Name, jobapi.DotenvName(need.ID))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("variables of job %s: %w", need.Name, err)
-		}
-		var vars []plan.Variable
-		err = json.NewDecoder(io.LimitReader(rc, maxTold)).Decode(&vars)
-		rc.Close()
-		if err != nil {
-			return nil, fmt.Errorf("variables of job %s: %w", need.Name, err)
-		}
-		all = append(all, vars...)
 	}
 	return all, nil
+}
+
+// toldBy one job: the variables of its dotenv report.
+func (c *Controller) toldBy(ctx context.Context, run *v1alpha1.Run, job *plan.Job) ([]plan.Variable, error) {
+	if job.Artifacts == nil || len(job.Artifacts.Reports.Dotenv) == 0 {
+		return nil, nil
+	}
+	rc, err := c.Artifacts.Get(ctx, run.Namespace, run.Name, jobapi.DotenvName(job.ID))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("variables of job %s: %w", job.Name, err)
+	}
+	defer rc.Close()
+	var vars []plan.Variable
+	if err := json.NewDecoder(io.LimitReader(rc, maxTold)).Decode(&vars); err != nil {
+		return nil, fmt.Errorf("variables of job %s: %w", job.Name, err)
+	}
+	return vars, nil
 }

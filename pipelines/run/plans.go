@@ -59,6 +59,11 @@ func (c *plans) drop(key types.NamespacedName) {
 	delete(c.byRun, key)
 }
 
+// Plan of a run; nil: there is none. It is shared and must not be changed.
+func (c *Controller) Plan(ctx context.Context, namespace, run string) (*plan.Plan, error) {
+	return c.loadPlan(ctx, namespace, run)
+}
+
 // loadPlan reads the plan of a run; nil: there is none. It is shared and must not be changed.
 func (c *Controller) loadPlan(ctx context.Context, namespace, run string) (*plan.Plan, error) {
 	key := types.NamespacedName{Namespace: namespace, Name: run}

@@ -52,6 +52,7 @@ func fill(run *v1alpha1.Run, p *plan.Plan) {
 		js := v1alpha1.JobStatus{
 			Name: j.Name, Stage: j.Stage, Needs: edges[j.Name], Phase: v1alpha1.Pending, Group: j.Group,
 			AllowFailure: j.AllowFailure, Manual: j.When == plan.Manual, Confirmation: j.Confirmation,
+			Environment: p.EnvironmentName(j),
 		}
 		if j.ResourceGroup != "" {
 			js.ResourceGroup = expand(p, j, j.ResourceGroup)

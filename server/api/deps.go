@@ -118,6 +118,7 @@ type Deps struct {
 	Repositories Repositories
 	Variables    Variables
 	Schedules    Schedules
+	Environments Environments
 	Tokens       Tokens
 	Logs         Logs
 	Images       Seeder

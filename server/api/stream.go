@@ -19,7 +19,7 @@ type Change struct {
 	Object client.Object `json:"object"`
 }
 
-// Watcher tells changes of our four kinds in a namespace until ctx ends; the
+// Watcher tells changes of the kinds that the console shows in a namespace until ctx ends; the
 // first events are the objects as they are.
 type Watcher interface {
 	Watch(ctx context.Context, namespace string) (<-chan Change, error)
@@ -28,7 +28,7 @@ type Watcher interface {
 func (s *server) watch(w http.ResponseWriter, r *http.Request) error {
 	u, _ := UserFrom(r.Context())
 	may := map[string]bool{}
-	for kind, resource := range map[string]string{"Repository": "repositories", "Run": "runs", "Application": "applications", "Release": "releases"} {
+	for kind, resource := range map[string]string{"Repository": "repositories", "Run": "runs", "Application": "applications", "Release": "releases", "Environment": "environments"} {
 		allowed, err := s.Authorizer.Allowed(r.Context(), u, "watch", resource, r.PathValue("ns"), "")
 		if err != nil {
 			return err

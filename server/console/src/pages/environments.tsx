@@ -71,7 +71,7 @@ export function EnvironmentPage({ name }: { name: string }) {
     { head: t("age"), cell: (d) => <Ago time={d.at} /> },
     {
       head: "",
-      cell: (d) => (d.phase === "Succeeded" ? <Action label={t("redeploy")} run={() => post(path("Environment", name, "redeploy"), { run: d.run, job: d.job })} /> : null),
+      cell: (d) => (d.phase === "Succeeded" ? <Action label={t("redeploy")} run={() => post(path("Environment", name, "redeploy"), { run: d.run })} /> : null),
     },
   ];
   return (
