@@ -58,6 +58,7 @@ func TestEnvironments(t *testing.T) {
 		r.git("push", "--force", r.url(), "HEAD:"+branch)
 		return r.until("it is deployed", is("deploy", api.Succeeded))
 	}
+	push("main") // the first branch is the default one, which stays
 	first := push("fix/A_1")
 	const name = "review/fix-a-1"
 	env := r.environment(name, "deployed", inState("available", first.Name))
@@ -115,9 +116,8 @@ func TestEnvironments(t *testing.T) {
 		t.Errorf("deployed from nowhere: %v %s", err, out)
 	}
 
-	// The branch ends, and what it deployed with it; main keeps the repository in use.
-	r.git("push", r.url(), "HEAD:main", ":fix/A_1")
-	r.seq++
+	// The branch ends, and what it deployed with it.
+	r.git("push", r.url(), ":fix/A_1")
 	r.environment(name, "stopped with its branch", inState("stopped", first.Name))
 	r.untilRun(first.Name, "its stop job ran", is("stop", api.Succeeded))
 
