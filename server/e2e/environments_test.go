@@ -118,6 +118,7 @@ func TestEnvironments(t *testing.T) {
 
 	// The branch ends, and what it deployed with it.
 	r.git("push", r.url(), ":fix/A_1")
+	r.seq++ // a number is used up, though no run is made
 	r.environment(name, "stopped with its branch", inState("stopped", first.Name))
 	r.untilRun(first.Name, "its stop job ran", is("stop", api.Succeeded))
 
