@@ -109,9 +109,12 @@ func (l *loader) chosen(v *value, in *home) bool {
 	if v == nil {
 		return true
 	}
-	files := l.ctx.Files
-	l.ctx.Files = in.files
-	defer func() { l.ctx.Files = files }()
+	files, home := l.ctx.Files, l.paths.home
+	l.ctx.Files, l.paths.home = in.files, in.key
+	if in.key == thisHome {
+		l.paths.home = ""
+	}
+	defer func() { l.ctx.Files, l.paths.home = files, home }()
 	before := l.count()
 	match := l.first(l.readRules(v, includeRuleKeys, includeWhens), l.known(in))
 	return l.count() == before && match != nil && match.when != plan.Never
@@ -154,7 +157,7 @@ func (l *loader) location(v *value, in *home, what string) (string, bool) {
 func (l *loader) local(text string, at place, in *home) []*unit {
 	if in.files == nil {
 		hint := "include it as project, remote or template"
-		if in.key == "this" {
+		if in.key == thisHome {
 			hint = "run this in a checkout of the repository"
 		}
 		l.add(at, ruleInclude, hint, "local file %s: this file is in no repository", text)

@@ -65,9 +65,12 @@ func (c *compiler) loader() *loader {
 	return &loader{compiler: c, projects: map[string]*home{}, remotes: map[string][]byte{}}
 }
 
+// thisHome is the key of the commit that is compiled.
+const thisHome = "this"
+
 // here is the commit that is compiled.
 func (c *compiler) here() *home {
-	return &home{key: "this", files: c.ctx.Files, variables: true}
+	return &home{key: thisHome, files: c.ctx.Files, variables: true}
 }
 
 // loadFile is the file to compile with all that it includes; nil where that is nothing.

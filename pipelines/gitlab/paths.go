@@ -18,6 +18,9 @@ const (
 
 // paths remembers what has been looked up for one compilation.
 type paths struct {
+	// home is the key of the commit that the compiler's files are of, while the include
+	// section of another commit is read; empty: the one that is compiled.
+	home     string
 	compared int
 	lists    map[string]*list
 	globs    map[string]*regexp.Regexp
@@ -151,7 +154,7 @@ func (c *compiler) changed(ch *changes, env *environment) bool {
 	if from == "" || c.ctx.Files == nil {
 		return true
 	}
-	l := c.listing("changed "+from, func() ([]string, error) { return c.ctx.Files.Changed(from) })
+	l := c.listing("changed "+c.paths.home+"\x00"+from, func() ([]string, error) { return c.ctx.Files.Changed(from) })
 	if l.err != nil {
 		at := ch.at
 		if ch.compareTo != "" {
@@ -201,7 +204,7 @@ func (c *compiler) readExists(v *value) *exists {
 
 func (c *compiler) exist(e *exists, env *environment) bool {
 	files := c.ctx.Files
-	key := "tree"
+	key := "files " + c.paths.home
 	if e.project != "" {
 		project, ref := env.expand(e.project), env.expand(e.ref)
 		name, ok := strings.CutPrefix(project, c.ctx.Namespace+"/")
@@ -214,7 +217,7 @@ func (c *compiler) exist(e *exists, env *environment) bool {
 			c.add(e.at, ruleValue, "", "exists: project %q at %q: %s", project, ref, err)
 			return false
 		}
-		key = "tree " + project + "\x00" + ref
+		key = "project " + project + "\x00" + ref
 	}
 	if files == nil {
 		return false
