@@ -57,7 +57,7 @@ func (c *Controller) find(ctx context.Context, ref jobapi.Ref) (*v1alpha1.Run, *
 
 // Job implements jobapi.Jobs.
 func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, error) {
-	run, p, job, _, err := c.find(ctx, ref)
+	run, p, job, js, err := c.find(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	if err != nil {
 		return nil, err
 	}
-	env := plan.Environ(p, job, attempt, told, secrets.Vars)
+	env := plan.Environ(played(run, p, js), job, attempt, told, secrets.Vars)
 	value := func(s string) string {
 		return plan.Expand(s, func(name string) (string, bool) {
 			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })

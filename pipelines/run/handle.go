@@ -48,10 +48,11 @@ func take(run *v1alpha1.Run, p *plan.Plan, a *v1alpha1.RunAction) {
 	switch a.Verb {
 	case verbPlay:
 		js.By, js.StartAt, js.Message = by, nil, ""
+		js.Played = run.Status.Handled + 1
 	case verbUnplay:
 		js.By, js.StartAt, js.QueuedAt, js.Message = "", nil, nil, ""
 		js.ApprovedBy, js.ApprovedAt = "", nil
-		js.Manual = true
+		js.Manual, js.Played = true, 0
 	case verbApprove:
 		js.ApprovedBy, js.ApprovedAt = by, &a.At
 	case verbCancel:
@@ -130,7 +131,7 @@ func renew(js *v1alpha1.JobStatus, job *plan.Job, all bool) {
 		return
 	}
 	again(js)
-	js.By, js.ApprovedBy, js.ApprovedAt = "", "", nil
+	js.By, js.ApprovedBy, js.ApprovedAt, js.Played = "", "", nil, 0
 	js.Manual, js.AllowFailure = job.When == plan.Manual, job.AllowFailure
 }
 

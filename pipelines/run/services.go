@@ -125,7 +125,7 @@ func (c *Controller) serviceSecrets(ctx context.Context, meta metav1.ObjectMeta,
 	for _, v := range secret.Vars {
 		hidden[v.Name] = true
 	}
-	env := plan.Environ(p, job, nil, nil, secret.Vars)
+	env := plan.Environ(played(run, p, jobStatus(run, job.Name)), job, nil, nil, secret.Vars)
 	for i := range env {
 		env[i].Raw = true
 	}

@@ -200,6 +200,10 @@ type JobStatus struct {
 	// By is who played or retried it last.
 	// +optional
 	By string `json:"by,omitempty"`
+	// Played is which of spec.actions, counted from 1, played it; its variables are those
+	// of the attempt. 0: none did.
+	// +optional
+	Played int `json:"played,omitempty"`
 	// Environment as it was named for this job.
 	// +optional
 	Environment string `json:"environment,omitempty"`
