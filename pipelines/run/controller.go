@@ -244,7 +244,7 @@ func (c *Controller) advance(ctx context.Context, run, before *v1alpha1.Run, p *
 		}
 	}
 	if run.Status.Phase.Finished() && !waiting {
-		return c.clean(ctx, run)
+		return ctrl.Result{}, c.clean(ctx, run)
 	}
 	return result, nil
 }
@@ -329,22 +329,9 @@ func (c *Controller) taskRunOf(ctx context.Context, namespace, name string) (*te
 	return tr, err
 }
 
-// keepTaskRuns is how long finished TaskRuns and their pods stay for people to look at.
-const keepTaskRuns = time.Hour
-
-// clean removes the tokens of a finished run at once and its pods later. All logs are sealed.
-func (c *Controller) clean(ctx context.Context, run *v1alpha1.Run) (ctrl.Result, error) {
-	mine := []client.DeleteAllOfOption{client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRun: run.Name}}
-	if err := c.DeleteAllOf(ctx, &corev1.Secret{}, mine...); err != nil {
-		return ctrl.Result{}, err
-	}
-	if run.Status.FinishedAt == nil {
-		return ctrl.Result{}, nil
-	}
-	if left := keepTaskRuns - time.Since(run.Status.FinishedAt.Time); left > 0 {
-		return ctrl.Result{RequeueAfter: left}, nil
-	}
-	return ctrl.Result{}, c.DeleteAllOf(ctx, &tekton.TaskRun{}, append(mine, client.PropagationPolicy(metav1.DeletePropagationBackground))...)
+// clean removes the tokens of a finished run. All logs are sealed.
+func (c *Controller) clean(ctx context.Context, run *v1alpha1.Run) error {
+	return c.DeleteAllOf(ctx, &corev1.Secret{}, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRun: run.Name})
 }
 
 // follow the log of an attempt; it says whether the log is still to be completed.

@@ -112,6 +112,7 @@ func (s *services) openPipelines(context.Context) error {
 func (p *pipelines) start(work func(string, func(context.Context) error)) {
 	work("tekton", p.engine)
 	work("artifacts", p.ExpireArtifacts)
+	work("ended task runs", p.SweepTaskRuns)
 	work("job logs", func(ctx context.Context) error {
 		<-ctx.Done()
 		p.collector.Wait()
