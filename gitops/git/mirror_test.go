@@ -126,7 +126,7 @@ func TestMirrorConditions(t *testing.T) {
 func TestCredentialsStayWithTheirHost(t *testing.T) {
 	repo := &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "copy"},
 		Spec: v1alpha1.RepositorySpec{URL: "https://evil.example/x.git", CredentialsSecret: "forge"}}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "forge", Annotations: map[string]string{HostAnnotation: "forge.example"}},
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "forge", Annotations: map[string]string{v1alpha1.AnnotationHost: "forge.example"}},
 		Data: map[string][]byte{"username": []byte("u"), "password": []byte("planted")}}
 	b := newBench(t, repo, secret)
 	r := &Reconciler{Host: b.host}

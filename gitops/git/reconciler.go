@@ -29,9 +29,6 @@ import (
 // Finalizer keeps a Repository until its data is removed.
 const Finalizer = "slipway.dev/git-data"
 
-// HostAnnotation of a credentials Secret names the one host it may be sent to.
-const HostAnnotation = "slipway.dev/host"
-
 // Reconciler makes the data of Repository objects, follows repositories elsewhere
 // by polling, on Kick and on Sync, and removes the data of deleted ones.
 type Reconciler struct {
@@ -248,8 +245,8 @@ func (r *Reconciler) credentials(ctx context.Context, repo *v1alpha1.Repository)
 	if err := r.Host.Reader.Get(ctx, client.ObjectKey{Namespace: repo.Namespace, Name: name}, &s); err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
-	if bound := s.Annotations[HostAnnotation]; bound == "" || bound != u.Host && bound != u.Hostname() {
-		return nil, fmt.Errorf("secret %s is not bound to this host; annotate it with %s: %q", name, HostAnnotation, u.Host)
+	if bound := s.Annotations[v1alpha1.AnnotationHost]; bound == "" || bound != u.Host && bound != u.Hostname() {
+		return nil, fmt.Errorf("secret %s is not bound to this host; annotate it with %s: %q", name, v1alpha1.AnnotationHost, u.Host)
 	}
 	return &Credentials{
 		Username: string(s.Data[corev1.BasicAuthUsernameKey]), Password: string(s.Data[corev1.BasicAuthPasswordKey]),

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -49,6 +50,7 @@ func repoTable(c *user, items []slipway.Repository) table {
 
 func repoAdd(c *user) *cobra.Command {
 	var r slipway.Repository
+	var forge slipway.Forge
 	cmd := &cobra.Command{
 		Use: "add NAME [URL]", Args: cobra.RangeArgs(1, 2),
 		Short: "Watch the repository at URL, or host a new one",
@@ -57,11 +59,21 @@ func repoAdd(c *user) *cobra.Command {
 			if len(args) == 2 {
 				r.Spec.URL = args[1]
 			}
+			if forge != (slipway.Forge{}) {
+				if forge.TokenSecret == "" {
+					return errors.New("--forge, --forge-api and --forge-project need --forge-token, the Secret with the token")
+				}
+				r.Spec.Forge = &forge
+			}
 			return c.Call(cmd.Context(), "POST", c.Path("repositories"), &r, nil)
 		},
 	}
 	cmd.Flags().StringSliceVar(&r.Spec.Branches, "branch", nil, "branch or pattern to act on (default all)")
 	cmd.Flags().StringVar(&r.Spec.CredentialsSecret, "credentials", "", "Secret with username and password")
 	cmd.Flags().StringVar(&r.Spec.WebhookSecret, "webhook-secret", "", "Secret whose key token signs webhooks")
+	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
+	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab or gitea (default: by the host of URL)")
+	cmd.Flags().StringVar(&forge.API, "forge-api", "", "address of the forge's API (default: by URL)")
+	cmd.Flags().StringVar(&forge.Project, "forge-project", "", "owner/name at the forge (default: by URL)")
 	return cmd
 }

@@ -5,6 +5,8 @@ import (
 
 	ctrl "sigs.k8s.io/controller-runtime"
 
+	"slipway.dev/gitops/git"
+	"slipway.dev/pipelines/commitstatus"
 	"slipway.dev/pipelines/environments"
 	"slipway.dev/pipelines/run"
 	"slipway.dev/pipelines/schedule"
@@ -23,7 +25,15 @@ func (s *services) openAround(context.Context) error {
 		environments: &environments.Keeper{Client: mc, Act: s.pipelines.Act, Log: log},
 	}
 	recorder := &environments.Recorder{Client: mc, Plans: s.pipelines.Controller, Log: log}
-	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{s.around.schedules, s.around.environments, recorder} {
+	metrics, err := commitstatus.NewMetrics(s.metrics)
+	if err != nil {
+		return err
+	}
+	statuses := &commitstatus.Reporter{
+		Client: mc, HTTP: git.Remote{Private: s.conf.PrivateSources}.HTTP(), ServerURL: s.conf.URL,
+		Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
+	}
+	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{s.around.schedules, s.around.environments, recorder, statuses} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err
 		}

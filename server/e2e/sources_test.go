@@ -5,12 +5,14 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,11 +49,17 @@ func TestWatchedRepository(t *testing.T) {
 		r.git("push", "--quiet", dir, "HEAD:main")
 	}
 	publish()
-	cleanUp(t, "kubectl", "delete", "secret", "watched-hook", "--ignore-not-found")
+	forge := newForge(t)
+	cleanUp(t, "kubectl", "delete", "secret", "watched-hook", "watched-forge", "--ignore-not-found")
 	must(t, "kubectl", "create", "secret", "generic", "watched-hook", "--from-literal=token=planted")
-	must(t, "repo", "add", "watched", url, "--webhook-secret", "watched-hook")
+	must(t, "kubectl", "create", "secret", "generic", "watched-forge", "--from-literal=token=planted-status")
+	must(t, "kubectl", "annotate", "secret", "watched-forge", api.AnnotationHost+"="+forge.Listener.Addr().String())
+	must(t, "repo", "add", "watched", url, "--webhook-secret", "watched-hook",
+		"--forge", "gitea", "--forge-api", forge.URL+"/api/v1", "--forge-project", "acme/shop", "--forge-token", "watched-forge")
 	if run := r.finished(); run.Status.Phase != api.Succeeded {
 		t.Fatalf("first look: %s %s", run.Status.Phase, run.Status.Message)
+	} else {
+		forge.told(t, run)
 	}
 
 	publish() // the default interval is a minute, which the webhook has to beat
@@ -67,6 +75,56 @@ func TestWatchedRepository(t *testing.T) {
 	seen(t, r, "manual", 30*time.Second)
 	publish()
 	seen(t, r, "poll", 90*time.Second)
+}
+
+// forge stands in for a Gitea, which refuses the first request.
+type forge struct {
+	*httptest.Server
+	asked chan map[string]string
+}
+
+func newForge(t *testing.T) *forge {
+	f := &forge{asked: make(chan map[string]string, 100)}
+	var once sync.Once
+	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		busy := false
+		once.Do(func() { busy = true })
+		if busy {
+			http.Error(w, "busy", http.StatusServiceUnavailable)
+			return
+		}
+		status := map[string]string{"path": r.URL.Path, "token": r.Header.Get("Authorization")}
+		if err := json.NewDecoder(r.Body).Decode(&status); err != nil {
+			t.Error(err)
+		}
+		f.asked <- status
+		w.WriteHeader(http.StatusCreated)
+	}))
+	t.Cleanup(f.Close)
+	return f
+}
+
+// told waits until the forge knows that the run passed, and checks all that it heard.
+func (f *forge) told(t *testing.T, run *api.Run) {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		select {
+		case s := <-f.asked:
+			if s["path"] != "/api/v1/repos/acme/shop/statuses/"+run.Spec.Commit || s["token"] != "token planted-status" || s["context"] != "slipway/watched" ||
+				!strings.HasSuffix(s["target_url"], "/runs/default/"+run.Name) {
+				t.Fatalf("the forge is asked %v", s)
+			}
+			if s["state"] == "success" && strings.HasPrefix(s["description"], "passed in ") {
+				return
+			}
+			if s["state"] != "pending" {
+				t.Fatalf("the forge is told %v", s)
+			}
+		case <-deadline:
+			t.Fatalf("the forge is not told that run %s passed", run.Name)
+		}
+	}
 }
 
 // seen waits until the newest commit was seen in the way of via and its run succeeded.

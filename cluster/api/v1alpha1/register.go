@@ -49,6 +49,9 @@ const (
 	AnnotationFlags = "slipway.dev/variable-flags"
 )
 
+// AnnotationHost of a Secret with credentials names the one host they may be sent to.
+const AnnotationHost = "slipway.dev/host"
+
 // RegistryHost is the one registry name, in manifests and pipelines, for ever.
 const RegistryHost = "registry.slipway.internal"
 

@@ -53,24 +53,35 @@ type RepositorySpec struct {
 	// oldest_first, newest_first or newest_ready_first.
 	// +optional
 	ResourceGroups map[string]string `json:"resourceGroups,omitempty"`
-	// Forge is told how runs end, where the repository is one of its own.
+	// Forge is told how runs go, where the repository is one of its own.
 	// +optional
 	Forge *Forge `json:"forge,omitempty"`
 }
 
 // Forge is where commit statuses are written.
 type Forge struct {
-	// Kind: github, gitlab, gitea (Forgejo too).
-	// +kubebuilder:validation:Enum=github;gitlab;gitea
-	Kind string `json:"kind"`
-	// API address; empty: derived from the repository's URL.
+	// Kind: github, gitlab, gitea (Forgejo too). Empty: known by the host of URL, for
+	// github.com, gitlab.com, codeberg.org and gitea.com.
 	// +optional
+	// +kubebuilder:validation:Enum=github;gitlab;gitea
+	Kind string `json:"kind,omitempty"`
+	// API address, such as https://git.example.org/api/v4; empty: derived from URL.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1000
 	API string `json:"api,omitempty"`
 	// Project as the forge names it ("owner/name"); empty: derived from the URL.
 	// +optional
+	// +kubebuilder:validation:MaxLength=500
 	Project string `json:"project,omitempty"`
-	// TokenSecret names a Secret whose key "token" may write statuses.
+	// TokenSecret names a Secret of this namespace whose key "token" may write statuses;
+	// its annotation slipway.dev/host names the one host that it may be sent to.
+	// +kubebuilder:validation:MinLength=1
 	TokenSecret string `json:"tokenSecret"`
+	// Context is the name of the statuses. Empty: slipway/<name of the Repository>. Runs
+	// of tags and of merge requests add /tag and /merge-request.
+	// +optional
+	// +kubebuilder:validation:MaxLength=100
+	Context string `json:"context,omitempty"`
 }
 
 // RepositoryStatus is what was last seen.

@@ -136,11 +136,24 @@ type RunStatus struct {
 	// Tests are the counts of all test reports.
 	// +optional
 	Tests *TestCounts `json:"tests,omitempty"`
+	// Reported is what the forge was told of the run last.
+	// +optional
+	Reported *Reported `json:"reported,omitempty"`
 	// Jobs in plan order.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	Jobs []JobStatus `json:"jobs,omitempty"`
+}
+
+// Reported is a commit status that a forge has taken.
+type Reported struct {
+	// State in the forge's words.
+	State       string `json:"state"`
+	Description string `json:"description,omitempty"`
+	// To is where: the forge's host, the project and the name of the status.
+	To string           `json:"to"`
+	At metav1.MicroTime `json:"at"`
 }
 
 // Problem is one fault of an input file, at a place.

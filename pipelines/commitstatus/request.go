@@ -1,0 +1,87 @@
+package commitstatus
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// words of each forge for the states. GitHub and Gitea know no running and no canceled.
+var words = map[string]map[State]string{
+	GitHub: {Queued: "pending", Running: "pending", Succeeded: "success", Failed: "failure", Refused: "error", Canceled: "error"},
+	Gitea:  {Queued: "pending", Running: "pending", Succeeded: "success", Failed: "failure", Refused: "error", Canceled: "error"},
+	GitLab: {Queued: "pending", Running: "running", Succeeded: "success", Failed: "failed", Refused: "failed", Canceled: "canceled"},
+}
+
+// word of the target's forge for the state.
+func (t Target) word(s State) string { return words[t.Kind][s] }
+
+// githubStatus is also what Gitea and Forgejo take.
+type githubStatus struct {
+	State       string `json:"state"`
+	TargetURL   string `json:"target_url"`
+	Description string `json:"description"`
+	Context     string `json:"context"`
+}
+
+type gitlabStatus struct {
+	State       string   `json:"state"`
+	Ref         string   `json:"ref,omitempty"`
+	Name        string   `json:"name"`
+	TargetURL   string   `json:"target_url"`
+	Description string   `json:"description"`
+	Coverage    *float64 `json:"coverage,omitempty"`
+}
+
+// request that tells the forge.
+func (t Target) request(ctx context.Context, s Status, token string) (*http.Request, error) {
+	var body any
+	var path []string
+	if t.Kind == GitLab {
+		path = []string{"projects", t.Project, "statuses", s.Commit} // the project's slashes are escaped
+		body = gitlabStatus{State: t.word(s.State), Ref: s.Ref, Name: s.Context, TargetURL: s.URL, Description: s.Description, Coverage: s.Coverage}
+	} else {
+		path = append(append([]string{"repos"}, strings.Split(t.Project, "/")...), "statuses", s.Commit)
+		body = githubStatus{State: t.word(s.State), TargetURL: s.URL, Description: s.Description, Context: s.Context}
+	}
+	raw := t.API.String()
+	for _, p := range path {
+		raw += "/" + url.PathEscape(p)
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, raw, bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "slipway")
+	switch t.Kind {
+	case GitHub:
+		r.Header.Set("Accept", "application/vnd.github+json")
+		r.Header.Set("X-GitHub-Api-Version", "2022-11-28")
+		r.Header.Set("Authorization", "Bearer "+token)
+	case GitLab:
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("PRIVATE-TOKEN", token)
+	default:
+		r.Header.Set("Accept", "application/json")
+		r.Header.Set("Authorization", "token "+token)
+	}
+	return r, nil
+}
+
+// sameHost follows a redirect that keeps the method and the host, as GitHub answers for
+// a repository that was renamed. A token goes nowhere else.
+func sameHost(r *http.Request, via []*http.Request) error {
+	first := via[0]
+	if len(via) > 3 || r.Method != first.Method || r.URL.Scheme != first.URL.Scheme || r.URL.Host != first.URL.Host {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
