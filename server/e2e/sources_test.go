@@ -59,7 +59,7 @@ func TestWatchedRepository(t *testing.T) {
 	if run := r.finished(); run.Status.Phase != api.Succeeded {
 		t.Fatalf("first look: %s %s", run.Status.Phase, run.Status.Message)
 	} else {
-		forge.told(t, run)
+		forge.told(t, run, "success")
 	}
 
 	publish() // the default interval is a minute, which the webhook has to beat
@@ -73,6 +73,7 @@ func TestWatchedRepository(t *testing.T) {
 	publish()
 	must(t, "repo", "sync", "watched")
 	seen(t, r, "manual", 30*time.Second)
+	forge.told(t, r.finished(), "pending", "success")
 	publish()
 	seen(t, r, "poll", 90*time.Second)
 }
@@ -104,23 +105,31 @@ func newForge(t *testing.T) *forge {
 	return f
 }
 
-// told waits until the forge knows that the run passed, and checks all that it heard.
-func (f *forge) told(t *testing.T, run *api.Run) {
+// told waits until the forge knows that the run passed, and checks what it heard of it
+// until then: each of the states.
+func (f *forge) told(t *testing.T, run *api.Run, states ...string) {
 	t.Helper()
 	deadline := time.After(30 * time.Second)
+	heard := map[string]bool{}
 	for {
 		select {
 		case s := <-f.asked:
+			if !strings.HasSuffix(s["path"], run.Spec.Commit) {
+				continue // another run's
+			}
 			if s["path"] != "/api/v1/repos/acme/shop/statuses/"+run.Spec.Commit || s["token"] != "token planted-status" || s["context"] != "slipway/watched" ||
-				!strings.HasSuffix(s["target_url"], "/runs/default/"+run.Name) {
-				t.Fatalf("the forge is asked %v", s)
-			}
-			if s["state"] == "success" && strings.HasPrefix(s["description"], "passed in ") {
-				return
-			}
-			if s["state"] != "pending" {
+				!strings.HasSuffix(s["target_url"], "/runs/default/"+run.Name) || s["state"] != "pending" && s["state"] != "success" {
 				t.Fatalf("the forge is told %v", s)
 			}
+			if heard[s["state"]] = true; s["state"] != "success" {
+				continue
+			}
+			for _, want := range states {
+				if !heard[want] {
+					t.Errorf("run %s: the forge was not told %s", run.Name, want)
+				}
+			}
+			return
 		case <-deadline:
 			t.Fatalf("the forge is not told that run %s passed", run.Name)
 		}
