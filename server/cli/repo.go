@@ -3,11 +3,13 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/server/badge"
 )
 
 func repoVerb(c *user) *cobra.Command {
@@ -31,6 +33,7 @@ func repoVerb(c *user) *cobra.Command {
 		&cobra.Command{Use: "sync NAME", Short: "Look at a repository's remote now", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			return c.Call(cmd.Context(), "POST", c.Path("repositories", args[0], "sync"), nil, nil)
 		}},
+		repoBadge(c),
 		deletion(c, "repositories", "Delete a repository and, if it is hosted here, its data"),
 	)
 	return repo
@@ -71,9 +74,45 @@ func repoAdd(c *user) *cobra.Command {
 	cmd.Flags().StringSliceVar(&r.Spec.Branches, "branch", nil, "branch or pattern to act on (default all)")
 	cmd.Flags().StringVar(&r.Spec.CredentialsSecret, "credentials", "", "Secret with username and password")
 	cmd.Flags().StringVar(&r.Spec.WebhookSecret, "webhook-secret", "", "Secret whose key token signs webhooks")
+	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
 	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
 	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab or gitea (default: by the host of URL)")
 	cmd.Flags().StringVar(&forge.API, "forge-api", "", "address of the forge's API (default: by URL)")
 	cmd.Flags().StringVar(&forge.Project, "forge-project", "", "owner/name at the forge (default: by URL)")
+	return cmd
+}
+
+func repoBadge(c *user) *cobra.Command {
+	var branch string
+	var coverage bool
+	cmd := &cobra.Command{
+		Use: "badge NAME", Args: cobra.ExactArgs(1), Short: "Show the Markdown of a repository's badge",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r slipway.Repository
+			if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0]), nil, &r); err != nil {
+				return err
+			}
+			q := url.Values{}
+			label := "pipeline"
+			if branch != "" {
+				q.Set("branch", branch)
+			}
+			if coverage {
+				q.Set("show", "coverage")
+				label = "coverage"
+			}
+			at := c.Server + badge.Path + r.Namespace + "/" + r.Name + ".svg"
+			if len(q) > 0 {
+				at += "?" + q.Encode()
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "[![%s](%s)](%s/repositories/%s)\n", label, at, c.Server, r.Name)
+			if !r.Spec.PublicBadge {
+				fmt.Fprintf(cmd.ErrOrStderr(), "only those who may read the repository see it; for everybody: slipway kubectl patch repository %s --type merge -p '{\"spec\":{\"publicBadge\":true}}'\n", r.Name)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&branch, "branch", "", "of this branch (default the repository's default branch)")
+	cmd.Flags().BoolVar(&coverage, "coverage", false, "the coverage in place of the phase")
 	return cmd
 }

@@ -35,6 +35,7 @@ import (
 	"slipway.dev/observability/observe"
 	"slipway.dev/registry/embedded"
 	"slipway.dev/server/api"
+	"slipway.dev/server/badge"
 	"slipway.dev/server/config"
 	"slipway.dev/server/console"
 	"slipway.dev/server/front"
@@ -147,6 +148,7 @@ func (s *services) openDoor(context.Context) error {
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
 		Query:   s.access.guarded("get", "metrics", s.observe.Prometheus()),
 		Issuer:  s.pipelines.issuer.Handler(),
+		Badge:   &badge.Handler{Reader: s.manager.GetClient(), Authorizer: s.access, Log: s.log},
 		Console: console.Handler(),
 		Ready:   s.ready,
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
@@ -74,8 +75,32 @@ func TestWatchedRepository(t *testing.T) {
 	must(t, "repo", "sync", "watched")
 	seen(t, r, "manual", 30*time.Second)
 	forge.told(t, r.finished(), "pending", "success")
+	badge(t, http.StatusNotFound, "")
+	must(t, "kubectl", "patch", "repository", "watched", "--type", "merge", "-p", `{"spec":{"publicBadge":true}}`)
+	badge(t, http.StatusOK, "pipeline: passed")
 	publish()
 	seen(t, r, "poll", 90*time.Second)
+}
+
+// badge asks for the picture as nobody, until it is as it should be.
+func badge(t *testing.T, code int, text string) {
+	t.Helper()
+	got, body := 0, ""
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		resp, err := http.Get(user.Server + "/badge/default/watched.svg")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, body = resp.StatusCode, string(b); got == code && strings.Contains(body, text) {
+			return
+		}
+	}
+	t.Errorf("badge: %d %s, want %d %s", got, body, code, text)
 }
 
 // forge stands in for a Gitea, which refuses the first request.

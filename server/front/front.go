@@ -38,6 +38,7 @@ type Parts struct {
 	Metrics  http.Handler // /metrics, behind authentication and RBAC
 	Query    http.Handler // /prometheus/, behind authentication and RBAC
 	Issuer   http.Handler // /.well-known/, public: by it others check id_tokens
+	Badge    http.Handler // /badge/, asks api.UserFrom; nobody is a caller, too
 	Console  http.Handler // everything else, public: it holds no data
 	// Ready says what is missing; nil when everything is up.
 	Ready func() error
@@ -70,6 +71,7 @@ func New(parts Parts, auth Authenticator, keyFile string, log *slog.Logger) (*Do
 	mux.Handle("/v2/", parts.Registry)
 	mux.Handle("/registry/", parts.Registry)
 	mux.Handle("/.well-known/", parts.Issuer)
+	mux.Handle("/badge/", d.perhaps(parts.Badge))
 	mux.Handle("/metrics", d.authenticated(parts.Metrics))
 	mux.Handle("/prometheus/", d.authenticated(parts.Query))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
@@ -118,6 +120,21 @@ func (d *Door) authenticated(next http.Handler) http.Handler {
 			return
 		}
 		next.ServeHTTP(w, r.WithContext(api.WithUser(r.Context(), u)))
+	})
+}
+
+// perhaps passes on who calls, where that is known.
+func (d *Door) perhaps(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u, err := d.User(r)
+		switch {
+		case err == nil:
+			r = r.WithContext(api.WithUser(r.Context(), u))
+		case !errors.Is(err, ErrUnauthorized):
+			api.WriteError(w, d.log, err)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -32,7 +32,7 @@ func door(t *testing.T) *Door {
 	}
 	d, err := New(Parts{
 		API: part("api"), Jobs: part("jobs"), Git: part("git"), Hooks: part("hooks"), Registry: part("registry"),
-		Metrics: part("metrics"), Query: part("query"), Issuer: part("issuer"), Console: part("console"), Ready: func() error { return nil },
+		Metrics: part("metrics"), Query: part("query"), Issuer: part("issuer"), Badge: part("badge"), Console: part("console"), Ready: func() error { return nil },
 	}, oneToken{}, filepath.Join(t.TempDir(), "session.key"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -56,6 +56,9 @@ type RepositorySpec struct {
 	// Forge is told how runs go, where the repository is one of its own.
 	// +optional
 	Forge *Forge `json:"forge,omitempty"`
+	// PublicBadge shows the phase and the coverage of the newest run of a branch to everybody.
+	// +optional
+	PublicBadge bool `json:"publicBadge,omitempty"`
 }
 
 // Forge is where commit statuses are written.

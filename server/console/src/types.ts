@@ -26,7 +26,7 @@ export interface RefStatus {
 
 export interface Repository {
   metadata: Meta;
-  spec?: { url?: string; defaultBranch?: string };
+  spec?: { url?: string; defaultBranch?: string; publicBadge?: boolean };
   status?: {
     refs?: Record<string, RefStatus>;
     defaultBranch?: string;

@@ -15,6 +15,21 @@ function address(name: string): string {
   return `${location.origin}/git/${name}.git`;
 }
 
+function Badge({ repo, main }: { repo: Repository; main: string }) {
+  const { name, namespace } = repo.metadata;
+  const at = `/badge/${namespace ?? "default"}/${name}.svg`;
+  return (
+    <>
+      <h2>{t("badge")}</h2>
+      <p>
+        <img src={at} alt={`pipeline ${main}`} height="20" />
+      </p>
+      <Copy text={`[![pipeline](${location.origin}${at})](${location.origin}${to("repositories", name)})`} />
+      <p class="hint">{t(repo.spec?.publicBadge ? "badgePublic" : "badgePrivate")}</p>
+    </>
+  );
+}
+
 export function Welcome() {
   return (
     <section class="panel">
@@ -106,6 +121,7 @@ export function RepositoryPage({ name }: { name: string }) {
             <p class="hint">{t("pushHint")}</p>
           </>
         )}
+        <Badge repo={r} main={main} />
       </section>
       <section>
         <h2>{t("branches")}</h2>
