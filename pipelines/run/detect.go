@@ -38,6 +38,8 @@ type Detector struct {
 	Reachable protection.Reachable
 	// Describe a commit: its whole message and its author as "Name <address>".
 	Describe func(ctx context.Context, namespace, repository, commit string) (message, author string, at time.Time, err error)
+	// TagMessage of an annotated tag that points to the commit; empty where there is none.
+	TagMessage func(ctx context.Context, namespace, repository, tag, commit string) (string, error)
 	// ServerURL is the front door's address as people know it.
 	ServerURL string
 	// Elsewhere is what files may include beyond their commit.
@@ -68,6 +70,11 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	var err error
 	if in.Message, in.Author, in.Time, err = d.Describe(ctx, run.Namespace, repo.Name, spec.Commit); err != nil {
 		return Compiled{}, err
+	}
+	if in.Tag != "" {
+		if in.TagMessage, err = d.TagMessage(ctx, run.Namespace, repo.Name, in.Tag, spec.Commit); err != nil {
+			return Compiled{}, err
+		}
 	}
 	protected, err := protection.Of(ctx, repo, run, d.Reachable)
 	if err != nil {
