@@ -52,14 +52,16 @@ var failures = map[string][]string{
 	"script_failure":           {"script", "image"},
 	"api_failure":              {"system"},
 	"stuck_or_timeout_failure": {"timeout", "lost"},
-	"runner_system_failure":    {"system", "lost"},
-	"runner_unsupported":       nil,
-	"stale_schedule":           nil,
-	"job_execution_timeout":    {"timeout"},
-	"archived_failure":         nil,
-	"unmet_prerequisites":      nil,
-	"scheduler_failure":        {"lost"},
-	"data_integrity_failure":   {"system"},
+	// The documentation counts an image that cannot be pulled to script_failure; the runner
+	// reports it as runner_system_failure. People who wait for either get it.
+	"runner_system_failure":  {"system", "image", "lost"},
+	"runner_unsupported":     nil,
+	"stale_schedule":         nil,
+	"job_execution_timeout":  {"timeout"},
+	"archived_failure":       nil,
+	"unmet_prerequisites":    nil,
+	"scheduler_failure":      {"lost"},
+	"data_integrity_failure": {"system"},
 }
 
 func (c *compiler) readRetry(j *job, v *value) {

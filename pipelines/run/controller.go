@@ -293,6 +293,11 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			taskRuns[js.TaskRun] = tr
 			open = c.follow(run, job, js.Attempt, tr)
 			waiting = waiting || open
+			if tr.IsDone() && !open {
+				if err := c.endServices(ctx, tr); err != nil {
+					return nil, false, err
+				}
+			}
 		}
 		if js.Phase != v1alpha1.Running {
 			continue

@@ -52,6 +52,9 @@ func (c *Controller) decideInTurn(ctx context.Context, run, before *v1alpha1.Run
 	}
 	c.turns.put(me.key, claimOf(run))
 	c.turns.mu.Unlock()
+	if err := c.forgetFiles(ctx, before, run, p); err != nil {
+		return time.Time{}, err
+	}
 	if err := c.save(ctx, before, run); err != nil {
 		if apierrors.IsConflict(err) {
 			// Surely not written; of any other error the next look decides.
