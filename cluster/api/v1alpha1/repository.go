@@ -99,6 +99,13 @@ type RepositoryStatus struct {
 	// The run of update N is named <repository>-N.
 	// +optional
 	Sequence int64 `json:"sequence,omitempty"`
+	// MergeRequests that are open at the forge, as its webhooks tell, by number; at most
+	// 200, those that changed last.
+	// +optional
+	// +listType=map
+	// +listMapKey=number
+	// +kubebuilder:validation:MaxItems=400
+	MergeRequests []MergeRequest `json:"mergeRequests,omitempty"`
 	// LastPolled is when URL was last looked at.
 	// +optional
 	LastPolled *metav1.Time `json:"lastPolled,omitempty"`
