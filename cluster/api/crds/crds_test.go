@@ -22,6 +22,6 @@ func TestDefinitions(t *testing.T) {
 		require.NotNil(t, crd.Spec.Versions[0].Schema, d.name)
 		groups[crd.Spec.Group]++
 	}
-	require.Equal(t, 6, groups["slipway.dev"])
+	require.Equal(t, 8, groups["slipway.dev"])
 	require.Equal(t, 7, groups["tekton.dev"])
 }

@@ -12,6 +12,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Health",type=string,JSONPath=`.status.health`
 // +kubebuilder:printcolumn:name="Sync",type=string,JSONPath=`.status.sync`
 // +kubebuilder:printcolumn:name="Pin",type=integer,JSONPath=`.spec.pin`
+// +kubebuilder:printcolumn:name="Waiting",type=string,JSONPath=`.status.waiting.reason`
+// +kubebuilder:printcolumn:name="Pinned By",type=string,JSONPath=`.spec.pinnedBy`,priority=1
 type Application struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -44,6 +46,8 @@ type ApplicationSpec struct {
 	// Retry changes when a person asks to try a failed Desired again.
 	// +optional
 	Retry string `json:"retry,omitempty"`
+
+	Lifecycle `json:",inline"`
 }
 
 // Source is where the manifests are.
@@ -77,7 +81,26 @@ type Desired struct {
 	// By is the person or part that caused it.
 	// +optional
 	By string `json:"by,omitempty"`
+	// Cause: push, pipeline, manual, promotion, rollback (written back) or generator.
+	// +optional
+	Cause string `json:"cause,omitempty"`
+	// Promotion that brought it, where one did.
+	// +optional
+	Promotion string `json:"promotion,omitempty"`
+	// Manual: a person asked for it to be applied now, also in a window that allows that.
+	// +optional
+	Manual bool `json:"manual,omitempty"`
 }
+
+// Words of Desired.Cause.
+const (
+	CausePush      = "push"
+	CausePipeline  = "pipeline"
+	CauseManual    = "manual"
+	CausePromotion = "promotion"
+	CauseRollback  = "rollback"
+	CauseGenerator = "generator"
+)
 
 // ApplicationStatus is what is.
 type ApplicationStatus struct {
@@ -115,6 +138,8 @@ type ApplicationStatus struct {
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	LifecycleStatus `json:",inline"`
 }
 
 // ObjectReference names one applied object.

@@ -18,6 +18,8 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Release{}, &ReleaseList{},
 		&Schedule{}, &ScheduleList{},
 		&Environment{}, &EnvironmentList{},
+		&Promotion{}, &PromotionList{},
+		&ApplicationSet{}, &ApplicationSetList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -126,7 +126,8 @@ type RefStatus struct {
 	Sequence int64 `json:"sequence"`
 	// Seen is when.
 	Seen metav1.Time `json:"seen"`
-	// Via is how: push, webhook, poll, or manual where a person asked for a look.
+	// Via is how: push, webhook, poll, manual where a person asked for a look, or
+	// write-back where the commit is this server's own.
 	Via string `json:"via"`
 	// By is the user that pushed, where known.
 	// +optional

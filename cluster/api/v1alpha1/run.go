@@ -294,6 +294,11 @@ type Image struct {
 	Name string `json:"name"`
 	// Digest as "sha256:…".
 	Digest string `json:"digest"`
+	// Commit that it was built from, and Run that built it.
+	// +optional
+	Commit string `json:"commit,omitempty"`
+	// +optional
+	Run string `json:"run,omitempty"`
 }
 
 // RunList is a list of Run.
