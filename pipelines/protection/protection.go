@@ -9,12 +9,17 @@ import (
 	"strings"
 
 	"slipway.dev/cluster/api/v1alpha1"
-	"slipway.dev/pipelines/pattern"
+	"slipway.dev/cluster/pattern"
+	"slipway.dev/cluster/refs"
 )
 
-// Ref says whether a full ref name is protected: by spec.protected, or, where that is
-// empty, because it is the default branch.
+// Ref says whether a full ref name is protected: by a rule of spec.protect that names
+// who may push to it, by spec.protected, or, where that is empty, because it is the
+// default branch. A rule that lets everybody push protects nothing here.
 func Ref(repo *v1alpha1.Repository, ref string) bool {
+	if r := refs.Rule(&repo.Spec, ref); r != nil && r.Pushers != nil {
+		return true
+	}
 	name, branch := strings.CutPrefix(ref, "refs/heads/")
 	if !branch {
 		tag, ok := strings.CutPrefix(ref, "refs/tags/")

@@ -16,6 +16,12 @@ func repo(protected ...string) *v1alpha1.Repository {
 	return r
 }
 
+func ruled(rules ...v1alpha1.ProtectRule) *v1alpha1.Repository {
+	r := repo()
+	r.Spec.Protect = rules
+	return r
+}
+
 func TestRef(t *testing.T) {
 	for _, tt := range []struct {
 		repo *v1alpha1.Repository
@@ -25,6 +31,10 @@ func TestRef(t *testing.T) {
 		{repo(), "refs/heads/main", true}, {repo(), "refs/heads/other", false}, {repo(), "refs/tags/main", false}, {repo(), "main", false}, {repo(), "refs/heads/", false},
 		{repo("v*", "release/*"), "refs/heads/main", false}, {repo("v*", "release/*"), "refs/tags/v1", true}, {repo("release/*"), "refs/heads/release/1/x", true},
 		{repo("*"), "refs/notes/x", false},
+		{ruled(v1alpha1.ProtectRule{Pattern: "stable", Pushers: &v1alpha1.Pushers{}}), "refs/heads/stable", true},
+		{ruled(v1alpha1.ProtectRule{Pattern: "stable", Pushers: &v1alpha1.Pushers{}}), "refs/heads/main", true},
+		{ruled(v1alpha1.ProtectRule{Pattern: "*"}), "refs/heads/other", false},
+		{ruled(v1alpha1.ProtectRule{Pattern: "x"}, v1alpha1.ProtectRule{Pattern: "*", Pushers: &v1alpha1.Pushers{Users: []string{"ann"}}}), "refs/heads/x", false},
 	} {
 		if got := Ref(tt.repo, tt.ref); got != tt.want {
 			t.Errorf("%s of %v is %v", tt.ref, tt.repo.Spec.Protected, got)

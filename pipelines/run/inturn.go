@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/refs"
 	"slipway.dev/pipelines/plan"
 )
 
@@ -67,11 +68,11 @@ func (c *Controller) decideInTurn(ctx context.Context, run, before *v1alpha1.Run
 	return wake, nil
 }
 
-// supersededBy names the run of a newer push to the same branch, unless somebody has
-// asked for something of this one since.
+// supersededBy names the run of a newer push to the same branch, unless that has none or
+// somebody has asked for something of this one since.
 func supersededBy(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
 	newest, ok := repo.Status.Refs[run.Spec.Ref]
-	if !ok || run.Spec.Cause != "push" || newest.Sequence <= run.Spec.Sequence || !strings.HasPrefix(run.Spec.Ref, "refs/heads/") || !wanted(repo, run.Spec.Ref) {
+	if !ok || run.Spec.Cause != "push" || newest.Sequence <= run.Spec.Sequence || newest.NoRun != "" || !strings.HasPrefix(run.Spec.Ref, "refs/heads/") || !refs.Watched(&repo.Spec, run.Spec.Ref) {
 		return ""
 	}
 	for i := range run.Spec.Actions {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/refs"
 )
 
 // handledAnnotation is the sequence up to which a Repository's updates have runs. It
@@ -65,12 +64,12 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	})
 	for _, ref := range updates {
 		s := repo.Status.Refs[ref]
-		if !wanted(repo, ref) || s.Commit == "" {
+		if !refs.Watched(&repo.Spec, ref) || s.Commit == "" || s.NoRun != "" {
 			continue
 		}
 		run := newRun(repo, ref, s)
 		run.Name = Name(repo.Name, s.Sequence)
-		run.Spec.Cause, run.Spec.By = "push", s.By
+		run.Spec.Cause, run.Spec.By, run.Spec.Variables = "push", s.By, s.Variables
 		if err := p.Create(ctx, run); err != nil && !apierrors.IsAlreadyExists(err) {
 			return ctrl.Result{}, fmt.Errorf("run %s: %w", run.Name, err)
 		}
@@ -82,21 +81,6 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	}
 	repo.Annotations[handledAnnotation] = strconv.FormatInt(through, 10)
 	return ctrl.Result{}, client.IgnoreNotFound(p.Patch(ctx, repo, patch))
-}
-
-// wanted says whether updates of ref make runs: tags always, branches by spec.branches.
-func wanted(repo *v1alpha1.Repository, ref string) bool {
-	if strings.HasPrefix(ref, "refs/tags/") {
-		return true
-	}
-	branch, ok := strings.CutPrefix(ref, "refs/heads/")
-	if !ok || len(repo.Spec.Branches) == 0 {
-		return ok
-	}
-	return slices.ContainsFunc(repo.Spec.Branches, func(pattern string) bool {
-		m, err := path.Match(pattern, branch)
-		return err == nil && m
-	})
 }
 
 func newRun(repo *v1alpha1.Repository, ref string, s v1alpha1.RefStatus) *v1alpha1.Run {

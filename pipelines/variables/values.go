@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"slipway.dev/pipelines/pattern"
+	"slipway.dev/cluster/pattern"
 	"slipway.dev/pipelines/plan"
 )
 

@@ -23,13 +23,17 @@ type RepositorySpec struct {
 	// URL of a repository elsewhere (https, http or ssh). Empty: hosted here.
 	// +optional
 	URL string `json:"url,omitempty"`
-	// Branches to act on, as glob patterns; empty means all.
+	// Branches to act on, as glob patterns; empty means all. See RepositoryPolicy.
 	// +optional
 	Branches []string `json:"branches,omitempty"`
 	// DefaultBranch is deployed automatically. Empty: what HEAD names.
 	// +optional
 	DefaultBranch string `json:"defaultBranch,omitempty"`
-	// CredentialsSecret names a Secret of type kubernetes.io/basic-auth in this namespace.
+	// CredentialsSecret names a Secret in this namespace: of type kubernetes.io/basic-auth
+	// with username and password (a token), of type kubernetes.io/ssh-auth with
+	// ssh-privatekey and known_hosts, or of a GitHub App with githubAppID,
+	// githubAppInstallationID and githubAppPrivateKey. Its annotation slipway.dev/host
+	// names the one host that it may be used for. With ca.crt, that authority is trusted.
 	// +optional
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 	// WebhookSecret names a Secret whose key "token" signs generic webhooks.
@@ -59,6 +63,8 @@ type RepositorySpec struct {
 	// PublicBadge shows the phase and the coverage of the newest run of a branch to everybody.
 	// +optional
 	PublicBadge bool `json:"publicBadge,omitempty"`
+
+	RepositoryPolicy `json:",inline"`
 }
 
 // Forge is where commit statuses are written.
@@ -132,6 +138,8 @@ type RefStatus struct {
 	// By is the user that pushed, where known.
 	// +optional
 	By string `json:"by,omitempty"`
+
+	PushNote `json:",inline"`
 }
 
 // RepositoryList is a list of Repository.
