@@ -79,19 +79,29 @@ type ApplicationSpec struct {
 }
 
 // Source is where the manifests are.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.repository) || has(self.helm) && has(self.helm.repository)",message="give source.repository, or a chart of source.helm.repository"
 type Source struct {
-	// Repository in the same namespace.
-	Repository string `json:"repository"`
+	// Repository in the same namespace. It may be left out for a chart from elsewhere.
+	// +optional
+	Repository string `json:"repository,omitempty"`
 	// Branch that is followed. Empty: the repository's default branch.
 	// +optional
 	Branch string `json:"branch,omitempty"`
 	// Path of the directory within the repository. Default "deploy".
 	// +optional
 	Path string `json:"path,omitempty"`
-	// Renderer: "plain", "kustomize" or empty (kustomize if there is a kustomization file).
+	// Renderer: "plain", "kustomize", "helm" or empty: helm if there is a Chart.yaml or a
+	// chart from elsewhere, kustomize if there is a kustomization file.
 	// +optional
-	// +kubebuilder:validation:Enum="";plain;kustomize
+	// +kubebuilder:validation:Enum="";plain;kustomize;helm
 	Renderer string `json:"renderer,omitempty"`
+	// Helm says how a chart is rendered.
+	// +optional
+	Helm *Helm `json:"helm,omitempty"`
+	// Decryption of files that are encrypted with SOPS.
+	// +optional
+	Decryption *Decryption `json:"decryption,omitempty"`
 }
 
 // Desired is one value that an Application can have.
@@ -103,13 +113,16 @@ type Desired struct {
 	// Images replace the tags of the same names in the manifests.
 	// +optional
 	Images []Image `json:"images,omitempty"`
+	// Inputs of a chart that are not in the commit.
+	// +optional
+	Inputs *Inputs `json:"inputs,omitempty"`
 	// Run that wrote it, where one did.
 	// +optional
 	Run string `json:"run,omitempty"`
 	// By is the person or part that caused it.
 	// +optional
 	By string `json:"by,omitempty"`
-	// Cause: push, pipeline, manual, promotion, rollback (written back) or generator.
+	// Cause: push, pipeline, manual, inputs, promotion, rollback (written back) or generator.
 	// +optional
 	Cause string `json:"cause,omitempty"`
 	// Promotion that brought it, where one did.
