@@ -26,9 +26,12 @@ const AnnotationRecreate = "slipway.dev/recreate"
 
 // Target is whose set it is.
 type Target struct {
-	// Namespace of the tenant: nothing outside it may be touched.
+	// Namespace of the tenant.
 	Namespace   string
 	Application string
+	// Destination is where the set goes: the tenant's namespace if empty, else one that
+	// belongs to it. Nothing outside of it may be touched.
+	Destination string
 	// Release number, written as the label slipway.dev/release of objects (not of pods,
 	// so that an unchanged workload does not restart).
 	Release int64
@@ -92,7 +95,10 @@ func (a *Applier) manager(namespace string) (*ssa.ResourceManager, error) {
 // Apply writes the objects in the order of kinds (configuration before workloads);
 // those that are as they should be are not touched. Call Check first.
 func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.Unstructured) error {
-	m, err := a.manager(t.Namespace)
+	if err := a.mayWrite(ctx, t); err != nil {
+		return err
+	}
+	m, err := a.manager(t.where())
 	if err != nil {
 		return err
 	}

@@ -32,19 +32,16 @@ func refuse(format string, args ...any) error {
 	return &Refusal{Message: fmt.Sprintf(format, args...)}
 }
 
-// Check refuses a set before anything changes: objects outside the tenant's
-// namespace, pods that the namespace's pod security level forbids (the apiserver
+// Check refuses a set before anything changes: a destination that is not the tenant's,
+// objects outside of it, pods that the namespace's pod security level forbids (the apiserver
 // would accept the Deployment and refuse its pods later), objects of another
 // application, and whatever a server-side dry-run as the deployer does not accept.
 func (a *Applier) Check(ctx context.Context, t Target, objects []*unstructured.Unstructured) error {
-	namespace := &corev1.Namespace{}
-	if err := a.reader.Get(ctx, types.NamespacedName{Name: t.Namespace}, namespace); err != nil {
-		if apierrors.IsNotFound(err) {
-			return refuse("namespace %q does not exist", t.Namespace)
-		}
+	namespace, err := a.destination(ctx, t)
+	if err != nil {
 		return err
 	}
-	deployer, err := a.deployer(t.Namespace)
+	deployer, err := a.deployer(t.where())
 	if err != nil {
 		return err
 	}
@@ -66,7 +63,7 @@ func (a *Applier) Check(ctx context.Context, t Target, objects []*unstructured.U
 	return conceal(objects, g.Wait())
 }
 
-// scope keeps a set within its tenant's namespace.
+// scope keeps a set within its destination.
 func (a *Applier) scope(ctx context.Context, t Target, mapper meta.RESTMapper, o *unstructured.Unstructured) error {
 	gvk := o.GroupVersionKind()
 	mapping, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
@@ -77,14 +74,14 @@ func (a *Applier) scope(ctx context.Context, t Target, mapper meta.RESTMapper, o
 		return err
 	}
 	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-		return refuse("%s: belongs to the whole cluster; an application may write only in namespace %q", title(o), t.Namespace)
+		return refuse("%s: belongs to the whole cluster; an application may write only in namespace %q", title(o), t.where())
 	}
-	if ns := o.GetNamespace(); ns != t.Namespace {
+	if ns := o.GetNamespace(); ns != t.where() {
 		missing := ""
 		if err := a.reader.Get(ctx, types.NamespacedName{Name: ns}, &corev1.Namespace{}); apierrors.IsNotFound(err) {
 			missing = ", which does not exist"
 		}
-		return refuse("%s: names namespace %q%s; an application may write only in namespace %q", title(o), ns, missing, t.Namespace)
+		return refuse("%s: names namespace %q%s; an application may write only in namespace %q", title(o), ns, missing, t.where())
 	}
 	return nil
 }

@@ -24,7 +24,10 @@ type Change struct {
 // Diff says what applying the objects would change, by a server-side dry-run, and
 // what of the inventory would be pruned.
 func (a *Applier) Diff(ctx context.Context, t Target, objects []*unstructured.Unstructured, inventory []v1alpha1.ObjectReference) ([]Change, error) {
-	m, err := a.manager(t.Namespace)
+	if err := a.mayWrite(ctx, t); err != nil {
+		return nil, err
+	}
+	m, err := a.manager(t.where())
 	if err != nil {
 		return nil, err
 	}

@@ -26,20 +26,33 @@ func keeps(group, kind string) bool {
 }
 
 // Prune deletes, as the deployer, the objects that left the inventory and still
-// carry the application's label. Claims, CRDs and namespaces stay. It is idempotent.
+// carry the application's label, in the tenant's namespace or one that belongs to it.
+// Claims, CRDs and namespaces stay. It is idempotent.
 func (a *Applier) Prune(ctx context.Context, t Target, gone []v1alpha1.ObjectReference) error {
-	deployer, err := a.deployer(t.Namespace)
-	if err != nil {
-		return err
-	}
+	skip := map[string]bool{}
 	var faults []error
 	for i := len(gone) - 1; i >= 0; i-- {
 		ref := gone[i]
-		if keeps(ref.Group, ref.Kind) || ref.Namespace != t.Namespace {
+		if keeps(ref.Group, ref.Kind) || ref.Namespace == "" {
 			continue
 		}
+		empty, known := skip[ref.Namespace]
+		if !known {
+			var err error
+			if empty, err = a.emptied(ctx, t, ref.Namespace); err != nil {
+				return err
+			}
+			skip[ref.Namespace] = empty
+		}
+		if empty {
+			continue
+		}
+		deployer, err := a.deployer(ref.Namespace)
+		if err != nil {
+			return err
+		}
 		live := object(ref)
-		err := deployer.Get(ctx, client.ObjectKeyFromObject(live), live)
+		err = deployer.Get(ctx, client.ObjectKeyFromObject(live), live)
 		if err == nil && live.GetLabels()[v1alpha1.LabelApplication] == t.Application {
 			uid := live.GetUID()
 			err = deployer.Delete(ctx, live, client.PropagationPolicy(metav1.DeletePropagationBackground),

@@ -128,13 +128,9 @@ func (r *Reconciler) render(ctx context.Context, app *v1alpha1.Application, desi
 	if err := readable(dir); err != nil {
 		return nil, err
 	}
-	namespace := app.Spec.Namespace
-	if namespace == "" {
-		namespace = app.Namespace
-	}
 	return r.Renderer.Render(ctx, dir, render.Request{
 		Path: app.Spec.Source.Path, Renderer: app.Spec.Source.Renderer, Images: desired.Images,
-		Namespace: namespace, Application: app.Name,
+		Namespace: destination(app), Application: app.Name,
 	})
 }
 

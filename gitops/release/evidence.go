@@ -30,7 +30,7 @@ const (
 // pods of the application that this release started.
 func (r *Reconciler) pods(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) ([]corev1.Pod, error) {
 	list := &corev1.PodList{}
-	if err := r.Reader.List(ctx, list, client.InNamespace(app.Namespace),
+	if err := r.Reader.List(ctx, list, client.InNamespace(destination(app)),
 		client.MatchingLabels{v1alpha1.LabelApplication: app.Name}); err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func doomed(p *corev1.Pod, now time.Time) string {
 // evidence gathers what was seen, secrets masked, and a reason that names the
 // failing probe where there is one. What cannot be read is left out.
 func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, reason string, refs []v1alpha1.ObjectReference) ([]v1alpha1.Evidence, string) {
-	masks, err := r.masks(ctx, app.Namespace)
+	masks, err := r.masks(ctx, app.Namespace, destination(app))
 	if err != nil {
 		return []v1alpha1.Evidence{{Kind: "status", Text: "left out: secrets cannot be read to mask it"}}, reason
 	}
@@ -123,7 +123,7 @@ func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, re
 		}
 	}
 	probe := ""
-	for _, e := range r.warnings(ctx, app.Namespace, names, started(rel)) {
+	for _, e := range r.warnings(ctx, destination(app), names, started(rel)) {
 		kind, object := "event", e.InvolvedObject.Kind+"/"+e.InvolvedObject.Name
 		text := e.Reason + ": " + e.Message
 		if e.Reason == "Unhealthy" {

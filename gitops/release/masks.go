@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"encoding/base64"
+	"slices"
 	"sort"
 	"strings"
 
@@ -13,15 +14,20 @@ import (
 // hidden stands for the value of a Secret.
 const hidden = "*****"
 
-// masks hides every value of a namespace's Secrets.
+// masks hides every value of the Secrets of some namespaces.
 type masks struct{ replacer *strings.Replacer }
 
-func (r *Reconciler) masks(ctx context.Context, namespace string) (masks, error) {
-	list := &corev1.SecretList{}
-	if err := r.Reader.List(ctx, list, client.InNamespace(namespace)); err != nil {
-		return masks{}, err
+func (r *Reconciler) masks(ctx context.Context, namespaces ...string) (masks, error) {
+	var all []corev1.Secret
+	slices.Sort(namespaces)
+	for _, ns := range slices.Compact(namespaces) {
+		list := &corev1.SecretList{}
+		if err := r.Reader.List(ctx, list, client.InNamespace(ns)); err != nil {
+			return masks{}, err
+		}
+		all = append(all, list.Items...)
 	}
-	return newMasks(list.Items), nil
+	return newMasks(all), nil
 }
 
 func newMasks(secrets []corev1.Secret) masks {

@@ -95,9 +95,9 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 	labelled := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
 		return o.GetLabels()[v1alpha1.LabelApplication] != ""
 	}))
-	owner := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+	owner := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{
-			Namespace: o.GetNamespace(), Name: o.GetLabels()[v1alpha1.LabelApplication],
+			Namespace: home(ctx, r.Client, o.GetNamespace()), Name: o.GetLabels()[v1alpha1.LabelApplication],
 		}}}
 	})
 	return ctrl.NewControllerManagedBy(m).Named("application").
@@ -230,7 +230,19 @@ func (r *Reconciler) release(ctx context.Context, app *v1alpha1.Application, n i
 
 // target of what is applied for an application.
 func target(app *v1alpha1.Application, n int64) apply.Target {
-	return apply.Target{Namespace: app.Namespace, Application: app.Name, Release: n}
+	t := apply.Target{Namespace: app.Namespace, Application: app.Name, Release: n}
+	if to := destination(app); to != app.Namespace {
+		t.Destination = to
+	}
+	return t
+}
+
+// destination is the namespace that an application's objects go to.
+func destination(app *v1alpha1.Application) string {
+	if app.Spec.Namespace != "" {
+		return app.Spec.Namespace
+	}
+	return app.Namespace
 }
 
 func (r *Reconciler) now() time.Time {

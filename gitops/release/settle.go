@@ -134,7 +134,7 @@ func (r *Reconciler) fail(ctx context.Context, app *v1alpha1.Application, rel *v
 	if changed {
 		evidence, reason = r.evidence(ctx, app, rel, reason, refs)
 	}
-	if masks, err := r.masks(ctx, app.Namespace); err == nil {
+	if masks, err := r.masks(ctx, app.Namespace, destination(app)); err == nil {
 		reason = masks.hide(reason)
 	} else {
 		r.Log.Warn("reason of a release is left out: secrets cannot be read to mask it", "application", app.Name, "error", err)

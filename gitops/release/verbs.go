@@ -141,7 +141,7 @@ func (r *Reconciler) Changes(ctx context.Context, namespace, application string)
 	if err != nil {
 		return nil, err
 	}
-	masks, err := r.masks(ctx, namespace)
+	masks, err := r.masks(ctx, namespace, destination(app))
 	if err != nil {
 		return nil, err
 	}
