@@ -13,8 +13,13 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// maxActions of one run, as the type has it.
-const maxActions = 2000
+// Actions of one run, as the type has them: whatever was asked of it, its jobs can still
+// be canceled, and after that the run as a whole.
+const (
+	maxActions    = 2000
+	maxJobCancels = maxActions + 1000
+	maxCancels    = maxJobCancels + 100
+)
 
 func (c *Controller) run(ctx context.Context, namespace, name string) (*v1alpha1.Run, error) {
 	run := &v1alpha1.Run{}
@@ -87,8 +92,15 @@ func check(run *v1alpha1.Run, p *plan.Plan, a *v1alpha1.RunAction) error {
 }
 
 func ask(run *v1alpha1.Run, a v1alpha1.RunAction) error {
-	if len(run.Spec.Actions) >= maxActions {
-		return apierrors.NewBadRequest(fmt.Sprintf("run %s: %d things were asked of it already; start a new one with rerun", run.Name, maxActions))
+	limit := maxActions
+	switch {
+	case a.Verb == verbCancel && a.Job == "":
+		limit = maxCancels
+	case a.Verb == verbCancel:
+		limit = maxJobCancels
+	}
+	if n := len(run.Spec.Actions); n >= limit {
+		return apierrors.NewBadRequest(fmt.Sprintf("run %s: %d things were asked of it already; start a new one with rerun", run.Name, n))
 	}
 	a.At = *now()
 	run.Spec.Actions = append(run.Spec.Actions, a)

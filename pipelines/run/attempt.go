@@ -80,7 +80,8 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	if err != nil {
 		return nil, err
 	}
-	env := plan.Environ(played(run, p, js), job, attempt, told, secrets.Vars)
+	with := played(run, p, js)
+	env := plan.Environ(with, job, attempt, told, secrets.Vars)
 	value := func(s string) string {
 		return plan.Expand(s, func(name string) (string, bool) {
 			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })
@@ -95,7 +96,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		return nil, err
 	}
 	if len(tokens) > 0 {
-		env = plan.Environ(p, job, attempt, told, append(secrets.Vars, tokens...))
+		env = plan.Environ(with, job, attempt, told, append(secrets.Vars, tokens...))
 	}
 	j := &jobapi.Job{
 		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,

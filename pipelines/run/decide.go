@@ -68,7 +68,7 @@ func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, superseded string, gr
 		status[s.Job].FinishedAt = nil
 	}
 	for _, name := range d.Cancel {
-		end(status[name], v1alpha1.Canceled, "", cmp.Or(why, canceledBy(run, name)))
+		end(status[name], v1alpha1.Canceled, "", cmp.Or(why, canceledBy(run, status[name])))
 		status[name].FinishedAt = nil
 	}
 	for _, name := range d.Manual {

@@ -101,16 +101,15 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 
 // sourceOf is GitLab's word for the run's cause.
 func sourceOf(run *v1alpha1.Run) string {
-	if run.Spec.Parent != nil {
-		return "parent_pipeline"
-	}
-	switch run.Spec.Cause {
+	switch cause := run.Spec.RootCause(); cause {
 	case "manual":
 		return "web"
 	case causeMergeRequest:
 		return "merge_request_event"
-	case "api", "schedule", "trigger":
-		return run.Spec.Cause
+	case v1alpha1.RunCauseChild:
+		return "parent_pipeline"
+	case "api", "schedule", "trigger", v1alpha1.RunCausePipeline:
+		return cause
 	}
 	return "push"
 }

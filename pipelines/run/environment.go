@@ -23,7 +23,7 @@ func (c *Controller) locate(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 	if err != nil {
 		return err
 	}
-	js.EnvironmentURL = link(plan.ExpandIn(job.Environment.URL, plan.Environ(p, job, nil, append(told, own...), nil)))
+	js.EnvironmentURL = link(plan.ExpandIn(job.Environment.URL, plan.Environ(played(run, p, js), job, nil, append(told, own...), nil)))
 	return nil
 }
 

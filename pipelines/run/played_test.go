@@ -87,3 +87,29 @@ func TestRenewedJobForgetsItsPlay(t *testing.T) {
 		t.Errorf("COLOR is %q, though this play gave nothing", got)
 	}
 }
+
+// TestVariablesOfAPlayBesideIDTokens: tokens are added to them, and the address of the
+// environment has them too.
+func TestVariablesOfAPlayBesideIDTokens(t *testing.T) {
+	w := newWorld(t, plan.Job{
+		Name: "m", When: plan.Manual, Environment: &plan.Environment{Name: "a", URL: "https://$COLOR.example"},
+		Variables: []plan.Variable{{Name: "COLOR", Value: "red"}, {Name: "SAYS", Value: "$TOKEN is $COLOR"}},
+		IDTokens:  []plan.IDToken{{Variable: "TOKEN", Audiences: []string{"https://$COLOR"}}},
+	})
+	s := &signer{}
+	w.Signer = s
+	w.push()
+	w.settle("shop-1")
+	w.playWith(map[string]string{"COLOR": "blue"})
+	w.settle("shop-1")
+	if got := w.env(1); got["COLOR"] != "blue" || got["SAYS"] != "token-1 is blue" || got["TOKEN"] != "token-1" {
+		t.Errorf("environment %v", got)
+	}
+	if len(s.list) != 1 || s.list[0].audiences[0] != "https://blue" {
+		t.Errorf("signed %+v", s.list)
+	}
+	w.end("shop-1-m-1", true, 0, "Succeeded")
+	if run := w.settle("shop-1"); run.Status.Jobs[0].EnvironmentURL != "https://blue.example" {
+		t.Errorf("address %q", run.Status.Jobs[0].EnvironmentURL)
+	}
+}

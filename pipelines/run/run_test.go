@@ -8,6 +8,7 @@ import (
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"knative.dev/pkg/apis"
 	duckv1 "knative.dev/pkg/apis/duck/v1"
@@ -134,11 +135,39 @@ func TestStoppedJobSaysWhy(t *testing.T) {
 }
 
 func TestSourceOf(t *testing.T) {
-	for cause, want := range map[string]string{"push": "push", "rerun": "push", "manual": "web", "api": "api", "schedule": "schedule",
-		"trigger": "trigger", causeMergeRequest: "merge_request_event"} {
+	for cause, want := range map[string]string{"push": "push", "manual": "web", "api": "api", "schedule": "schedule", "trigger": "trigger",
+		causeMergeRequest: "merge_request_event", v1alpha1.RunCauseChild: "parent_pipeline", v1alpha1.RunCausePipeline: "pipeline"} {
 		if got := sourceOf(&v1alpha1.Run{Spec: v1alpha1.RunSpec{Cause: cause}}); got != want {
 			t.Errorf("%s is %s, want %s", cause, got, want)
 		}
+		again := v1alpha1.RunSpec{Cause: "rerun", RerunOf: &v1alpha1.Rerun{Cause: cause}}
+		if got := sourceOf(&v1alpha1.Run{Spec: again}); got != want {
+			t.Errorf("%s run again is %s, want %s", cause, got, want)
+		}
+	}
+}
+
+// TestRerunKeepsItsSource: what is done again has the jobs that it had.
+func TestRerunKeepsItsSource(t *testing.T) {
+	w := newWorld(t, plan.Job{Name: "a"})
+	first, err := w.Start(t.Context(), "default", StartRequest{Repository: "shop", Cause: "api", By: "ann"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // a rerun of a rerun too
+		again, err := w.Rerun(t.Context(), "default", first.Name, "bob")
+		if err != nil || again.Spec.Cause != "rerun" || again.Spec.RerunOf.Run != first.Name || sourceOf(again) != "api" {
+			t.Fatalf("%+v, err %v", again, err)
+		}
+		first = again
+	}
+	child := newRun(&v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop"}}, "refs/heads/main", v1alpha1.RefStatus{Commit: "c"})
+	child.Name, child.Spec.Cause, child.Spec.Parent = "shop-1-kids-c1", v1alpha1.RunCauseChild, &v1alpha1.RunParent{Run: "shop-1", Job: "kids", Attempt: 1}
+	if err := w.Create(t.Context(), child); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Rerun(t.Context(), "default", child.Name, "bob"); err == nil || !strings.Contains(err.Error(), `retry the job "kids" of that one`) {
+		t.Errorf("err %v", err)
 	}
 }
 

@@ -114,11 +114,15 @@ func checkVariables(vars map[string]string) error {
 	return nil
 }
 
-// Rerun makes a new run of the same commit.
+// Rerun makes a new run of the same commit, with what caused the first one of them. A
+// child is made by its parent only.
 func (c *Controller) Rerun(ctx context.Context, namespace, name, by string) (*v1alpha1.Run, error) {
 	old, err := c.run(ctx, namespace, name)
 	if err != nil {
 		return nil, err
+	}
+	if old.Spec.Cause == v1alpha1.RunCauseChild && old.Spec.Parent != nil {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("run %s is a child of run %s: retry the job %q of that one, which makes a new child", name, old.Spec.Parent.Run, old.Spec.Parent.Job))
 	}
 	repo := &v1alpha1.Repository{}
 	if err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: old.Spec.Repository}, repo); err != nil {
@@ -127,6 +131,7 @@ func (c *Controller) Rerun(ctx context.Context, namespace, name, by string) (*v1
 	run := newRun(repo, old.Spec.Ref, v1alpha1.RefStatus{})
 	run.Spec = *old.Spec.DeepCopy()
 	run.Spec.Cause, run.Spec.By = "rerun", by
+	run.Spec.RerunOf = &v1alpha1.Rerun{Run: name, Cause: old.Spec.RootCause()}
 	if old.Spec.Target != "" {
 		run.Spec.Cause = old.Spec.Cause
 	}

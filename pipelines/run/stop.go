@@ -63,11 +63,22 @@ func (c *Controller) stop(ctx context.Context, run *v1alpha1.Run, job *plan.Job,
 	return false, nil
 }
 
-// canceledBy says who did, where it is known.
-func canceledBy(run *v1alpha1.Run, job string) string {
+// canceledBy says who did, where it is known: who asked for it since the attempt began,
+// or, where it had not begun, since something of the run was last asked for again.
+func canceledBy(run *v1alpha1.Run, js *v1alpha1.JobStatus) string {
+	began := js.StartedAt
+	if began != nil && js.StoppingAt != nil && js.StoppingAt.Before(began) {
+		began = nil // it was seen to begin when it was to end already
+	}
 	for i := len(run.Spec.Actions) - 1; i >= 0; i-- {
-		if a := &run.Spec.Actions[i]; a.Verb == verbCancel && (a.Job == "" || a.Job == job) && a.By != "" {
+		a := &run.Spec.Actions[i]
+		switch {
+		case began != nil && a.At.Before(began):
+			return ""
+		case a.Verb == verbCancel && (a.Job == "" || a.Job == js.Name) && a.By != "":
 			return "canceled by " + a.By
+		case began == nil && (a.Verb == verbRetry || a.Verb == verbFrom):
+			return ""
 		}
 	}
 	return ""
@@ -75,7 +86,7 @@ func canceledBy(run *v1alpha1.Run, job string) string {
 
 // whyStopped an attempt was: by somebody, or as its message says since.
 func whyStopped(run *v1alpha1.Run, js *v1alpha1.JobStatus) string {
-	if by := canceledBy(run, js.Name); by != "" || reported(js.Message) != "" {
+	if by := canceledBy(run, js); by != "" || reported(js.Message) != "" {
 		return by
 	}
 	return js.Message

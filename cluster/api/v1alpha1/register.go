@@ -33,6 +33,8 @@ const (
 	LabelAttempt     = "slipway.dev/attempt"
 	LabelApplication = "slipway.dev/application"
 	LabelRelease     = "slipway.dev/release"
+	// LabelRootRun is the first of the runs that led to one.
+	LabelRootRun = "slipway.dev/root-run"
 	// LabelTenant marks a namespace as a tenant's; its value is "true".
 	LabelTenant = "slipway.dev/tenant"
 	// LabelVariable marks a Secret as a CI variable; its value is "true". Its key

@@ -16,7 +16,7 @@ type Run struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// +kubebuilder:validation:XValidation:rule="self.repository == oldSelf.repository && self.commit == oldSelf.commit && self.ref == oldSelf.ref",message="what a run runs is immutable"
+	// +kubebuilder:validation:XValidation:rule="self.repository == oldSelf.repository && self.commit == oldSelf.commit && self.ref == oldSelf.ref && has(self.parent) == has(oldSelf.parent) && (!has(self.parent) || self.parent == oldSelf.parent)",message="what a run runs is immutable"
 	Spec   RunSpec   `json:"spec"`
 	Status RunStatus `json:"status,omitempty"`
 }
@@ -33,7 +33,8 @@ type RunSpec struct {
 	Before string `json:"before,omitempty"`
 	// Sequence is the number of the ref update in its repository.
 	Sequence int64 `json:"sequence"`
-	// Cause: push, manual, api, schedule, trigger (another run), rerun, merge-request.
+	// Cause: push, manual, api, schedule, trigger, rerun, merge-request, or, where a job of
+	// another run started it, child or pipeline (of another repository).
 	Cause string `json:"cause"`
 	// +optional
 	By string `json:"by,omitempty"`
@@ -49,24 +50,24 @@ type RunSpec struct {
 	// Parent is the job of another run that started this one.
 	// +optional
 	Parent *RunParent `json:"parent,omitempty"`
+	// Forwarded are the variables that it gave to this one.
+	// +optional
+	// +kubebuilder:validation:MaxItems=1000
+	Forwarded []ForwardedVariable `json:"forwarded,omitempty"`
+	// RerunOf is the run that this one does again, where the cause is rerun.
+	// +optional
+	RerunOf *Rerun `json:"rerunOf,omitempty"`
 	// Target is the branch that Ref is to be merged into, where the cause is merge-request.
 	// +optional
 	Target string `json:"target,omitempty"`
 	// Schedule that started it.
 	// +optional
 	Schedule string `json:"schedule,omitempty"`
-	// Actions that people took on jobs, oldest first; only ever added to.
+	// Actions that people took on jobs, oldest first; only ever added to. The last 1100
+	// are for cancels alone.
 	// +optional
-	// +kubebuilder:validation:MaxItems=2000
+	// +kubebuilder:validation:MaxItems=3100
 	Actions []RunAction `json:"actions,omitempty"`
-}
-
-// RunParent names the job that started a run.
-type RunParent struct {
-	Run string `json:"run"`
-	Job string `json:"job"`
-	// Attempt of that job.
-	Attempt int `json:"attempt"`
 }
 
 // RunAction is one thing that a person asked of a job.
@@ -234,7 +235,7 @@ type JobStatus struct {
 	Coverage string `json:"coverage,omitempty"`
 	// +optional
 	Tests *TestCounts `json:"tests,omitempty"`
-	// Reason of a failure: script, timeout, system, image, lost.
+	// Reason of a failure: script, timeout, system, image, lost, child.
 	// +optional
 	Reason string `json:"reason,omitempty"`
 	// Attempts before this one, oldest first; the last ones where there were many.
