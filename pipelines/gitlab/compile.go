@@ -55,7 +55,6 @@ type compiler struct {
 	ctx        Context
 	predefined []plan.Variable
 	root       *value
-	templates  *templates
 	stages     []string
 	global     []plan.Variable
 	defaults   *value
@@ -70,10 +69,10 @@ func (c *compiler) compile(root *value) *plan.Plan {
 	if root == nil {
 		return nil
 	}
-	if c.root = c.references(root); c.stopped() {
+	t := &templates{merger: c.merger, root: root, done: map[string]*value{}, height: map[string]int{}}
+	if c.root = c.references(t.all()); c.stopped() {
 		return nil
 	}
-	c.templates = &templates{merger: c.merger, root: c.root, done: map[string]*value{}}
 	c.readGlobals()
 	runs, name, extra := c.workflow(c.root.get("workflow"))
 	c.global = append(c.global, extra...)

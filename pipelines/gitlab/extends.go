@@ -20,7 +20,22 @@ type templates struct {
 	*merger
 	root *value
 	done map[string]*value
-	open []string
+	// height of a job that is done: how many others it extends in a row.
+	height map[string]int
+	open   []string
+}
+
+// all is the root with every job as it is once its extends are merged. What a
+// !reference stands for is not looked at: a reference replaces, and is replaced, whole.
+func (t *templates) all() *value {
+	out := &value{kind: kindMap, place: t.root.place}
+	for _, e := range t.root.keys {
+		if !isGlobal(e.name) && e.val.kind == kindMap {
+			e.val = t.resolve(e.name)
+		}
+		out.put(e)
+	}
+	return out
 }
 
 // resolve the job of that name: what it extends, merged, and its own keys on top.
@@ -38,16 +53,18 @@ func (t *templates) resolve(name string) *value {
 	}
 	t.open = append(t.open, name)
 	defer func() { t.open = t.open[:len(t.open)-1] }()
-	merged := &value{kind: kindMap, place: own.place}
+	merged, high := &value{kind: kindMap, place: own.place}, 0
 	for _, parent := range t.parents(ext) {
 		base, ok := t.parent(parent)
 		if !ok {
 			continue
 		}
+		high = max(high, 1+t.height[parent.text])
 		merged = t.merge(merged, base)
 	}
 	merged = t.merge(merged, own)
 	merged.place = own.place
+	t.height[name] = high
 	t.done[name] = merged
 	return merged
 }
@@ -78,11 +95,23 @@ func (t *templates) parent(ref *value) (*value, bool) {
 			return nil, false
 		}
 	}
-	if len(t.open) > maxExtends {
-		t.add(ref.place, ruleLimit, "", "templates extend one another more than %d deep", maxExtends)
+	tooDeep := func(depth int) bool {
+		if depth > maxExtends {
+			t.add(ref.place, ruleLimit, "", "templates extend one another more than %d deep", maxExtends)
+		}
+		return depth > maxExtends
+	}
+	if tooDeep(len(t.open)) {
 		return nil, false
 	}
 	base := t.resolve(name)
+	if tooDeep(len(t.open) + t.height[name]) {
+		return nil, false
+	}
+	if own := t.root.get(name); base == nil && own != nil {
+		t.add(ref.place, ruleExtends, "extend what the reference names", "extends %q: it is %s", name, own.kind)
+		return nil, false
+	}
 	if base == nil {
 		var known []string
 		for _, e := range t.root.keys {

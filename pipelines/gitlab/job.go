@@ -31,10 +31,10 @@ type job struct {
 	global       []plan.Variable // those of the pipeline that it inherits
 }
 
-// addJob with its templates, as many times as parallel says.
+// addJob as many times as parallel says.
 func (c *compiler) addJob(e entry) {
-	v := c.templates.resolve(e.name)
-	if v == nil || !jobKeys.check(v, c.problems) {
+	v := e.val
+	if !jobKeys.check(v, c.problems) {
 		return
 	}
 	if e.name == "pages" && v.get("pages") == nil {

@@ -5,8 +5,8 @@ import "strings"
 // maxReferences is how deep what a !reference names may refer further.
 const maxReferences = 10
 
-// references puts what each !reference names in its place, before extends are
-// merged, as GitLab does: it sees what stands in the files.
+// references puts what each !reference names in its place, once extends are merged,
+// as GitLab does: it sees the jobs that it names with all that they extend.
 func (c *compiler) references(root *value) *value {
 	r := resolver{compiler: c, root: root, done: map[*value]*value{}}
 	out := r.value(root)
@@ -113,9 +113,6 @@ func (r *resolver) reference(v *value) *value {
 				known = append(known, e.name)
 			}
 			hint := didYouMean(key, known)
-			if at.get("extends") != nil && nearest(key, known) == "" {
-				hint = "a !reference sees what stands in the job itself, not what it extends"
-			}
 			r.add(v.place, ruleReference, hint, "%s: there is no %q%s", name, key, within(path[:i]))
 			return nil
 		}

@@ -75,9 +75,6 @@ func (c *compiler) lines(v *value, what string) []string {
 			continue
 		case item.kind == kindMap:
 			hint = "a colon and a space make a mapping; put the whole command in quotes"
-		case item.kind == kindReference:
-			c.add(item.place, ruleUnsupported, notYet+"; a YAML anchor does the same", "!reference is not supported yet")
-			continue
 		}
 		c.add(item.place, ruleType, hint, "%s is a list of commands, and this is %s", what, item.kind)
 	}
