@@ -12,10 +12,12 @@ import (
 func TestChildren(t *testing.T) {
 	in := context("")
 	in.Source = ""
-	in.Files = tree{files: map[string]string{
-		"child.yml": "spec: {inputs: {env: {default: test}, n: {type: number, default: 1}}}\n---\nchild: {script: 'deploy $[[ inputs.env ]] $[[ inputs.n ]]', retry: '$[[ inputs.n ]]'}\n",
-		"more.yml":  "include: inner.yml\nmore: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == \"parent_pipeline\"}]}\n",
-		"inner.yml": "inner: {script: echo}\n",
+	in.Before = before
+	in.Files = tree{changed: []string{"pushed.txt"}, files: map[string]string{
+		"changes.yml": "yes: {script: echo, rules: [{changes: [pushed.txt]}]}\nno: {script: echo, rules: [{changes: [other.txt]}]}\n",
+		"child.yml":   "spec: {inputs: {env: {default: test}, n: {type: number, default: 1}}}\n---\nchild: {script: 'deploy $[[ inputs.env ]] $[[ inputs.n ]]', retry: '$[[ inputs.n ]]'}\n",
+		"more.yml":    "include: inner.yml\nmore: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == \"parent_pipeline\"}]}\n",
+		"inner.yml":   "inner: {script: echo}\n",
 	}}
 	in.Includes = world{repositories: map[string]tree{"ci@v1": {files: map[string]string{"a.yml": "theirs: {script: echo}\n"}}}}
 	file := func(path string) plan.TriggerFile { return plan.TriggerFile{Path: path} }
@@ -28,6 +30,7 @@ func TestChildren(t *testing.T) {
 			"job child, stage test\n  script: deploy live 2\n  retry {\"max\":2}\n"},
 		{"several", []NamedContent{{TriggerFile: file("child.yml")}, {TriggerFile: file("/more.yml")}},
 			"job child, stage test\n  script: deploy test 1\n  retry {\"max\":1}\njob inner, stage test\n  script: echo\njob more, stage test\n  script: echo\n"},
+		{"changes since the push of the parent", []NamedContent{{TriggerFile: file("changes.yml")}}, "job yes, stage test\n  script: echo\n"},
 		{"artifact", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "generated.yml", Job: "make"}, Content: []byte("include: inner.yml\nmade: {script: echo}\n")}},
 			"job inner, stage test\n  script: echo\njob made, stage test\n  script: echo\n"},
 		{"project", []NamedContent{{TriggerFile: plan.TriggerFile{Include: json.RawMessage(`{"project":"default/ci","ref":"v1","file":"a.yml"}`)}}},

@@ -36,7 +36,8 @@ type Context struct {
 	// Ref is the full name; Branch or Tag its short one.
 	Ref, Branch, Tag string
 	Commit           string
-	// Before is the commit of the ref before the push, empty for a new ref.
+	// Before is the commit of the ref before the push, empty for a new ref. It counts
+	// where the source is a push, or the run is the child of one.
 	Before string
 	// Source is GitLab's word for the cause: push (default), web, api, schedule,
 	// trigger, pipeline, parent_pipeline, merge_request_event.

@@ -62,12 +62,12 @@ func corpusContext(t *testing.T, kind string) Context {
 	case "merge":
 		c.Branch, c.Ref, c.Source, c.MergeRequest = "feature/Login_1", "refs/heads/feature/Login_1", mergeRequest, 12
 	case "schedule":
-		c.Source, c.Before, c.Schedule = "schedule", "", "nightly"
+		c.Source, c.Schedule = "schedule", "nightly"
 	case "web":
-		c.Source, c.Before = "web", ""
+		c.Source = "web"
 		c.Variables = []plan.Variable{{Name: "TARGET", Value: "staging", Raw: true}}
 	case "trigger", "pipeline", "api":
-		c.Source, c.Before = kind, ""
+		c.Source = kind
 	default:
 		t.Fatalf("no context %q", kind)
 	}

@@ -141,15 +141,15 @@ func (c *compiler) readPatterns(v *value, what string) []string {
 }
 
 // changed says whether a path of the rule differs. Where there is nothing to compare
-// with (a new branch, a tag, no push), everything counts as changed.
+// with (a new branch, a tag, no push), everything counts as changed, as in GitLab.
 func (c *compiler) changed(ch *changes, env *environment) bool {
 	from := env.expand(ch.compareTo)
 	switch {
 	case from != "":
 	case c.ctx.source() == mergeRequest:
 		from = "refs/heads/" + c.ctx.target()
-	case c.ctx.Branch != "" && c.ctx.Before != "" && c.ctx.Before != noCommit:
-		from = c.ctx.Before
+	case c.ctx.Branch != "" && c.ctx.before() != noCommit:
+		from = c.ctx.before()
 	}
 	if from == "" || c.ctx.Files == nil {
 		return true

@@ -166,8 +166,10 @@ func (c *Context) refName() string {
 	return c.Tag
 }
 
+// before is the ref's commit before the push; none where nothing was pushed. A child
+// pipeline has that of its parent.
 func (c *Context) before() string {
-	if c.Before == "" || c.source() == mergeRequest {
+	if source := c.source(); c.Before == "" || source != "push" && source != "parent_pipeline" {
 		return noCommit
 	}
 	return c.Before

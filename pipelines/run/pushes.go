@@ -69,7 +69,7 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		}
 		run := newRun(repo, ref, s)
 		run.Name = Name(repo.Name, s.Sequence)
-		run.Spec.Cause, run.Spec.By, run.Spec.Variables = "push", s.By, s.Variables
+		run.Spec.Cause, run.Spec.By, run.Spec.Variables, run.Spec.Before = "push", s.By, s.Variables, s.Before
 		if err := p.Create(ctx, run); err != nil && !apierrors.IsAlreadyExists(err) {
 			return ctrl.Result{}, fmt.Errorf("run %s: %w", run.Name, err)
 		}
@@ -83,6 +83,7 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	return ctrl.Result{}, client.IgnoreNotFound(p.Patch(ctx, repo, patch))
 }
 
+// newRun of what a ref points to. What was there before is known to a push only.
 func newRun(repo *v1alpha1.Repository, ref string, s v1alpha1.RefStatus) *v1alpha1.Run {
 	return &v1alpha1.Run{
 		ObjectMeta: metav1.ObjectMeta{
@@ -93,6 +94,6 @@ func newRun(repo *v1alpha1.Repository, ref string, s v1alpha1.RefStatus) *v1alph
 				*metav1.NewControllerRef(repo, v1alpha1.GroupVersion.WithKind("Repository")),
 			},
 		},
-		Spec: v1alpha1.RunSpec{Repository: repo.Name, Commit: s.Commit, Ref: ref, Before: s.Before, Sequence: s.Sequence},
+		Spec: v1alpha1.RunSpec{Repository: repo.Name, Commit: s.Commit, Ref: ref, Sequence: s.Sequence},
 	}
 }

@@ -58,7 +58,7 @@ func newWorld(t *testing.T, jobs ...plan.Job) *world {
 	}
 	repo := &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop", UID: "u"},
 		Status: v1alpha1.RepositoryStatus{DefaultBranch: "main", Sequence: 1, Refs: map[string]v1alpha1.RefStatus{
-			"refs/heads/main": {Commit: strings.Repeat("a", 40), Sequence: 1, Via: "push", By: "ann"},
+			"refs/heads/main": {Commit: strings.Repeat("a", 40), Before: strings.Repeat("9", 40), Sequence: 1, Via: "push", By: "ann"},
 		}}}
 	cl := fake.NewClientBuilder().WithScheme(s).WithStatusSubresource(&v1alpha1.Run{}, &v1alpha1.Repository{}, &tekton.TaskRun{}).WithObjects(repo).Build()
 	tokens, err := jobapi.NewTokens(bytes.Repeat([]byte("k"), jobapi.MinKey))
