@@ -23,6 +23,9 @@ type Deployer struct {
 // Deploy makes desired the value of the application, whole, in one update. A missing
 // application is created with sync "pipeline". An older sequence is refused.
 func (d *Deployer) Deploy(ctx context.Context, namespace, application string, source v1alpha1.Source, desired v1alpha1.Desired) error {
+	if desired.Cause == "" {
+		desired.Cause = v1alpha1.CausePipeline
+	}
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		app := &v1alpha1.Application{}
 		err := d.Client.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app)
@@ -140,6 +143,10 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 		if client.IgnoreNotFound(err) != nil {
 			return nil, true, err
 		}
+	}
+	if w := app.Status.Waiting; w != nil && w.Reason == v1alpha1.WaitingWindow && app.Spec.Desired != nil && same(*app.Spec.Desired, desired) {
+		say("%s", w.Message)
+		return nil, true, nil
 	}
 	if rel.Name == "" || !same(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
 		if refused := app.Status.Refused; refused != nil && same(*refused, desired) && !retryAsked(app) {

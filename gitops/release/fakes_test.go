@@ -58,6 +58,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.client = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
 		WithStatusSubresource(&v1alpha1.Application{}, &v1alpha1.Release{}, &v1alpha1.Repository{}).
 		WithIndex(&v1alpha1.Application{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
+		WithIndex(&v1alpha1.Application{}, indexNeeds, needsOf).
 		Build(), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			if err := kill(); err != nil {

@@ -14,6 +14,8 @@ type Metrics struct {
 	releases *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	commit   *prometheus.HistogramVec
+	pinned   *prometheus.GaugeVec
+	waiting  *prometheus.GaugeVec
 }
 
 // NewMetrics registers the metrics.
@@ -31,7 +33,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 			Buckets: append(buckets, 3600, 6*3600, 24*3600, 7*24*3600),
 		}, []string{"namespace", "application"}),
 	}
-	reg.MustRegister(m.releases, m.duration, m.commit)
+	m.pinned = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "slipway_application_pinned", Help: "Release that an application is pinned to; absent where it is not.",
+	}, []string{"namespace", "application"})
+	m.waiting = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "slipway_application_waiting", Help: "1 for an application whose next release waits, with the reason.",
+	}, []string{"namespace", "application", "reason"})
+	reg.MustRegister(m.releases, m.duration, m.commit, m.pinned, m.waiting)
 	return m
 }
 
@@ -50,6 +58,23 @@ func (m *Metrics) committed(app *v1alpha1.Application, took time.Duration) {
 	}
 }
 
+// shows what holds an application back, as its object has it.
+func (m *Metrics) shows(app *v1alpha1.Application) {
+	if m == nil {
+		return
+	}
+	labels := prometheus.Labels{"namespace": app.Namespace, "application": app.Name}
+	if app.Spec.Pin > 0 {
+		m.pinned.With(labels).Set(float64(app.Spec.Pin))
+	} else {
+		m.pinned.Delete(labels)
+	}
+	m.waiting.DeletePartialMatch(labels)
+	if w := app.Status.Waiting; w != nil {
+		m.waiting.WithLabelValues(app.Namespace, app.Name, w.Reason).Set(1)
+	}
+}
+
 // forget drops the series of an application that is gone.
 func (m *Metrics) forget(app *v1alpha1.Application) {
 	if m == nil {
@@ -58,4 +83,6 @@ func (m *Metrics) forget(app *v1alpha1.Application) {
 	labels := prometheus.Labels{"namespace": app.Namespace, "application": app.Name}
 	m.releases.DeletePartialMatch(labels)
 	m.commit.DeletePartialMatch(labels)
+	m.pinned.DeletePartialMatch(labels)
+	m.waiting.DeletePartialMatch(labels)
 }

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/order"
 )
 
 // SyncOnPush gives applications with sync "push" the commit that their branch has.
@@ -50,6 +51,8 @@ func (s *SyncOnPush) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err := s.Client.List(ctx, apps, client.InNamespace(req.Namespace)); err != nil {
 		return ctrl.Result{}, err
 	}
+	// What is needed has its value before what needs it, so that this one waits for it.
+	order.Sort(apps.Items)
 	for _, app := range apps.Items {
 		if app.Spec.Source.Repository != repo.Name || app.Spec.Sync != "push" {
 			continue
@@ -95,5 +98,5 @@ func head(repo *v1alpha1.Repository, branch string) *v1alpha1.Desired {
 	if by == "" {
 		by = ref.Via
 	}
-	return &v1alpha1.Desired{Commit: ref.Commit, Sequence: ref.Sequence, By: by}
+	return &v1alpha1.Desired{Commit: ref.Commit, Sequence: ref.Sequence, By: by, Cause: v1alpha1.CausePush}
 }

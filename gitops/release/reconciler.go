@@ -100,8 +100,12 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 			Namespace: home(ctx, r.Client, o.GetNamespace()), Name: o.GetLabels()[v1alpha1.LabelApplication],
 		}}}
 	})
+	if err := m.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Application{}, indexNeeds, needsOf); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(m).Named("application").
 		For(&v1alpha1.Application{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Application{}, r.needing()).
 		WatchesMetadata(&appsv1.Deployment{}, owner, labelled).
 		WatchesMetadata(&appsv1.StatefulSet{}, owner, labelled).
 		WatchesMetadata(&appsv1.DaemonSet{}, owner, labelled).
@@ -144,6 +148,11 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	turn, err := r.turn(ctx, app, last)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.Metrics.shows(app)
 	if app.Spec.Pin > 0 {
 		return r.hold(ctx, app, last)
 	}
@@ -161,6 +170,9 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 				return r.putBack(ctx, app, last)
 			}
 		}
+	}
+	if result, waits, err := r.wait(ctx, app, last, turn); waits || err != nil {
+		return result, err
 	}
 	if last != nil && !finished(last) {
 		if err := r.interrupt(ctx, app, last, "a newer desired value came before it was healthy"); err != nil {
@@ -261,6 +273,7 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) erro
 		return err
 	}
 	r.Metrics.forget(app)
+	r.sayGone(ctx, app)
 	controllerutil.RemoveFinalizer(app, finalizer)
 	return client.IgnoreNotFound(r.Client.Update(ctx, app))
 }

@@ -19,10 +19,10 @@ import (
 
 // Sync makes the head of the branch desired, and a value that failed before tried
 // again. An application whose images a pipeline builds keeps its value: only the
-// deploy job knows the digests.
+// deploy job knows the digests. So does one that is promoted to.
 func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string) error {
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
-		if app.Spec.Sync != "pipeline" {
+		if app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil {
 			repo := &v1alpha1.Repository{}
 			if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
 				return err
@@ -33,7 +33,7 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 					application, app.Spec.Source.Branch, repo.Name, strings.Join(branches(repo), ", "))
 			}
 			if have := app.Spec.Desired; have == nil || have.Commit != desired.Commit {
-				desired.By = by
+				desired.By, desired.Cause = by, v1alpha1.CauseManual
 				if !offer(app, *desired) {
 					return fmt.Errorf("application %s: update %d is already desired", application, app.Spec.Desired.Sequence)
 				}
@@ -41,6 +41,10 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 		}
 		if app.Spec.Desired == nil {
 			return fmt.Errorf("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
+		}
+		if len(app.Spec.Windows) > 0 && !app.Spec.Desired.Manual {
+			app.Spec.Desired.Manual = true
+			r.event(app, corev1.EventTypeNormal, "SyncAsked", "by %s: windows that allow it do not hold commit %.12s up", by, app.Spec.Desired.Commit)
 		}
 		if app.Status.Refused != nil && same(*app.Status.Refused, *app.Spec.Desired) {
 			app.Spec.Retry = strconv.FormatInt(time.Now().UnixNano(), 36)

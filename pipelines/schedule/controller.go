@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/cron"
 )
 
 // Controller reconciles Schedules.
@@ -82,7 +83,7 @@ func (c *Controller) advance(ctx context.Context, s *v1alpha1.Schedule) error {
 	now := c.now()
 	fresh := s.Status.ObservedGeneration != s.Generation
 	s.Status.ObservedGeneration = s.Generation
-	line, err := Parse(s.Spec.Cron, s.Spec.TimeZone)
+	line, err := cron.Parse(s.Spec.Cron, s.Spec.TimeZone)
 	if err != nil {
 		s.Status.Next, s.Status.Message = nil, err.Error()
 		return nil
@@ -175,7 +176,7 @@ func Check(s *v1alpha1.Schedule) error {
 	if s.Spec.Repository == "" {
 		return fmt.Errorf("schedule %s: repository is missing", s.Name)
 	}
-	if _, err := Parse(s.Spec.Cron, s.Spec.TimeZone); err != nil {
+	if _, err := cron.Parse(s.Spec.Cron, s.Spec.TimeZone); err != nil {
 		return fmt.Errorf("schedule %s: %w", s.Name, err)
 	}
 	return nil

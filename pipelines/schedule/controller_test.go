@@ -154,3 +154,12 @@ func TestSuspendedTimesAreNotMadeUpFor(t *testing.T) {
 		t.Errorf("a bad line: %+v", s.Status)
 	}
 }
+
+func at(t *testing.T, s string) time.Time {
+	t.Helper()
+	v, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}

@@ -1,4 +1,7 @@
-package schedule
+// Package cron owns what a cron line in a time zone means: five fields, and days on
+// which clocks change. It never starts anything; schedules of pipelines and windows of
+// applications do. Start at Parse.
+package cron
 
 import (
 	"errors"
@@ -8,14 +11,14 @@ import (
 	"time"
 	_ "time/tzdata" // machines without zoneinfo know the zones too
 
-	"github.com/robfig/cron/v3"
+	robfig "github.com/robfig/cron/v3"
 )
 
-var parser = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+var parser = robfig.NewParser(robfig.Minute | robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow)
 
-// Cron is a parsed cron line in a time zone.
-type Cron struct {
-	spec *cron.SpecSchedule
+// Line is a parsed cron line in a time zone.
+type Line struct {
+	spec *robfig.SpecSchedule
 	zone *time.Location
 	// hourly: it does not say at which hour, so it goes by elapsed time.
 	hourly bool
@@ -25,7 +28,7 @@ type Cron struct {
 const maxCron = 200
 
 // Parse a line of five fields and the name of a time zone (empty: UTC).
-func Parse(line, zone string) (*Cron, error) {
+func Parse(line, zone string) (*Line, error) {
 	line = strings.TrimSpace(line)
 	if len(line) > maxCron || len(strings.Fields(line)) != 5 || strings.Contains(line, "=") || strings.HasPrefix(line, "@") {
 		return nil, fmt.Errorf("cron %q: want five fields: minute, hour, day of month, month, day of week; such as 30 2 * * 1-5", clip(line))
@@ -34,7 +37,7 @@ func Parse(line, zone string) (*Cron, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cron %q: %w", line, err)
 	}
-	spec, ok := s.(*cron.SpecSchedule)
+	spec, ok := s.(*robfig.SpecSchedule)
 	if !ok {
 		return nil, fmt.Errorf("cron %q: want five fields", line)
 	}
@@ -45,7 +48,7 @@ func Parse(line, zone string) (*Cron, error) {
 	if err != nil || zone == "Local" {
 		return nil, fmt.Errorf("time zone %q: not known; give an IANA name such as Europe/Berlin", clip(zone))
 	}
-	c := &Cron{spec: spec, zone: loc, hourly: bits.OnesCount64(spec.Hour&(1<<24-1)) == 24}
+	c := &Line{spec: spec, zone: loc, hourly: bits.OnesCount64(spec.Hour&(1<<24-1)) == 24}
 	if c.Next(time.Now()).IsZero() {
 		return nil, fmt.Errorf("cron %q: %w", line, errNever)
 	}
@@ -59,7 +62,7 @@ func clip(s string) string { return s[:min(len(s), 60)] }
 // Next time after t, zero if there is none within five years. Where the clock is put
 // forward, what falls into the gap is due at its end; where it is put back, what names
 // an hour is due once, the first time. A line for every hour knows no such days.
-func (c *Cron) Next(t time.Time) time.Time {
+func (c *Line) Next(t time.Time) time.Time {
 	if c.hourly {
 		s := *c.spec
 		s.Location = c.zone
@@ -83,7 +86,7 @@ func (c *Cron) Next(t time.Time) time.Time {
 }
 
 // instant at which clocks of the zone first show wall, or would have.
-func (c *Cron) instant(wall time.Time) time.Time {
+func (c *Line) instant(wall time.Time) time.Time {
 	var first time.Time
 	_, before := wall.Add(-26 * time.Hour).In(c.zone).Zone()
 	_, after := wall.Add(26 * time.Hour).In(c.zone).Zone()
@@ -101,7 +104,7 @@ func (c *Cron) instant(wall time.Time) time.Time {
 }
 
 // Latest time that is not after now, and not before from; zero if there is none.
-func (c *Cron) Latest(from, now time.Time) time.Time {
+func (c *Line) Latest(from, now time.Time) time.Time {
 	var latest time.Time
 	for _, back := range []time.Duration{time.Hour, 24 * time.Hour, 32 * 24 * time.Hour, 6 * 366 * 24 * time.Hour} {
 		start := now.Add(-back)
