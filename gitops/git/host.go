@@ -54,6 +54,7 @@ type Host struct {
 	draining atomic.Bool
 	mu       sync.Mutex
 	pushes   map[string]int
+	notes    map[string]noted // by "namespace/name ref"
 	empty    chan struct{}
 	again    chan struct{}
 	making   singleflight.Group // of snapshots

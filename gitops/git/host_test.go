@@ -455,13 +455,14 @@ func TestRepackKeepsWhatNoRefNames(t *testing.T) {
 	b.git("w", "push", "-q", b.url("w"), "main")
 	b.git("w", "commit", "-q", "--amend", "-m", "other")
 	b.git("w", "push", "-q", "-f", b.url("w"), "main")
-	b.host.repack(context.Background(), "default", "w")
+	dir, _ := b.host.path("default", "w")
+	b.host.repack(context.Background(), dir)
 	if _, err := b.host.Commit(context.Background(), "default", "w", lost); err != nil {
 		t.Fatal(err)
 	}
 	var errs bytes.Buffer
 	b.host.Log = slog.New(slog.NewTextHandler(&errs, nil))
-	b.host.repack(context.Background(), "default", "w")
+	b.host.repack(context.Background(), dir)
 	if errs.Len() > 0 {
 		t.Fatal(errs.String())
 	}

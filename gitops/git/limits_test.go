@@ -77,11 +77,12 @@ func TestReadingGoesOnWhilePacksAreJoined(t *testing.T) {
 		c = b.commit("w", "a", fmt.Sprint(i))
 		b.git("w", "push", "-q", b.url("w"), "main")
 	}
+	dir, _ := b.host.path("default", "w")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for range 3 {
-			b.host.repack(context.Background(), "default", "w")
+			b.host.repack(context.Background(), dir)
 		}
 	}()
 	for going := true; going; {

@@ -25,16 +25,18 @@ func (h *Host) maintain(ctx context.Context) {
 		if len(packs) < maxPackFiles && len(loose) < 50 {
 			continue
 		}
-		h.repack(ctx, filepath.Base(filepath.Dir(dir)), strings.TrimSuffix(filepath.Base(dir), ".git"))
+		h.repack(ctx, dir)
 	}
 }
 
-func (h *Host) repack(ctx context.Context, ns, name string) {
-	dir, err := h.path(ns, name)
-	if err != nil {
-		return
+// repack joins the packs of the repository, or pool, at dir.
+func (h *Host) repack(ctx context.Context, dir string) {
+	if key, pool := strings.CutSuffix(filepath.Base(dir), ".git"); pool && filepath.Base(filepath.Dir(dir)) == poolDir {
+		m := h.lock(poolDir, key)
+		m.Lock()
+		defer m.Unlock()
 	}
-	j := h.joining(ns, name)
+	j := h.joining(dir)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.count.Add(1)
@@ -45,7 +47,7 @@ func (h *Host) repack(ctx context.Context, ns, name string) {
 	cmd := h.gitCommand(ctx, dir, "gc", "--quiet", "--cruft", "--prune=never")
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); err != nil && ctx.Err() == nil {
-		h.Log.Warn("packs not joined", "namespace", ns, "repository", name, "error", err, "stderr", stderr.String())
+		h.Log.Warn("packs not joined", "directory", dir, "error", err, "stderr", stderr.String())
 	}
 }
 
@@ -56,15 +58,19 @@ type joining struct {
 	count atomic.Int64
 }
 
-func (s *Store) joining(ns, name string) *joining {
-	j, _ := s.joins.LoadOrStore(ns+"/"+name, &joining{})
+func (s *Store) joining(dir string) *joining {
+	j, _ := s.joins.LoadOrStore(dir, &joining{})
 	return j.(*joining)
 }
 
 // again tries a read anew that did not succeed while packs were being joined: to a
 // reader with the old ones open, objects seem to be missing then.
 func again[T any](s *Store, ns, name string, read func() (T, error)) (T, error) {
-	j := s.joining(ns, name)
+	dir, err := s.path(ns, name)
+	if err != nil {
+		return read()
+	}
+	j := s.joining(s.objects(dir))
 	for try := 0; ; try++ {
 		before := j.count.Load()
 		v, err := read()

@@ -97,7 +97,7 @@ func TestMirrorOfPrivateAddressIsRefused(t *testing.T) {
 	up.git("w", "push", "-q", up.url("w"), "main")
 	for _, url := range []string{up.open("w"), strings.Replace(up.open("w"), "127.0.0.1", "localhost", 1), "ssh://git@127.0.0.1:1/x"} {
 		b := newBench(t, &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "copy"}, Spec: v1alpha1.RepositorySpec{URL: url}})
-		err := b.host.Fetch(context.Background(), "default", "copy", url, Remote{}, sshCredentials(t, "127.0.0.1"))
+		err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Credentials: sshCredentials(t, "127.0.0.1")})
 		if err == nil || !strings.Contains(err.Error(), "is in a private network") {
 			t.Fatalf("%s: %v", url, err)
 		}
@@ -152,7 +152,7 @@ func TestRedirectIsCheckedAgain(t *testing.T) {
 	from := httptest.NewServer(http.RedirectHandler("http://169.254.169.254/git/w.git/info/refs?service=git-upload-pack", http.StatusFound))
 	defer from.Close()
 	b := newBench(t)
-	err := b.host.Fetch(context.Background(), "default", "copy", from.URL+"/git/w.git", Remote{Private: true}, nil)
+	err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: from.URL + "/git/w.git", Remote: Remote{Private: true}})
 	if err == nil || !errors.Is(err, errAddress) {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestAnswerOverTheLimitEnds(t *testing.T) {
 	up.commit("w", "a", strings.Repeat("x", 1<<20))
 	up.git("w", "push", "-q", up.url("w"), "main")
 	b := newBench(t)
-	err := b.host.Fetch(context.Background(), "default", "copy", up.open("w"), Remote{Private: true, MaxFetch: 500}, nil)
+	err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: up.open("w"), Remote: Remote{Private: true, MaxFetch: 500}})
 	if !errors.Is(err, ErrLimit) {
 		t.Fatal(err)
 	}

@@ -68,10 +68,11 @@ type command struct {
 
 const zeroHash = "0000000000000000000000000000000000000000"
 
-// push is the head of a receive-pack request: its commands, and the bytes they
-// were read from, which git has to read again.
+// push is the head of a receive-pack request: its commands and options, and the bytes
+// they were read from, which git has to read again.
 type push struct {
 	commands []command
+	options  []string
 	sideband bool
 	report   bool
 	raw      []byte
@@ -85,7 +86,7 @@ const (
 // readPush reads the commands at the head of a receive-pack request.
 func readPush(r *bufio.Reader) (push, error) {
 	var p push
-	first := true
+	first, optional := true, false
 	for {
 		k, err := readPacket(r)
 		if errors.Is(err, io.EOF) && len(p.raw) == 0 {
@@ -96,7 +97,10 @@ func readPush(r *bufio.Reader) (push, error) {
 		}
 		if k.flush {
 			p.raw = append(p.raw, flushPkt...)
-			return p, nil
+			if optional {
+				err = p.readOptions(r)
+			}
+			return p, err
 		}
 		p.raw = append(p.raw, pkt(string(k.payload))...)
 		line := string(k.payload)
@@ -112,6 +116,7 @@ func readPush(r *bufio.Reader) (push, error) {
 			for _, c := range strings.Fields(caps) {
 				p.sideband = p.sideband || c == "side-band-64k"
 				p.report = p.report || c == "report-status" || c == "report-status-v2"
+				optional = optional || c == "push-options"
 			}
 			first = false
 		}
@@ -122,6 +127,25 @@ func readPush(r *bufio.Reader) (push, error) {
 		p.commands = append(p.commands, c)
 		if len(p.commands) > maxCommands || len(p.raw) > maxHead {
 			return p, fmt.Errorf("push of more than %d refs: %w; push them in parts", maxCommands, ErrLimit)
+		}
+	}
+}
+
+// readOptions reads what `git push -o` gives, behind the commands.
+func (p *push) readOptions(r *bufio.Reader) error {
+	for {
+		k, err := readPacket(r)
+		if err != nil {
+			return fmt.Errorf("push options: %w", errPacket)
+		}
+		if k.flush {
+			p.raw = append(p.raw, flushPkt...)
+			return nil
+		}
+		p.raw = append(p.raw, pkt(string(k.payload))...)
+		p.options = append(p.options, strings.TrimSuffix(string(k.payload), "\n"))
+		if len(p.options) > maxOptions || len(p.raw) > maxHead {
+			return fmt.Errorf("more than %d push options: %w", maxOptions, ErrLimit)
 		}
 	}
 }

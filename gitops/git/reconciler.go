@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/url"
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -24,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/refs"
 )
 
 // Finalizer keeps a Repository until its data is removed.
@@ -39,6 +38,7 @@ type Reconciler struct {
 
 	mu     sync.Mutex
 	polls  map[types.NamespacedName]*poll
+	apps   apps
 	events chan event.TypedGenericEvent[*v1alpha1.Repository]
 }
 
@@ -176,7 +176,10 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 		cred, err = r.credentials(ctx, repo)
 	}
 	if err == nil {
-		err = r.Host.Fetch(ctx, repo.Namespace, repo.Name, repo.Spec.URL, r.Remote, cred)
+		err = r.Host.Fetch(ctx, repo.Namespace, repo.Name, Source{
+			URL: repo.Spec.URL, Remote: r.Remote, Credentials: cred, Filter: filter(repo),
+			Wanted: func(ref string) bool { return refs.Watched(&repo.Spec, ref) },
+		})
 	}
 	if err == nil {
 		_, err = r.Host.record(ctx, repo.Namespace, repo.Name, via, "", nil)
@@ -201,6 +204,15 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 		err = r.notReady(ctx, repo, reason(err), err)
 	}
 	return ctrl.Result{RequeueAfter: wait}, err
+}
+
+// filter names what of the remote is mirrored.
+func filter(repo *v1alpha1.Repository) string {
+	s := &repo.Spec
+	if len(s.Branches)+len(s.ExcludeBranches)+len(s.Tags)+len(s.ExcludeTags) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%q %q %q %q", s.Branches, s.ExcludeBranches, s.Tags, s.ExcludeTags)
 }
 
 // pause until the next look: the interval with a tenth of jitter, doubled with
@@ -228,30 +240,6 @@ func reason(err error) string {
 		return "OverLimit"
 	}
 	return "NotFetched"
-}
-
-// credentials reads the Secret and checks that it is meant for the URL's host:
-// otherwise whoever may write a Repository could send any Secret anywhere.
-func (r *Reconciler) credentials(ctx context.Context, repo *v1alpha1.Repository) (*Credentials, error) {
-	name := repo.Spec.CredentialsSecret
-	if name == "" {
-		return nil, nil
-	}
-	u, err := url.Parse(repo.Spec.URL)
-	if err != nil {
-		return nil, fmt.Errorf("repository url: %w", ErrName)
-	}
-	var s corev1.Secret
-	if err := r.Host.Reader.Get(ctx, client.ObjectKey{Namespace: repo.Namespace, Name: name}, &s); err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	if bound := s.Annotations[v1alpha1.AnnotationHost]; bound == "" || bound != u.Host && bound != u.Hostname() {
-		return nil, fmt.Errorf("secret %s is not bound to this host; annotate it with %s: %q", name, v1alpha1.AnnotationHost, u.Host)
-	}
-	return &Credentials{
-		Username: string(s.Data[corev1.BasicAuthUsernameKey]), Password: string(s.Data[corev1.BasicAuthPasswordKey]),
-		PrivateKey: s.Data[corev1.SSHAuthPrivateKey], KnownHosts: s.Data["known_hosts"],
-	}, nil
 }
 
 func (r *Reconciler) remove(ctx context.Context, repo *v1alpha1.Repository) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/refs"
 )
 
 // MaxRefs is how many branches and tags of a repository are recorded.
@@ -30,6 +32,8 @@ type Update struct {
 	// Before and Commit are full object names; empty for a ref that is new or gone.
 	Before, Commit string
 	Sequence       int64
+	// NoRun says why it starts no run; empty: it does.
+	NoRun string
 }
 
 // record brings Repository.status up to the refs on disk in one write. Only refs
@@ -47,16 +51,18 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		if err := h.Reader.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo); err != nil {
 			return err
 		}
-		refs, err := h.refs(ctx, ns, name)
+		all, err := h.refs(ctx, ns, name)
 		if err != nil {
 			return err
 		}
 		before := repo.Status.DeepCopy()
-		updates = apply(&repo.Status, visible(refs), via, by, take, time.Now())
-		repo.Status.DefaultBranch, err = h.defaultBranch(&repo, refs)
+		shown := shown(&repo, all)
+		updates = apply(&repo.Status, shown, via, by, take, time.Now())
+		repo.Status.DefaultBranch, err = h.defaultBranch(&repo, all)
 		if err != nil {
 			return err
 		}
+		h.annotate(ctx, &repo, shown, updates)
 		if looked(via) {
 			now := metav1.Now()
 			repo.Status.LastPolled = &now
@@ -70,7 +76,22 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: record refs: %w", name, err)
 	}
+	h.forgetNotes(ns, name, func(ref string) bool {
+		return slices.ContainsFunc(updates, func(u Update) bool { return u.Ref == ref })
+	})
 	return updates, nil
+}
+
+// shown is the part of the refs that is recorded: what the filters of the repository
+// take, as far as it fits.
+func shown(repo *v1alpha1.Repository, all map[string]ref) map[string]ref {
+	out := make(map[string]ref, len(all))
+	for name, r := range all {
+		if refs.Watched(&repo.Spec, name) {
+			out[name] = r
+		}
+	}
+	return visible(out)
 }
 
 // looked says whether via means that we looked at a remote, for whatever reason.
@@ -161,11 +182,7 @@ func (h *Host) defaultBranch(repo *v1alpha1.Repository, refs map[string]ref) (st
 	if err != nil {
 		return "", err
 	}
-	raw, err := os.ReadFile(filepath.Join(dir, "HEAD"))
-	if err != nil {
-		return "", err
-	}
-	head := strings.TrimPrefix(strings.TrimSpace(string(raw)), "ref: ")
+	head := headOf(dir)
 	want := ""
 	for _, c := range []string{"refs/heads/" + repo.Spec.DefaultBranch, head, "refs/heads/main", "refs/heads/master"} {
 		if _, ok := refs[c]; ok && strings.HasPrefix(c, "refs/heads/") {
@@ -192,13 +209,16 @@ func (h *Host) defaultBranch(repo *v1alpha1.Repository, refs map[string]ref) (st
 	return strings.TrimPrefix(want, "refs/heads/"), nil
 }
 
-func setHead(dir, ref string) error {
-	tmp := filepath.Join(dir, "HEAD.slipway")
-	if err := writeSynced(tmp, []byte("ref: "+ref+"\n")); err != nil {
-		return err
+// headOf a bare repository by its full name; empty where it cannot be read.
+func headOf(dir string) string {
+	raw, err := os.ReadFile(filepath.Join(dir, "HEAD"))
+	if err != nil {
+		return ""
 	}
-	return errors.Join(os.Rename(tmp, filepath.Join(dir, "HEAD")), syncDir(dir))
+	return strings.TrimPrefix(strings.TrimSpace(string(raw)), "ref: ")
 }
+
+func setHead(dir, ref string) error { return writeWhole(filepath.Join(dir, "HEAD"), "ref: "+ref+"\n") }
 
 // firstBranch is the branch that a first look at a mirror acts on.
 func firstBranch(refs map[string]ref) string {
@@ -289,11 +309,11 @@ func (h *Host) ReconcileOne(ctx context.Context, repo *v1alpha1.Repository) erro
 
 // unrecorded says whether the refs on disk differ from the status.
 func (h *Host) unrecorded(ctx context.Context, repo *v1alpha1.Repository) (bool, error) {
-	refs, err := h.refs(ctx, repo.Namespace, repo.Name)
+	all, err := h.refs(ctx, repo.Namespace, repo.Name)
 	if err != nil {
 		return false, err
 	}
-	refs = visible(refs)
+	refs := shown(repo, all)
 	if len(refs) != len(repo.Status.Refs) {
 		return true, nil
 	}

@@ -2,6 +2,8 @@ package git
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -69,10 +71,19 @@ func publicURL(raw string) string {
 	return clip(u.String(), 300)
 }
 
-type remoteKey struct{}
+// rules are what one fetch goes by.
+type rules struct {
+	Remote
+	// host (with its port) is the only one that credentials are sent to.
+	host string
+	// roots are trusted in place of the system's, unless nil.
+	roots *x509.CertPool
+}
 
-func withRemote(ctx context.Context, p Remote) context.Context {
-	return context.WithValue(ctx, remoteKey{}, p)
+type rulesKey struct{}
+
+func withRules(ctx context.Context, r rules) context.Context {
+	return context.WithValue(ctx, rulesKey{}, r)
 }
 
 // check refuses an address at the moment of dialling, after every name has been
@@ -104,9 +115,13 @@ func (p Remote) dial(ctx context.Context, network, address string) (net.Conn, er
 
 // HTTP is a client for other public files by the same rules: addresses are looked at
 // when they are dialled, those of redirects too.
-func (p Remote) HTTP() *http.Client {
+func (p Remote) HTTP() *http.Client { return p.client(nil) }
+
+func (p Remote) client(roots *x509.CertPool) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{DialContext: p.dial, TLSHandshakeTimeout: 10 * time.Second, DisableKeepAlives: true},
+		Transport: &http.Transport{
+			DialContext: p.dial, TLSHandshakeTimeout: 10 * time.Second, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
+		},
 		CheckRedirect: func(r *http.Request, via []*http.Request) error {
 			switch {
 			case len(via) > 5:
@@ -131,8 +146,8 @@ func (p Remote) maxFetch() int64 {
 func init() {
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			p, _ := ctx.Value(remoteKey{}).(Remote)
-			return p.dial(ctx, network, address)
+			r, _ := ctx.Value(rulesKey{}).(rules)
+			return r.dial(ctx, network, address)
 		},
 		// A kept connection would be used under the rules of another request.
 		DisableKeepAlives:     true,
@@ -192,18 +207,38 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// boundedTransport bounds each answer, in bytes and in time.
-type boundedTransport struct{ next http.RoundTripper }
+// boundedTransport bounds each answer, in bytes and in time, and keeps credentials to
+// their host: whatever go-git follows, this is the last gate before the network.
+type boundedTransport struct{ next *http.Transport }
 
 func (b boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	p, _ := r.Context().Value(remoteKey{}).(Remote)
-	res, err := b.next.RoundTrip(r)
+	rules, _ := r.Context().Value(rulesKey{}).(rules)
+	if r.Header.Get("Authorization") != "" && (hostPort(r.URL) != rules.host || r.URL.Scheme != "https") {
+		return nil, fmt.Errorf("redirected to %s: %w", r.URL.Host, errCredentials)
+	}
+	next := b.next
+	if rules.roots != nil {
+		next = next.Clone()
+		next.TLSClientConfig = &tls.Config{RootCAs: rules.roots}
+	}
+	res, err := next.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	res.Body = &boundedBody{Reader: &limitReader{r: res.Body, left: p.maxFetch()}, Closer: res.Body}
+	res.Body = &boundedBody{Reader: &limitReader{r: res.Body, left: rules.maxFetch()}, Closer: res.Body}
 	return res, nil
 }
+
+// hostPort of an https URL in one form.
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "443"
+	}
+	return net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+var errCredentials = errors.New("credentials are not sent there; give the repository's own address")
 
 type boundedBody struct {
 	io.Reader

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -141,12 +142,23 @@ func (h *Host) fail(w http.ResponseWriter, rt route, err error) {
 	say(w, http.StatusInternalServerError, "the server could not serve this repository; its log says why")
 }
 
+// maxRest is how much of a refused request is taken, for the client to read the answer.
+const maxRest = 32 << 20
+
 // servePack is the second request: objects out, or a push in.
 func (h *Host) servePack(w http.ResponseWriter, r *http.Request, u user.Info, rt route) {
 	a, ok := h.allow(w, r, u, rt, rt.rest == "git-receive-pack")
 	if !ok {
 		return
 	}
+	var in io.Reader
+	defer func() {
+		// Where git ended early, the rest: net/http must find nothing left to read in a
+		// request of both directions. A client that goes on and on is cut off.
+		if in != nil {
+			_, _ = io.CopyN(io.Discard, in, maxRest)
+		}
+	}()
 	select {
 	case h.places <- struct{}{}:
 	default:
@@ -163,8 +175,8 @@ func (h *Host) servePack(w http.ResponseWriter, r *http.Request, u user.Info, rt
 		}
 	}
 	defer func() { <-h.places }()
-	in, err := h.body(w, r)
-	if err != nil {
+	var err error
+	if in, err = h.body(w, r); err != nil {
 		say(w, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -209,7 +221,7 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 	w.Header().Set("Content-Type", "application/x-git-receive-pack-result")
 	refuse := func(reason string) {
 		// A client that is still sending does not read: take a little of it first.
-		_, _ = io.CopyN(io.Discard, br, 32<<20)
+		_, _ = io.CopyN(io.Discard, br, maxRest)
 		_, _ = io.WriteString(w, p.refusal(reason))
 	}
 	if len(p.commands) == 0 {
@@ -220,7 +232,11 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 		return
 	}
 	defer h.endPush(rt)
-	if err := h.mayPush(r.Context(), rt, p); err != nil {
+	note, lines, err := pushOptions(p.options)
+	if err == nil {
+		err = h.mayPush(r.Context(), rt, p)
+	}
+	if err != nil {
 		refuse(err.Error())
 		return
 	}
@@ -241,13 +257,19 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 		refuse(err.Error())
 		return
 	}
-	cmd := h.gitCommand(r.Context(), dir, "receive-pack", "--stateless-rpc", ".")
+	cmd, g, err := h.receiver(r.Context(), a.repo, u, p, dir)
+	if err != nil {
+		refuse(err.Error())
+		return
+	}
 	if v := protocol(r, rt.rest); v != "" {
 		cmd.Env = append(cmd.Env, "GIT_PROTOCOL="+v)
 	}
 	var stderr tailBuffer
 	cmd.Stderr = &stderr
-	cmd.Stdin = io.MultiReader(bytes.NewReader(p.raw), br)
+	taken := &countingReader{r: br}
+	cmd.Stdin = io.MultiReader(bytes.NewReader(p.raw), taken)
+	h.remember(rt, p, note)
 	pr, pw := io.Pipe()
 	cmd.Stdout = pw
 	ended := make(chan error, 1)
@@ -257,11 +279,36 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 		pw.Close()
 	}()
 	out := &flushWriter{w: w, rc: http.NewResponseController(w), idle: h.idle()}
-	err = relayReport(out, pr, func() []string { return h.pushed(r.Context(), rt, u, p) })
+	err = relayReport(out, pr, func() []string {
+		if large := g.tooLarge(taken.n); large != "" {
+			lines = append(lines, large)
+		}
+		return append(lines, h.pushed(r.Context(), rt, u, p)...)
+	})
 	pr.CloseWithError(io.ErrClosedPipe)
 	if e := <-ended; e != nil || err != nil {
 		h.Log.Warn("receive-pack", "namespace", rt.ns, "repository", rt.name, "by", u.GetName(), "error", errors.Join(e, err), "stderr", stderr.String())
 	}
+}
+
+// receiver is the process that takes a push, under the rules of the repository.
+func (h *Host) receiver(ctx context.Context, repo *v1alpha1.Repository, u user.Info, p push, dir string) (*exec.Cmd, guard, error) {
+	g, err := h.limitsOf(repo, p, dir)
+	if err != nil {
+		return nil, g, err
+	}
+	if repo != nil {
+		if err := protect(repo, u, p, &g); err != nil {
+			return nil, g, err
+		}
+	}
+	hooks, err := h.hooks()
+	if err != nil {
+		return nil, g, err
+	}
+	cmd := h.gitCommand(ctx, dir, append(g.args(hooks), "receive-pack", "--stateless-rpc", ".")...)
+	cmd.Env = append(cmd.Env, g.env()...)
+	return cmd, g, nil
 }
 
 // mayPush refuses what git itself would take and the rest of Slipway could not hold.
@@ -301,6 +348,10 @@ func (h *Host) pushed(ctx context.Context, rt route, u user.Info, p push) []stri
 		wanted[c.ref] = c.new
 	}
 	updates, err := h.record(ctx, rt.ns, rt.name, "push", u.GetName(), func(ref, hash string) bool { return wanted[ref] == hash })
+	if err == nil {
+		// What was refused, or is not watched, is not recorded later either.
+		h.forgetNotes(rt.ns, rt.name, func(ref string) bool { _, ours := wanted[ref]; return ours })
+	}
 	if err != nil {
 		h.Log.Error("push stored but not recorded; trying again soon", "namespace", rt.ns, "repository", rt.name, "error", err)
 		select {

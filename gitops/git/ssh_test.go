@@ -82,13 +82,13 @@ func TestMirrorOverSSH(t *testing.T) {
 
 	b := newBench(t)
 	cred := sshCredentials(t, "["+host+"]:"+port)
-	err := b.host.Fetch(context.Background(), "default", "copy", url, Remote{Private: true}, cred)
+	err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}, Credentials: cred})
 	if err == nil || !strings.Contains(err.Error(), "is not in known_hosts") {
 		t.Fatalf("an unknown host key: %v", err)
 	}
 	cred.KnownHosts = []byte("[" + host + "]:" + port + " " + string(ssh.MarshalAuthorizedKey(hostKey)))
 	for range 2 { // the second finds nothing new
-		if err := b.host.Fetch(context.Background(), "default", "copy", url, Remote{Private: true}, cred); err != nil {
+		if err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}, Credentials: cred}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,13 +97,13 @@ func TestMirrorOverSSH(t *testing.T) {
 	}
 	second := up.commit("w", "a", "2")
 	up.git("w", "push", "-q", up.url("w"), "main")
-	if err := b.host.Fetch(context.Background(), "default", "copy", url, Remote{Private: true}, cred); err != nil {
+	if err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}, Credentials: cred}); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := b.host.Branches(context.Background(), "default", "copy"); err != nil || got["main"] != second {
 		t.Fatal(got, err)
 	}
-	if err := b.host.Fetch(context.Background(), "default", "copy", url, Remote{Private: true}, nil); err == nil || !strings.Contains(err.Error(), "ssh-privatekey and known_hosts") {
+	if err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}}); err == nil || !strings.Contains(err.Error(), "ssh-privatekey and known_hosts") {
 		t.Fatal(err)
 	}
 }

@@ -10,10 +10,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/go-git/go-billy/v5/osfs"
 	gogit "github.com/go-git/go-git/v5"
-	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 // ErrNotFound is wrapped when a repository, branch, commit or path is not there. It
@@ -46,7 +43,7 @@ type Store struct {
 
 	mu    sync.Mutex
 	locks map[string]*sync.Mutex
-	joins sync.Map // of *joining by namespace/name
+	joins sync.Map // of *joining by the directory of the packs
 }
 
 func (s *Store) limits() Limits {
@@ -110,40 +107,48 @@ func (s *Store) Has(ns, name string) bool {
 	return err == nil && st.Mode().IsRegular()
 }
 
-// ensure makes the bare repository unless it is there. The directory appears
-// whole, by one rename, and survives a crash right after.
+// ensure makes the bare repository unless it is there.
 func (s *Store) ensure(ns, name string, o origin) error {
 	dir, err := s.path(ns, name)
 	if err != nil {
 		return err
 	}
+	if err := s.makeBare(dir, o); err != nil {
+		return fmt.Errorf("repository %s: %w", name, err)
+	}
+	return nil
+}
+
+// makeBare makes a bare repository unless it is there. The directory appears whole, by
+// one rename, and survives a crash right after.
+func (s *Store) makeBare(dir string, o origin) error {
 	have, err := os.ReadFile(filepath.Join(dir, originFile))
 	if err == nil {
 		if origin(strings.TrimSpace(string(have))) != o {
-			return fmt.Errorf("repository %s: its data is %s and now it should be %s; delete the repository and add it again", name, strings.TrimSpace(string(have)), o)
+			return fmt.Errorf("its data is %s and now it should be %s; delete the repository and add it again", strings.TrimSpace(string(have)), o)
 		}
 		return nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("repository %s: %w", name, err)
+		return err
 	}
 	parent := filepath.Dir(dir)
 	if err := os.MkdirAll(parent, 0o700); err != nil {
-		return fmt.Errorf("repository %s: %w", name, err)
+		return err
 	}
 	tmp, err := os.MkdirTemp(parent, ".new-")
 	if err != nil {
-		return fmt.Errorf("repository %s: %w", name, err)
+		return err
 	}
 	defer os.RemoveAll(tmp)
 	if err := layout(tmp, o); err != nil {
-		return fmt.Errorf("repository %s: %w", name, err)
+		return err
 	}
 	if err := os.Rename(tmp, dir); err != nil {
-		if s.Has(ns, name) {
+		if _, e := os.Stat(filepath.Join(dir, originFile)); e == nil {
 			return nil // another request was first
 		}
-		return fmt.Errorf("repository %s: %w", name, err)
+		return err
 	}
 	return errors.Join(syncDir(parent), syncDir(s.Dir))
 }
@@ -189,8 +194,17 @@ func (s *Store) Remove(ns, name string) error {
 		return fmt.Errorf("repository %s: %w", name, err)
 	}
 	defer os.RemoveAll(trash)
+	pool := poolOf(dir)
 	if err := os.Rename(dir, filepath.Join(trash, "x")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("repository %s: %w", name, err)
+	}
+	if pool != "" {
+		p := s.lock(poolDir, pool)
+		p.Lock()
+		defer p.Unlock()
+		if err := s.leave(pool); err != nil {
+			return fmt.Errorf("repository %s: %w", name, err)
+		}
 	}
 	if err := os.RemoveAll(s.snapshots(ns, name)); err != nil {
 		return fmt.Errorf("repository %s: %w", name, err)
@@ -211,9 +225,7 @@ func (s *Store) open(ctx context.Context, ns, name string) (*gogit.Repository, e
 	if !s.Has(ns, name) {
 		return nil, fmt.Errorf("repository %s: %w", name, ErrNotFound)
 	}
-	st := filesystem.NewStorageWithOptions(osfs.New(dir, osfs.WithBoundOS()), cache.NewObjectLRU(16*cache.MiByte),
-		filesystem.Options{LargeObjectThreshold: 1 << 20})
-	r, err := gogit.Open(st, nil)
+	r, err := gogit.Open(s.storage(dir), nil)
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: %w", name, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -109,11 +110,15 @@ func (s source) describe(ctx context.Context, namespace, repository, commit stri
 	return c.Message, author, c.Time, err
 }
 
-// notice is what `git push` prints: where the run of each update is.
+// notice is what `git push` prints: where the run of each update is, or why it has none.
 func (s *services) notice(ns, repo string, updates []git.Update) []string {
 	var lines []string
 	for _, u := range updates {
-		if u.Commit != "" {
+		switch {
+		case u.Commit == "":
+		case u.NoRun != "":
+			lines = append(lines, fmt.Sprintf("No run for %s: %s", strings.TrimPrefix(u.Ref, "refs/heads/"), u.NoRun))
+		default:
 			lines = append(lines, fmt.Sprintf("Run %s-%d: %s/runs/%s/%s-%d", repo, u.Sequence, s.conf.URL, ns, repo, u.Sequence))
 		}
 	}
