@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,9 +22,22 @@ const (
 	maxCancels    = maxJobCancels + 100
 )
 
+// run as it is in etcd, or as it was where it is archived: then it has no resourceVersion.
 func (c *Controller) run(ctx context.Context, namespace, name string) (*v1alpha1.Run, error) {
 	run := &v1alpha1.Run{}
-	return run, c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, run)
+	err := c.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, run)
+	if !apierrors.IsNotFound(err) {
+		return run, err
+	}
+	if old, aerr := c.archived(namespace, name); old != nil || aerr != nil {
+		return old, aerr
+	}
+	return run, err
+}
+
+// Run by name, wherever it is.
+func (c *Controller) Run(ctx context.Context, namespace, name string) (*v1alpha1.Run, error) {
+	return c.run(ctx, namespace, name)
 }
 
 // Cancel asks a run to stop what runs and to start nothing more.
@@ -107,9 +121,10 @@ func ask(run *v1alpha1.Run, a v1alpha1.RunAction) error {
 	return nil
 }
 
-// amend writes what f makes of the run's spec, on its newest version.
+// amend writes what f makes of the run's spec, on its newest version. A run in the archive
+// comes back for it, unless f refuses.
 func (c *Controller) amend(ctx context.Context, namespace, name string, f func(*v1alpha1.Run) error) error {
-	return retry.OnError(retry.DefaultBackoff, apierrors.IsConflict, func() error {
+	return retry.OnError(retry.DefaultBackoff, func(err error) bool { return apierrors.IsConflict(err) || errors.Is(err, errMoving) }, func() error {
 		run, err := c.run(ctx, namespace, name)
 		if err != nil {
 			return err
@@ -121,9 +136,20 @@ func (c *Controller) amend(ctx context.Context, namespace, name string, f func(*
 		if len(run.Spec.Actions) == len(before.Spec.Actions) {
 			return nil
 		}
+		if before.ResourceVersion == "" {
+			if err := c.revive(ctx, before); err != nil {
+				return err
+			}
+			return errMoving
+		}
+		if run.Annotations[v1alpha1.AnnotationArchived] != "" {
+			return errMoving // it is on its way; look again
+		}
 		return c.Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
 	})
 }
+
+var errMoving = errors.New("the run is on its way into the archive or out of it; try again")
 
 // findJob of the plan by its name or ID, or nil.
 func findJob(p *plan.Plan, job string) *plan.Job {

@@ -24,6 +24,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/archive"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
@@ -68,6 +69,8 @@ type Settings struct {
 	ArtifactsExpire time.Duration
 	// Timeout of jobs that set none. Default 1h.
 	Timeout time.Duration
+	// ArchiveAfter is how long a run that is over stays in etcd. Default 1h.
+	ArchiveAfter time.Duration
 	// MaxRuns and MaxJobs at one time, in all namespaces; 0: no limit.
 	MaxRuns, MaxJobs int
 }
@@ -77,8 +80,10 @@ type Controller struct {
 	client.Client
 	Compiler  Compiler
 	Artifacts jobapi.Artifacts
-	LogStore  *joblog.Store
-	Logs      Logs
+	// Archive has the runs that are no longer in etcd.
+	Archive  *archive.Store
+	LogStore *joblog.Store
+	Logs     Logs
 	// ServiceLogs opens the last lines of a container's log. Nil: they are not shown.
 	ServiceLogs func(ctx context.Context, namespace, pod, container string) (io.ReadCloser, error)
 	Tokens      *jobapi.Tokens
@@ -147,6 +152,9 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if !run.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, c.forget(ctx, run)
 	}
+	if run.Annotations[v1alpha1.AnnotationArchived] != "" {
+		return ctrl.Result{}, nil // on its way between etcd and the archive
+	}
 	if controllerutil.AddFinalizer(run, finalizer) {
 		if err := c.Update(ctx, run); err != nil {
 			return conflict(err)
@@ -175,17 +183,28 @@ func conflict(err error) (ctrl.Result, error) {
 	return ctrl.Result{}, err
 }
 
+// forget what a deleted run left, unless it went to the archive.
 func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
-	if err := c.Artifacts.DeleteRun(ctx, run.Namespace, run.Name); err != nil {
-		return fmt.Errorf("run %s: delete artifacts: %w", run.Name, err)
-	}
-	if err := c.LogStore.Delete(run.Namespace, run.Name); err != nil {
-		return fmt.Errorf("run %s: delete logs: %w", run.Name, err)
+	if run.Annotations[v1alpha1.AnnotationArchived] != leaving {
+		if err := c.removeArchived(ctx, run); err != nil {
+			return err
+		}
 	}
 	c.plans.drop(key(run))
 	c.turns.forget(key(run))
 	if controllerutil.RemoveFinalizer(run, finalizer) {
 		return client.IgnoreNotFound(c.Update(ctx, run))
+	}
+	return nil
+}
+
+// forgetBytes of a run: its artifacts and logs.
+func (c *Controller) forgetBytes(ctx context.Context, run *v1alpha1.Run) error {
+	if err := c.Artifacts.DeleteRun(ctx, run.Namespace, run.Name); err != nil {
+		return fmt.Errorf("run %s: delete artifacts: %w", run.Name, err)
+	}
+	if err := c.LogStore.Delete(run.Namespace, run.Name); err != nil {
+		return fmt.Errorf("run %s: delete logs: %w", run.Name, err)
 	}
 	return nil
 }

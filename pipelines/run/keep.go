@@ -10,19 +10,14 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/plan"
 )
 
-const (
-	// defaultExpiry of artifacts that say nothing.
-	defaultExpiry = 30 * 24 * time.Hour
-	// expireEvery is how often expired artifacts are looked for.
-	expireEvery = 10 * time.Minute
-)
+// defaultExpiry of artifacts that say nothing.
+const defaultExpiry = 30 * 24 * time.Hour
 
 // Kept implements jobapi.Jobs.
 func (c *Controller) Kept(ctx context.Context, ref jobapi.Ref) error {
@@ -69,96 +64,7 @@ func summarize(run *v1alpha1.Run) {
 	}
 }
 
-// ExpireArtifacts deletes what has expired, now and then, until ctx ends. What the
-// newest successful run of each ref kept stays.
-func (c *Controller) ExpireArtifacts(ctx context.Context) error {
-	t := time.NewTicker(expireEvery)
-	defer t.Stop()
-	for {
-		if err := c.expire(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			c.Log.Error("expire artifacts", "err", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-t.C:
-		}
-	}
-}
-
-func (c *Controller) expire(ctx context.Context, at time.Time) error {
-	list := &v1alpha1.RunList{}
-	if err := c.List(ctx, list); err != nil {
-		return err
-	}
-	newest := map[string]*v1alpha1.Run{}
-	for i := range list.Items {
-		run := &list.Items[i]
-		if run.Status.Phase != v1alpha1.Succeeded {
-			continue
-		}
-		key := run.Namespace + "/" + run.Spec.Repository + "/" + run.Spec.Ref
-		if have := newest[key]; have == nil || later(run, have) {
-			newest[key] = run
-		}
-	}
-	for i := range list.Items {
-		run := &list.Items[i]
-		if !run.Status.Phase.Finished() || newest[run.Namespace+"/"+run.Spec.Repository+"/"+run.Spec.Ref] == run {
-			continue
-		}
-		if err := c.expireRun(ctx, run, at); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// later says whether a was made after b.
-func later(a, b *v1alpha1.Run) bool {
-	if a.Spec.Sequence != b.Spec.Sequence {
-		return a.Spec.Sequence > b.Spec.Sequence
-	}
-	if !a.CreationTimestamp.Equal(&b.CreationTimestamp) {
-		return b.CreationTimestamp.Before(&a.CreationTimestamp)
-	}
-	return a.Name > b.Name
-}
-
-func (c *Controller) expireRun(ctx context.Context, run *v1alpha1.Run, at time.Time) error {
-	before := run.DeepCopy()
-	var p *plan.Plan
-	for i := range run.Status.Jobs {
-		js := &run.Status.Jobs[i]
-		if !js.Artifacts || js.ArtifactsExpire == nil || at.Before(js.ArtifactsExpire.Time) {
-			continue
-		}
-		if p == nil {
-			var err error
-			if p, err = c.loadPlan(ctx, run.Namespace, run.Name); err != nil || p == nil {
-				return err
-			}
-		}
-		job := p.Job(js.Name)
-		if job == nil {
-			continue
-		}
-		if err := c.Artifacts.Delete(ctx, run.Namespace, run.Name, jobapi.ArtifactName(job.ID)); err != nil {
-			return fmt.Errorf("run %s: artifacts of job %s: %w", run.Name, js.Name, err)
-		}
-		js.Artifacts = false
-	}
-	if equalStatus(&before.Status, &run.Status) {
-		return nil
-	}
-	err := c.Status().Patch(ctx, run, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
-	if apierrors.IsConflict(err) {
-		return nil // the next look finds it again
-	}
-	return client.IgnoreNotFound(err)
-}
-
-// ErrPrivate is what people get who ask for artifacts that nobody may download.
+// errPrivate is what people get who ask for artifacts that nobody may download.
 var errPrivate = apierrors.NewForbidden(v1alpha1.GroupVersion.WithResource("artifacts").GroupResource(), "", fmt.Errorf("the job keeps its artifacts for other jobs only (access: none)"))
 
 // open a file of a job's among the artifacts of its run.

@@ -9,6 +9,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -25,7 +26,10 @@ const handledAnnotation = "slipway.dev/runs-through"
 // Pushes makes a Run for each ref update of each Repository.
 type Pushes struct {
 	client.Client
-	Log *slog.Logger
+	// Purge forgets the archived runs of a repository that had the name before the one
+	// with the UID, "" where there is none now: names of runs begin again with each.
+	Purge func(ctx context.Context, repository types.NamespacedName, uid types.UID) error
+	Log   *slog.Logger
 }
 
 // SetupWithManager registers the controller.
@@ -41,8 +45,10 @@ func Name(repository string, sequence int64) string {
 // Reconcile makes the runs that one repository does not have yet.
 func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	repo := &v1alpha1.Repository{}
-	if err := p.Get(ctx, req.NamespacedName, repo); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err)
+	if err := p.Get(ctx, req.NamespacedName, repo); apierrors.IsNotFound(err) {
+		return ctrl.Result{}, p.Purge(ctx, req.NamespacedName, "")
+	} else if err != nil {
+		return ctrl.Result{}, err
 	}
 	if !repo.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
@@ -58,6 +64,9 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	}
 	if through == handled {
 		return ctrl.Result{}, nil
+	}
+	if err := p.Purge(ctx, req.NamespacedName, repo.UID); err != nil {
+		return ctrl.Result{}, err
 	}
 	slices.SortFunc(updates, func(a, b string) int {
 		return int(repo.Status.Refs[a].Sequence - repo.Status.Refs[b].Sequence)

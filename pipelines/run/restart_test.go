@@ -63,7 +63,7 @@ func (w *world) crashAt(n int) {
 // restart forgets what a process would.
 func (w *world) restart() {
 	c := w.Controller
-	w.Controller = &Controller{Client: w.live, Compiler: c.Compiler, Artifacts: c.Artifacts, LogStore: c.LogStore, Logs: c.Logs,
+	w.Controller = &Controller{Client: w.live, Compiler: c.Compiler, Artifacts: c.Artifacts, Archive: c.Archive, LogStore: c.LogStore, Logs: c.Logs,
 		Tokens: c.Tokens, Log: c.Log, Settings: c.Settings, Events: c.Events}
 }
 

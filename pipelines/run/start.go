@@ -159,6 +159,11 @@ func (c *Controller) createNext(ctx context.Context, run *v1alpha1.Run, base str
 	}
 	for ; n <= maxReruns; n++ {
 		run.Name, run.ResourceVersion = fmt.Sprintf("%s-r%d", base, n), ""
+		if old, err := c.archived(run.Namespace, run.Name); err != nil {
+			return err
+		} else if old != nil {
+			continue
+		}
 		err := c.Create(ctx, run)
 		if !apierrors.IsAlreadyExists(err) {
 			return err

@@ -64,6 +64,12 @@ func (c *Controller) sweep(ctx context.Context, at time.Time) error {
 	return nil
 }
 
+// attemptOf a job that the TaskRun is.
+func attemptOf(tr *tekton.TaskRun) (joblog.Attempt, bool) {
+	number, err := strconv.Atoi(tr.Labels[v1alpha1.LabelAttempt])
+	return joblog.Attempt{Namespace: tr.Namespace, Run: tr.Labels[v1alpha1.LabelRun], Job: tr.Labels[v1alpha1.LabelJob], Number: number}, err == nil
+}
+
 // needed says whether an ended TaskRun has still to be looked at: its log is not
 // complete, or its run has not noted how it ended. Without a run it goes with that.
 func (c *Controller) needed(ctx context.Context, tr *tekton.TaskRun) (bool, error) {
@@ -72,8 +78,7 @@ func (c *Controller) needed(ctx context.Context, tr *tekton.TaskRun) (bool, erro
 	if err != nil {
 		return true, client.IgnoreNotFound(err)
 	}
-	number, err := strconv.Atoi(tr.Labels[v1alpha1.LabelAttempt])
-	if err != nil || !c.LogStore.Sealed(joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: tr.Labels[v1alpha1.LabelJob], Number: number}) {
+	if a, ok := attemptOf(tr); !ok || !c.LogStore.Sealed(a) {
 		return true, nil
 	}
 	for i := range run.Status.Jobs {

@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/archive"
 	"slipway.dev/pipelines/jobapi"
 )
 
@@ -136,8 +137,14 @@ func (c *Controller) bad(ctx context.Context, run *v1alpha1.Run) ([]JobTest, err
 	return out, nil
 }
 
-// previous finished run of the same repository and ref, or nil.
+// previous run of the same repository and ref that has something to compare with, or
+// nil. Runs that other runs started, and those of merge requests, are of another kind
+// than those of the ref.
 func (c *Controller) previous(ctx context.Context, run *v1alpha1.Run) (*v1alpha1.Run, error) {
+	comparable := func(r *v1alpha1.Run) bool {
+		return r.Spec.Ref == run.Spec.Ref && r.Spec.Target == run.Spec.Target && (r.Spec.Parent == nil) == (run.Spec.Parent == nil) &&
+			r.Status.Phase.Finished() && (r.Status.Tests != nil || r.Status.Coverage != "") && later(run, r)
+	}
 	list := &v1alpha1.RunList{}
 	err := c.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRepository: run.Spec.Repository})
 	if err != nil {
@@ -145,13 +152,21 @@ func (c *Controller) previous(ctx context.Context, run *v1alpha1.Run) (*v1alpha1
 	}
 	var best *v1alpha1.Run
 	for i := range list.Items {
-		r := &list.Items[i]
-		if r.Spec.Ref != run.Spec.Ref || !r.Status.Phase.Finished() || len(r.Status.Jobs) == 0 || !later(run, r) {
-			continue
+		if r := &list.Items[i]; comparable(r) && (best == nil || later(r, best)) {
+			best = r
 		}
-		if best == nil || later(r, best) {
+	}
+	old, err := c.Archive.List(run.Namespace, run.Spec.Repository, archive.PositionOf(run), previousWithin)
+	if err != nil {
+		return nil, err
+	}
+	for i := range old {
+		if r := &old[i]; comparable(r) && (best == nil || later(r, best)) {
 			best = r
 		}
 	}
 	return best, nil
 }
+
+// previousWithin is how many runs of the archive are looked at for one to compare with.
+const previousWithin = 200

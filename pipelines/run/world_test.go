@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/archive"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
@@ -71,10 +73,16 @@ func newWorld(t *testing.T, jobs ...plan.Job) *world {
 			jobs[i].When = plan.OnSuccess
 		}
 	}
+	old, err := archive.Open(filepath.Join(t.TempDir(), "runs"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = old.Close() })
 	log := slog.New(slog.DiscardHandler)
 	w := &world{t: t, compiler: &compiler{Compiled{Plan: &plan.Plan{Version: plan.Version, Source: "default", Jobs: jobs}}}, pushes: &Pushes{Client: cl, Log: log}}
-	w.Controller = &Controller{Client: cl, Compiler: w.compiler, Artifacts: jobapi.Dir(t.TempDir()), LogStore: joblog.NewStore(t.TempDir()),
+	w.Controller = &Controller{Client: cl, Archive: old, Compiler: w.compiler, Artifacts: jobapi.Dir(t.TempDir()), LogStore: joblog.NewStore(t.TempDir()),
 		Logs: noLogs{}, Tokens: tokens, Variables: &variables.Store{Client: cl}, Log: log, Settings: Settings{ServerURL: "https://10.0.0.5:8443", RunnerImage: "runner", DefaultImage: "toolbox"}}
+	w.pushes.Purge = w.Purge
 	return w
 }
 

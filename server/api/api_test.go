@@ -38,6 +38,11 @@ var errReached = errors.New("reached")
 func (deaf) Start(context.Context, string, StartRun, string) (*slipway.Run, error) {
 	return nil, errReached
 }
+func (deaf) Get(context.Context, string, string) (*slipway.Run, error) { return nil, errReached }
+func (deaf) List(context.Context, string, string, string, int) ([]slipway.Run, string, error) {
+	return []slipway.Run{{}}, "further", nil
+}
+func (deaf) Delete(context.Context, string, string) error         { return errReached }
 func (deaf) Cancel(context.Context, string, string, string) error { return errReached }
 func (deaf) Rerun(context.Context, string, string, string) (*slipway.Run, error) {
 	return nil, errReached

@@ -20,6 +20,13 @@ type Authorizer interface {
 type Runs interface {
 	// Start makes a run of the commit that a ref of a repository points to.
 	Start(ctx context.Context, namespace string, r StartRun, by string) (*slipway.Run, error)
+	// Get a run, also of the archive.
+	Get(ctx context.Context, namespace, run string) (*slipway.Run, error)
+	// List at most limit runs, of one repository unless it is empty, newest first, that come
+	// after a place; next is the place of the last, "" where there are no more.
+	List(ctx context.Context, namespace, repository, after string, limit int) (runs []slipway.Run, next string, err error)
+	// Delete a run with its logs and artifacts.
+	Delete(ctx context.Context, namespace, run string) error
 	Cancel(ctx context.Context, namespace, run, by string) error
 	// Rerun makes a new run of the same commit.
 	Rerun(ctx context.Context, namespace, run, by string) (*slipway.Run, error)

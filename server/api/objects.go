@@ -50,11 +50,6 @@ func list(k kind) handler {
 		if err := s.Reader.List(r.Context(), l, opts...); err != nil {
 			return err
 		}
-		if rs, ok := l.(*slipway.RunList); ok {
-			sort.Slice(rs.Items, func(i, j int) bool {
-				return rs.Items[j].CreationTimestamp.Before(&rs.Items[i].CreationTimestamp)
-			})
-		}
 		l.GetObjectKind().SetGroupVersionKind(slipway.GroupVersion.WithKind(k.name + "List"))
 		writeJSON(w, http.StatusOK, l)
 		return nil

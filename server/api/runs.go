@@ -8,6 +8,57 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 )
 
+// How many runs one answer lists: asked for nothing, and at the most.
+const (
+	someRuns = 500
+	mostRuns = 1000
+)
+
+func (s *server) listRuns(w http.ResponseWriter, r *http.Request) error {
+	q, limit := r.URL.Query(), someRuns
+	if v := q.Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > mostRuns {
+			return refuse(http.StatusBadRequest, "", "limit %q: want a number from 1 to %d", v, mostRuns)
+		}
+		limit = n
+	}
+	items, next, err := s.Runs.List(r.Context(), r.PathValue("ns"), q.Get("repository"), q.Get("continue"), limit)
+	if err != nil {
+		return err
+	}
+	l := &slipway.RunList{Items: items}
+	l.Continue = next
+	l.GetObjectKind().SetGroupVersionKind(slipway.GroupVersion.WithKind("RunList"))
+	writeJSON(w, http.StatusOK, l)
+	return nil
+}
+
+func (s *server) getRun(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	run, err := s.Runs.Get(r.Context(), r.PathValue("ns"), name)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, present(runs, run))
+	return nil
+}
+
+func (s *server) deleteRun(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	if err := s.Runs.Delete(r.Context(), r.PathValue("ns"), name); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 func (s *server) startRun(w http.ResponseWriter, r *http.Request) error {
 	var body StartRun
 	if err := readJSON(w, r, &body); err != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -42,14 +41,19 @@ func runVerb(c *user) *cobra.Command {
 
 func runList(c *user) *cobra.Command {
 	var repository string
+	var limit int
 	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List runs, newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		var l slipway.RunList
-		if err := c.Call(cmd.Context(), "GET", c.Path("runs")+"?repository="+url.QueryEscape(repository), nil, &l); err != nil {
+		if limit < 0 {
+			return usageError{fmt.Errorf("--limit %d: a number of runs, or 0 for all", limit)}
+		}
+		l, err := c.Runs(cmd.Context(), repository, limit)
+		if err != nil {
 			return err
 		}
-		return c.print(cmd.OutOrStdout(), &l, runTable(l.Items))
+		return c.print(cmd.OutOrStdout(), l, runTable(l.Items))
 	}}
 	cmd.Flags().StringVar(&repository, "repo", "", "of this repository only")
+	cmd.Flags().IntVar(&limit, "limit", 50, "so many, the newest (0: all)")
 	return cmd
 }
 

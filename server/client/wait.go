@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +67,31 @@ func (c *Client) Run(ctx context.Context, name string) (*slipway.Run, error) {
 	return &r, c.Call(ctx, "GET", c.Path("runs", name), nil, &r)
 }
 
+// runsAtOnce is how many runs are asked for at one time.
+const runsAtOnce = 500
+
+// Runs are the newest runs, of one repository unless it is empty, newest first, archived
+// ones too; limit 0: all.
+func (c *Client) Runs(ctx context.Context, repository string, limit int) (*slipway.RunList, error) {
+	all := &slipway.RunList{}
+	for {
+		n := runsAtOnce
+		if limit > 0 {
+			n = min(n, limit-len(all.Items))
+		}
+		q := url.Values{"repository": {repository}, "continue": {all.Continue}, "limit": {strconv.Itoa(n)}}
+		var page slipway.RunList
+		if err := c.Call(ctx, "GET", c.Path("runs")+"?"+q.Encode(), nil, &page); err != nil {
+			return nil, err
+		}
+		all.TypeMeta, all.ListMeta = page.TypeMeta, page.ListMeta
+		all.Items = append(all.Items, page.Items...)
+		if page.Continue == "" || limit > 0 && len(all.Items) >= limit {
+			return all, nil
+		}
+	}
+}
+
 // JobLog writes the log of a job's newest attempt to w; with follow until the attempt ends.
 func (c *Client) JobLog(ctx context.Context, w io.Writer, run, job string, follow bool) error {
 	return c.AttemptLog(ctx, w, run, job, 0, follow)
@@ -81,6 +108,10 @@ func (c *Client) AttemptLog(ctx context.Context, w io.Writer, run, job string, a
 
 // WaitRun returns the run once seen says that it is as wanted.
 func (c *Client) WaitRun(ctx context.Context, name string, seen func(*slipway.Run) bool) (*slipway.Run, error) {
+	// One that is archived changes no more, and no watch tells of it.
+	if r, err := c.Run(ctx, name); err == nil && r.Status.Phase.Finished() && seen(r) {
+		return r, nil
+	}
 	return waitFor(ctx, c, "Run", name, seen)
 }
 

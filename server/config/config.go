@@ -66,8 +66,8 @@ type Config struct {
 	CacheLimit  int64 `yaml:"cacheLimit"`
 	JobLogLimit int64 `yaml:"jobLogLimit"`
 	// Runs and Jobs at one time, in all namespaces; more wait in turn.
-	Runs Limit `yaml:"runs"`
-	Jobs Jobs  `yaml:"jobs"`
+	Runs Runs `yaml:"runs"`
+	Jobs Jobs `yaml:"jobs"`
 	// LogLevel: debug, info, warn, error. LogFormat: text, json.
 	LogLevel  string `yaml:"logLevel"`
 	LogFormat string `yaml:"logFormat"`
@@ -86,6 +86,13 @@ const (
 type Limit struct {
 	// Max; 0 is no limit.
 	Max int `yaml:"max"`
+}
+
+// Runs in all namespaces.
+type Runs struct {
+	Limit `yaml:",inline"`
+	// ArchiveAfter is how long a run that is over stays an object of Kubernetes.
+	ArchiveAfter time.Duration `yaml:"archiveAfter"`
 }
 
 // Jobs in all namespaces.
@@ -109,6 +116,7 @@ func Default() Config {
 		ScrapeInterval: 15 * time.Second,
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,
+		Runs:           Runs{ArchiveAfter: time.Hour},
 		Jobs:           Jobs{Limit: Limit{Max: 80}, Outside: network.Public}, // a node has room for 110 pods
 		LogLevel:       "info",
 		LogFormat:      "text",
@@ -137,6 +145,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
 	fs.IntVar(&c.Runs.Max, "runs-max", c.Runs.Max, "runs at one time (0: no limit); runs.max in the file")
+	fs.DurationVar(&c.Runs.ArchiveAfter, "runs-archive-after", c.Runs.ArchiveAfter, "how long runs that are over stay in Kubernetes before they go to the archive; runs.archiveAfter in the file")
 	fs.IntVar(&c.Jobs.Max, "jobs-max", c.Jobs.Max, "jobs of all runs at one time (0: no limit); jobs.max in the file")
 	fs.StringVar(&c.Jobs.Outside, "jobs-outside", c.Jobs.Outside, "what jobs may reach outside: public, private, ranges such as 192.0.2.0/24, several with commas between, or none; jobs.outside in the file")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
@@ -242,6 +251,9 @@ func (c *Config) complete() error {
 	}
 	if c.Runs.Max < 0 || c.Jobs.Max < 0 {
 		return fmt.Errorf("runs.max %d, jobs.max %d: at least 0, which is no limit", c.Runs.Max, c.Jobs.Max)
+	}
+	if c.Runs.ArchiveAfter < time.Second {
+		return fmt.Errorf("runs.archiveAfter %s: at least 1s", c.Runs.ArchiveAfter)
 	}
 	if _, err := network.ParseOutside(c.Jobs.Outside); err != nil {
 		return fmt.Errorf("jobs.outside %w", err)

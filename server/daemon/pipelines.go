@@ -17,6 +17,7 @@ import (
 	"slipway.dev/cluster/images"
 	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/release"
+	"slipway.dev/pipelines/archive"
 	"slipway.dev/pipelines/build"
 	"slipway.dev/pipelines/engine"
 	"slipway.dev/pipelines/idtoken"
@@ -33,6 +34,7 @@ type pipelines struct {
 	*run.Controller
 	jobs      http.Handler
 	collector *joblog.Collector
+	archive   *archive.Store
 	builder   *build.Builder
 	issuer    *idtoken.Issuer
 	engine    func(context.Context) error
@@ -70,26 +72,29 @@ func (s *services) openPipelines(context.Context) error {
 		collector: &joblog.Collector{Store: store, Pods: joblog.KubePods{Client: s.kube}, Log: log},
 		builder:   build.New(build.Options{Address: "unix://" + s.cluster.node.BuildkitSocket(), Registry: s.conf.HTTP, TempDir: filepath.Join(s.conf.DataDir, "run")}),
 	}
+	if p.archive, err = archive.Open(filepath.Join(s.conf.DataDir, "runs", "archive.db")); err != nil {
+		return err
+	}
 	vars := &variables.Store{Client: mc}
 	caches := &jobcache.Store{Dir: filepath.Join(s.conf.DataDir, "cache"), Max: s.conf.CacheLimit}
 	artifacts := artifactStore{jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts")), s.disk}
 	p.Controller = &run.Controller{
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable,
 		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
-		Artifacts: artifacts, LogStore: store, Logs: p.collector,
+		Artifacts: artifacts, Archive: p.archive, LogStore: store, Logs: p.collector,
 		ServiceLogs: serviceLogs(s.kube),
 		Tokens:      tokens, Signer: issuer, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
 			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
-			MaxRuns: s.conf.Runs.Max, MaxJobs: s.conf.Jobs.Max,
+			ArchiveAfter: s.conf.Runs.ArchiveAfter, MaxRuns: s.conf.Runs.Max, MaxJobs: s.conf.Jobs.Max,
 		},
 	}
 	p.collector.Sealed = p.LogSealed
 	if err := p.SetupWithManager(s.manager); err != nil {
 		return err
 	}
-	if err := (&run.Pushes{Client: mc, Log: log}).SetupWithManager(s.manager); err != nil {
+	if err := (&run.Pushes{Client: mc, Purge: p.Purge, Log: log}).SetupWithManager(s.manager); err != nil {
 		return err
 	}
 	p.jobs = &jobapi.Server{
@@ -113,6 +118,7 @@ func (p *pipelines) start(work func(string, func(context.Context) error)) {
 	work("tekton", p.engine)
 	work("artifacts", p.ExpireArtifacts)
 	work("ended task runs", p.SweepTaskRuns)
+	work("archive of runs", p.ArchiveRuns)
 	work("job logs", func(ctx context.Context) error {
 		<-ctx.Done()
 		p.collector.Wait()
@@ -136,6 +142,21 @@ func (p *pipelines) Start(ctx context.Context, namespace string, r api.StartRun,
 	return p.Controller.Start(ctx, namespace, run.StartRequest{
 		Repository: r.Repository, Ref: r.Ref, Variables: r.Variables, Inputs: r.Inputs, MergeRequest: r.MergeRequest, Cause: r.Cause, By: by,
 	})
+}
+
+// List, Get and Delete satisfy api.Runs.
+func (p *pipelines) List(ctx context.Context, namespace, repository, after string, limit int) ([]slipway.Run, string, error) {
+	return p.ListRuns(ctx, namespace, repository, after, limit)
+}
+
+// Get reads a run, also of the archive.
+func (p *pipelines) Get(ctx context.Context, namespace, name string) (*slipway.Run, error) {
+	return p.Run(ctx, namespace, name)
+}
+
+// Delete a run with its logs and artifacts.
+func (p *pipelines) Delete(ctx context.Context, namespace, name string) error {
+	return p.DeleteRun(ctx, namespace, name)
 }
 
 // Log and Artifacts satisfy api.Runs together with what Controller has.

@@ -266,6 +266,9 @@ func (s *services) close(log *slog.Logger) {
 	if s.gitops != nil {
 		err = errors.Join(err, s.gitops.close())
 	}
+	if s.pipelines != nil {
+		err = errors.Join(err, s.pipelines.archive.Close())
+	}
 	if err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, http.ErrServerClosed) {
 		log.Warn("stop", "err", err)
 	}

@@ -56,6 +56,9 @@ func (w watcher) Watch(ctx context.Context, namespace string) (<-chan api.Change
 					if gone, ok := v.(toolscache.DeletedFinalStateUnknown); ok {
 						v = gone.Obj
 					}
+					if o, ok := v.(client.Object); ok && o.GetAnnotations()[slipway.AnnotationArchived] != "" {
+						return // a run that moved to the archive
+					}
 					send(kind, "DELETED", v)
 				},
 			})
