@@ -2,41 +2,42 @@ package hook
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
 
-// MaxBody is the largest webhook that is taken.
-const MaxBody = 1 << 20
+// Target is the repository that an address names.
+type Target struct {
+	// Secret that signs for it; empty: it takes no webhooks.
+	Secret []byte
+	// Path of the repository at its forge, as its URL or the project of its forge has it.
+	// Empty: it is hosted here.
+	Path string
+}
 
-// Handler takes POST /hooks/generic/<repo> and /hooks/generic/<ns>/<repo>, signed
-// as "X-Signature: sha256=<hex HMAC-SHA256 of the body>". An optional
-// X-Delivery-Id (or X-Request-Id) names the delivery, so that a repeat does
-// nothing; without one the body's own digest within one minute does.
+// Handler takes POST /hooks/<kind>/<repo> and /hooks/<kind>/<ns>/<repo> of every kind
+// that Kinds names. A delivery that the forge repeats does nothing.
 type Handler struct {
-	// Secret that signs for the repository; nil where there is none.
-	Secret func(ctx context.Context, ns, repo string) ([]byte, error)
+	// Target of the address; the zero Target where there is none.
+	Target func(ctx context.Context, ns, repo string) (Target, error)
 	// ValidName and ValidNamespace are the one validator of names.
 	ValidName, ValidNamespace func(string) error
 	Spool                     *Spool
-	// Namespace of /hooks/generic/<repo>. Default "default".
+	// Namespace of /hooks/<kind>/<repo>. Default "default".
 	Namespace string
 	Log       *slog.Logger
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
-}
 
-// payload is what a generic webhook may say; all of it is optional.
-type payload struct {
-	Ref string `json:"ref"`
+	bodies budget
 }
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -47,49 +48,72 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusMethodNotAllowed, "send a POST", "")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
-	var large *http.MaxBytesError
-	switch {
-	case errors.As(err, &large):
-		say(w, http.StatusRequestEntityTooLarge, "the body is larger than 1 MiB", "")
-		return
-	case err != nil:
-		say(w, http.StatusBadRequest, "the body ended early", "")
+	a, ok := h.address(r.URL.EscapedPath())
+	if a.forge == nil {
+		say(w, http.StatusNotFound, "no webhooks of this kind", "use /hooks/<kind>/<namespace>/<repository> with one of "+strings.Join(Kinds(), ", "))
 		return
 	}
-	ns, repo, ok := h.target(r.URL.EscapedPath())
-	var secret []byte
+	body, release, err := h.bodies.read(w, r)
+	defer release()
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	var t Target
 	if ok {
-		if secret, err = h.Secret(r.Context(), ns, repo); err != nil {
-			h.log().Warn("webhook secret not read", "namespace", ns, "repository", repo, "error", err)
-			w.Header().Set("Retry-After", "5")
-			say(w, http.StatusServiceUnavailable, "the server cannot decide now", "send it again in a moment")
+		if t, err = h.Target(r.Context(), a.ns, a.repo); err != nil {
+			h.log().Warn("webhook secret not read", "namespace", a.ns, "repository", a.repo, "error", err)
+			again(w, "the server cannot decide now")
 			return
 		}
 	}
 	// An unknown repository costs the same work and gets the same answer.
-	good := verify(secret, body, r.Header.Values("X-Signature"))
-	if !ok || len(secret) == 0 || !good {
-		say(w, http.StatusUnauthorized, "signature not accepted", "sign the body with the repository's webhook secret: X-Signature: sha256=<hex HMAC-SHA256>")
+	good := a.forge.verify(t.Secret, body, r.Header, h.now())
+	if !ok || len(t.Secret) == 0 || !good {
+		say(w, http.StatusUnauthorized, "signature not accepted", a.forge.how)
 		return
 	}
-	var p payload
-	if len(body) > 0 && strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
-		if err := json.Unmarshal(body, &p); err != nil {
-			say(w, http.StatusBadRequest, "the body is not a JSON object of the expected form", `{"ref":"refs/heads/main"} or an empty body will do`)
-			return
-		}
+	h.take(w, r, a, t, body)
+}
+
+// take a delivery that is who it says it is from.
+func (h *Handler) take(w http.ResponseWriter, r *http.Request, a address, t Target, body []byte) {
+	d := Delivery{Namespace: a.ns, Repository: a.repo, Forge: a.kind, ID: h.id(a.forge, r.Header, body), Headers: headers(r.Header), Received: h.now()}
+	code, hint := http.StatusAccepted, ""
+	payload, err := a.forge.payload(r.Header, body)
+	if err == nil {
+		d.Event, err = a.forge.parse(header(r.Header, a.forge.event), payload)
 	}
-	d := Delivery{Namespace: ns, Repository: repo, ID: h.id(r, body), Ref: clip(p.Ref), Received: h.now()}
-	fresh, err := h.Spool.Add(r.Context(), d)
+	switch {
+	case err != nil:
+		d.Outcome, d.Message = Refused, oneLine(err.Error(), 500)
+		code, hint = http.StatusBadRequest, "send the event in the form that the forge documents"
+	case t.Path != "" && d.Event.Project != "" && !sameProject(d.Event.Project, t.Path):
+		d.Outcome, d.Message = Refused, oneLine(fmt.Sprintf("it is about %s, and repository %s is %s", d.Event.Project, a.repo, t.Path), 500)
+		code, hint = http.StatusForbidden, "give each repository at the forge the address of its own repository here, and each a secret of its own"
+	case d.Event.Kind == Ping:
+		d.Outcome, d.Message = Ignored, "a test of the hook"
+	case d.Event.Kind == "":
+		d.Outcome, d.Message = Ignored, d.Event.Ignored
+	case t.Path == "" && a.kind != "generic":
+		d.Outcome, d.Message = Ignored, "the repository is hosted here; it knows its pushes"
+	}
+	n, fresh, err := h.Spool.Add(r.Context(), d, body)
 	if err != nil {
-		h.log().Error("webhook not stored", "namespace", ns, "repository", repo, "error", err)
-		w.Header().Set("Retry-After", "5")
-		say(w, http.StatusServiceUnavailable, "the delivery could not be stored", "send it again in a moment")
+		h.log().Error("webhook not stored", "namespace", a.ns, "repository", a.repo, "error", err)
+		again(w, "the delivery could not be stored")
 		return
 	}
-	w.WriteHeader(http.StatusAccepted)
-	_ = json.NewEncoder(w).Encode(map[string]any{"accepted": true, "duplicate": !fresh})
+	if code != http.StatusAccepted {
+		say(w, code, d.Message, hint)
+		return
+	}
+	answer := map[string]any{"accepted": true, "duplicate": !fresh, "delivery": n}
+	if d.Outcome == Ignored {
+		answer["ignored"] = d.Message
+	}
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(answer)
 }
 
 func (h *Handler) now() time.Time {
@@ -106,55 +130,82 @@ func (h *Handler) log() *slog.Logger {
 	return slog.Default()
 }
 
-// target takes the path as it was sent: nothing encoded is accepted.
-func (h *Handler) target(escaped string) (ns, repo string, ok bool) {
-	p, ok := strings.CutPrefix(escaped, "/hooks/generic/")
+// address is what the path of a request names.
+type address struct {
+	kind, ns, repo string
+	forge          *forge
+}
+
+// address takes the path as it was sent: nothing encoded is accepted. ok says whether
+// there can be such a repository.
+func (h *Handler) address(escaped string) (a address, ok bool) {
+	p, ok := strings.CutPrefix(escaped, "/hooks/")
 	if !ok {
-		return "", "", false
+		return a, false
 	}
-	ns, repo, two := strings.Cut(p, "/")
-	if !two {
-		ns, repo = h.Namespace, p
-		if ns == "" {
-			ns = "default"
-		}
+	var rest string
+	a.kind, rest, ok = strings.Cut(p, "/")
+	a.forge = forges[a.kind]
+	if !ok || a.forge == nil {
+		return a, false
 	}
-	return ns, repo, h.ValidNamespace(ns) == nil && h.ValidName(repo) == nil
+	ns, repo, two := strings.Cut(rest, "/")
+	if a.ns, a.repo = ns, repo; !two {
+		a.ns, a.repo = orElse(h.Namespace, "default"), rest
+	}
+	return a, h.ValidNamespace(a.ns) == nil && h.ValidName(a.repo) == nil
 }
 
-// verify compares in constant time. It computes the HMAC whatever it was given.
-func verify(secret, body []byte, headers []string) bool {
-	mac := hmac.New(sha256.New, secret)
-	mac.Write(body)
-	sum := mac.Sum(nil)
-	var got [sha256.Size]byte
-	form := len(headers) == 1
-	if form {
-		text, ok := strings.CutPrefix(headers[0], "sha256=")
-		form = ok && len(text) == 2*sha256.Size
-		if form {
-			_, err := hex.Decode(got[:], []byte(text))
-			form = err == nil
-		}
+// payload is the JSON within a body.
+func (f *forge) payload(h http.Header, body []byte) ([]byte, error) {
+	kind, _, _ := strings.Cut(h.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	switch {
+	case f.loose && kind != "application/json":
+		return nil, nil
+	case kind != "application/x-www-form-urlencoded":
+		return body, nil
+	case !f.form:
+		return nil, fmt.Errorf("%w: it is a form; choose JSON as the content type of the hook", errMalformed)
 	}
-	return hmac.Equal(got[:], sum) && form
+	values, err := url.ParseQuery(string(body))
+	if err != nil || values.Get("payload") == "" {
+		return nil, missing("the field payload")
+	}
+	return []byte(values.Get("payload")), nil
 }
 
-// id of a delivery, bounded and safe to store.
-func (h *Handler) id(r *http.Request, body []byte) string {
-	for _, k := range []string{"X-Delivery-Id", "X-Request-Id"} {
-		if v := r.Header.Get(k); v != "" {
-			sum := sha256.Sum256([]byte(v))
-			return hex.EncodeToString(sum[:16])
-		}
+// id by which a repetition of the delivery is known: the forge's own, or else what the
+// body is, within one event of GitLab's or within one minute.
+func (h *Handler) id(f *forge, hd http.Header, body []byte) string {
+	if id := header(hd, f.ids); id != "" {
+		return id
 	}
-	sum := sha256.Sum256(append(body, h.now().UTC().Format("2006-01-02T15:04")...))
-	return "body-" + hex.EncodeToString(sum[:16])
+	within := hd.Get("X-Gitlab-Event-Uuid")
+	if within == "" {
+		within = h.now().UTC().Format("2006-01-02T15:04")
+	}
+	sum := sha256.New()
+	sum.Write(body)
+	sum.Write([]byte(within))
+	return "body-" + hex.EncodeToString(sum.Sum(nil)[:16])
 }
 
-func clip(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	return s[:min(len(s), 250)]
+// refuse a body that could not be read.
+func refuse(w http.ResponseWriter, err error) {
+	switch {
+	case errors.Is(err, errTooLarge):
+		say(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d MiB", MaxBody>>20), "the repository is polled, so that nothing is lost")
+	case errors.Is(err, errBusy):
+		again(w, "too many large deliveries at once")
+	default:
+		say(w, http.StatusBadRequest, "the body ended early or came too slowly", "")
+	}
+}
+
+func again(w http.ResponseWriter, message string) {
+	w.Header().Set("Retry-After", "5")
+	say(w, http.StatusServiceUnavailable, message, "send it again in a moment")
 }
 
 func say(w http.ResponseWriter, code int, message, hint string) {

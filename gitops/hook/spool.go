@@ -1,319 +1,184 @@
 package hook
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Delivery is one webhook that was verified.
-type Delivery struct {
-	Namespace  string    `json:"namespace"`
-	Repository string    `json:"repository"`
-	ID         string    `json:"id"`
-	Ref        string    `json:"ref,omitempty"`
-	Received   time.Time `json:"received"`
-}
-
-func (d Delivery) key() string { return d.Namespace + "/" + d.Repository + "/" + d.ID }
-
-// record is one line of the spool: a delivery, or the mark that it is done.
-type record struct {
-	Delivery *Delivery `json:"delivery,omitempty"`
-	Done     string    `json:"done,omitempty"`
-	// At is when a done delivery came, where its own record is gone.
-	At *time.Time `json:"at,omitempty"`
-}
-
+// maxWaiting deliveries, and of one repository, after which more are refused: they wait
+// only while the Kubernetes API is away.
 const (
-	// compactAt is the size at which the spool is written anew.
-	compactAt = 8 << 20
-	// remember is how long a delivery's id is known after it came.
-	remember = 24 * time.Hour
-	// maxRemembered bounds memory whatever is sent within that time.
-	maxRemembered = 20_000
-	// maxWaiting deliveries, after which more are refused.
-	maxWaiting = 20_000
+	maxWaiting           = 20_000
+	maxWaitingRepository = 1_000
 )
+
+// maxKeptBody is how much of a body is kept for people to look at.
+const maxKeptBody = 32 << 10
 
 // ErrFull is returned while more deliveries wait than the spool takes.
 var ErrFull = errors.New("webhook spool is full")
 
-// Spool keeps deliveries from their acceptance until they are done, through any
-// crash. Many that come at once share one fsync. One process owns it at a time.
+// The buckets. Numbers grow with time, so that what is oldest comes first.
+var (
+	deliveries = []byte("deliveries") // number -> Delivery
+	bodies     = []byte("bodies")     // number -> the first part of the body
+	waiting    = []byte("waiting")    // number -> scope
+	byRepo     = []byte("repository") // scope number -> nothing
+	seen       = []byte("seen")       // key of a delivery -> its number
+	seenOrder  = []byte("seen-order") // number -> key
+)
+
+// Spool keeps deliveries from their acceptance until they are done, through any crash,
+// and for some time after. Many that come at once share one fsync. One process owns it
+// at a time.
 type Spool struct {
-	log  *slog.Logger
-	path string
-
-	mu      sync.Mutex
-	file    *os.File
-	size    int64
-	known   map[string]time.Time // by key, also of those that are done
-	waiting map[string]Delivery
-	order   []string
-
-	queue   chan entry
+	log     *slog.Logger
+	db      *bolt.DB
+	now     func() time.Time
 	arrived chan struct{}
-	stop    chan struct{}
-	ended   chan struct{}
-	once    sync.Once
+	usage
 }
 
-// entry is one line on its way to the disk.
-type entry struct {
-	record record
-	line   []byte
-	done   chan result
-}
-
-// result of an entry: fresh is false for a delivery that was known.
-type result struct {
-	fresh bool
-	err   error
-}
-
-// Open reads the spool in dir, making it if needed. A line that a crash cut short
-// was never acknowledged and is dropped.
+// Open reads the spool in dir, making it if needed. One that is damaged is put aside:
+// the repositories are polled, so that it holds up nothing.
 func Open(dir string, log *slog.Logger) (*Spool, error) {
+	if log == nil {
+		log = slog.Default()
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("webhook spool: %w", err)
 	}
-	s := &Spool{
-		log: log, path: filepath.Join(dir, "spool"), known: map[string]time.Time{}, waiting: map[string]Delivery{},
-		queue: make(chan entry, 1024), arrived: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{}),
-	}
-	if s.log == nil {
-		s.log = slog.Default()
-	}
-	raw, err := os.ReadFile(s.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("webhook spool: %w", err)
-	}
-	dropped := 0
-	for lines := bufio.NewScanner(bytes.NewReader(raw)); lines.Scan(); {
-		r, err := decode(lines.Bytes())
-		if err != nil {
-			dropped++
-			continue
+	_ = os.Remove(filepath.Join(dir, "spool")) // of a version that was never released
+	name := filepath.Join(dir, "deliveries.db")
+	db, err := bolt.Open(name, 0o600, &bolt.Options{Timeout: 5 * time.Second})
+	if errors.Is(err, bolterrors.ErrInvalid) || errors.Is(err, bolterrors.ErrChecksum) || errors.Is(err, bolterrors.ErrVersionMismatch) {
+		log.Error("webhook spool is damaged and was put aside; what waited in it is found by polling", "file", name+".damaged", "error", err)
+		if err = os.Rename(name, name+".damaged"); err == nil {
+			db, err = bolt.Open(name, 0o600, &bolt.Options{Timeout: 5 * time.Second})
 		}
-		s.remember(r)
 	}
-	if dropped > 0 {
-		s.log.Warn("webhook spool: lines cut short by a crash were dropped", "lines", dropped)
-	}
-	if err := s.rewrite(); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("webhook spool: %w", err)
 	}
-	go s.write()
+	// Those that come within this time share one fsync.
+	db.MaxBatchDelay = 2 * time.Millisecond
+	s := &Spool{log: log, db: db, now: time.Now, arrived: make(chan struct{}, 1)}
+	err = db.Update(func(tx *bolt.Tx) error {
+		for _, b := range [][]byte{deliveries, bodies, waiting, byRepo, seen, seenOrder} {
+			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+				return err
+			}
+		}
+		return s.measure(tx)
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("webhook spool: %w", err), db.Close())
+	}
 	return s, nil
 }
 
 // Close stops writing. Deliveries that wait stay in the spool.
-func (s *Spool) Close() error {
-	s.once.Do(func() { close(s.stop) })
-	<-s.ended
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.file.Close()
+func (s *Spool) Close() error { return s.db.Close() }
+
+// Add returns when d is on disk, with its number there. fresh is false where the same
+// delivery was there before; the number is that one's.
+func (s *Spool) Add(ctx context.Context, d Delivery, body []byte) (n uint64, fresh bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, false, err
+	}
+	if d.Of == 0 {
+		d.Size = len(body)
+	}
+	if len(body) > maxKeptBody {
+		body, d.Truncated = body[:maxKeptBody], true
+	}
+	err = s.db.Batch(func(tx *bolt.Tx) error {
+		n, fresh = 0, false
+		if known := tx.Bucket(seen).Get(d.key()); known != nil && d.Of == 0 {
+			n = toNumber(known)
+			return nil
+		}
+		if d.Outcome == "" {
+			if err := s.full(&d); err != nil {
+				return err
+			}
+		}
+		var err error
+		if n, err = tx.Bucket(deliveries).NextSequence(); err != nil {
+			return err
+		}
+		fresh, d.Number = true, n
+		if err := s.put(tx, &d, body); err != nil {
+			return err
+		}
+		return s.trim(tx, d.Namespace, d.Repository)
+	})
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
+		err = fs.ErrClosed
+	}
+	if err != nil {
+		return 0, false, fmt.Errorf("webhook spool: %w", err)
+	}
+	if fresh && d.Outcome == "" {
+		s.wake()
+	}
+	return n, fresh, nil
 }
 
-// Add returns when d is on disk; false means that it was there before.
-func (s *Spool) Add(ctx context.Context, d Delivery) (bool, error) {
-	s.mu.Lock()
-	_, known := s.known[d.key()]
-	full := len(s.waiting) >= maxWaiting
-	s.mu.Unlock()
-	switch {
-	case known:
-		return false, nil
-	case full:
-		return false, ErrFull
-	}
-	fresh, err := s.append(ctx, record{Delivery: &d})
-	if err != nil {
-		return false, err
-	}
+func (s *Spool) wake() {
 	select {
 	case s.arrived <- struct{}{}:
 	default:
 	}
-	return fresh, nil
 }
 
-// Run hands every delivery to deliver until ctx ends, those of before a restart
-// first. One that fails comes again after a pause; a delivery may so come twice.
-func (s *Spool) Run(ctx context.Context, deliver func(context.Context, Delivery) error) error {
-	pause := time.Duration(0)
-	for {
-		for _, d := range s.pending() {
-			if ctx.Err() != nil {
-				return nil
-			}
-			if err := deliver(ctx, d); err != nil {
-				s.log.Warn("webhook not handled; trying again soon", "namespace", d.Namespace, "repository", d.Repository, "error", err)
-				pause = min(max(2*pause, time.Second), time.Minute)
-				break
-			}
-			pause = 0
-			if _, err := s.append(context.WithoutCancel(ctx), record{Done: d.key()}); err != nil {
-				s.log.Warn("webhook handled but not marked; it comes again after a restart", "error", err)
-				s.mu.Lock()
-				s.remember(record{Done: d.key()})
-				s.mu.Unlock()
-			}
-		}
-		var again <-chan time.Time
-		if pause > 0 {
-			again = time.After(pause)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.arrived:
-		case <-again:
-		}
+// put a new delivery with all that leads to it.
+func (s *Spool) put(tx *bolt.Tx, d *Delivery, body []byte) error {
+	key := number(d.Number)
+	err := errors.Join(
+		save(tx, d),
+		tx.Bucket(byRepo).Put(append([]byte(scope(d.Namespace, d.Repository)), key...), nil),
+	)
+	if err == nil && d.Of == 0 {
+		err = errors.Join(tx.Bucket(seen).Put(d.key(), key), tx.Bucket(seenOrder).Put(key, d.key()))
 	}
+	if err == nil && len(body) > 0 {
+		err = tx.Bucket(bodies).Put(key, body)
+	}
+	if err == nil && d.Outcome == "" {
+		err = tx.Bucket(waiting).Put(key, []byte(scope(d.Namespace, d.Repository)))
+	}
+	tx.OnCommit(func() { s.added(d, len(body)) })
+	return err
 }
 
-func (s *Spool) pending() []Delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := make([]Delivery, 0, len(s.waiting))
-	left := s.order[:0]
-	for _, k := range s.order {
-		if d, ok := s.waiting[k]; ok {
-			out, left = append(out, d), append(left, k)
-		}
-	}
-	s.order = left
-	return out
-}
-
-// remember applies one record to what is known and says whether it is a new
-// delivery; the caller holds mu.
-func (s *Spool) remember(r record) bool {
-	if r.Delivery == nil {
-		delete(s.waiting, r.Done)
-		if r.At != nil {
-			s.known[r.Done] = *r.At
-		}
-		return false
-	}
-	k := r.Delivery.key()
-	if _, ok := s.known[k]; ok {
-		return false
-	}
-	s.known[k] = r.Delivery.Received
-	s.waiting[k] = *r.Delivery
-	s.order = append(s.order, k)
-	return true
-}
-
-// append returns when r is on disk and known.
-func (s *Spool) append(ctx context.Context, r record) (fresh bool, err error) {
-	line, err := encode(r)
+func save(tx *bolt.Tx, d *Delivery) error {
+	raw, err := json.Marshal(d)
 	if err != nil {
-		return false, err
+		return err
 	}
-	e := entry{record: r, line: line, done: make(chan result, 1)}
-	select {
-	case s.queue <- e:
-	case <-s.stop:
-		return false, fmt.Errorf("webhook spool: %w", fs.ErrClosed)
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	select {
-	case res := <-e.done:
-		return res.fresh, res.err
-	case <-s.ended:
-		return false, fmt.Errorf("webhook spool: %w", fs.ErrClosed)
-	}
+	return tx.Bucket(deliveries).Put(number(d.Number), raw)
 }
 
-// write is the only one that writes: it takes all that has come and syncs once.
-func (s *Spool) write() {
-	defer close(s.ended)
-	for {
-		var batch []entry
-		select {
-		case <-s.stop:
-			return
-		case e := <-s.queue:
-			batch = append(batch, e)
-		}
-		for more := true; more && len(batch) < 1024; {
-			select {
-			case e := <-s.queue:
-				batch = append(batch, e)
-			default:
-				more = false
-			}
-		}
-		s.commit(batch)
+// load the delivery of the key; nil where there is none.
+func load(tx *bolt.Tx, key []byte) (*Delivery, error) {
+	raw := tx.Bucket(deliveries).Get(key)
+	if raw == nil {
+		return nil, nil
 	}
-}
-
-// commit makes a batch lasting, then known, then acknowledged.
-func (s *Spool) commit(batch []entry) {
-	var buf []byte
-	for _, e := range batch {
-		buf = append(buf, e.line...)
+	d := &Delivery{}
+	if err := json.Unmarshal(raw, d); err != nil {
+		return nil, fmt.Errorf("delivery %d: %w", toNumber(key), err)
 	}
-	n, err := s.file.Write(buf)
-	if err == nil {
-		err = s.file.Sync()
-	}
-	if err != nil {
-		// What is not acknowledged must not come back: cut it off again.
-		_ = s.file.Truncate(s.size)
-		_, _ = s.file.Seek(s.size, 0)
-		for _, e := range batch {
-			e.done <- result{err: fmt.Errorf("webhook spool: %w", err)}
-		}
-		return
-	}
-	s.size += int64(n)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, e := range batch {
-		e.done <- result{fresh: s.remember(e.record)}
-	}
-	if s.size > compactAt {
-		if err := s.rewrite(); err != nil {
-			s.log.Warn("webhook spool not shortened", "error", err)
-		}
-	}
-}
-
-// encode writes a record as one line with its checksum in front.
-func encode(r record) ([]byte, error) {
-	body, err := json.Marshal(r)
-	if err != nil {
-		return nil, err
-	}
-	return fmt.Appendf(nil, "%08x %s\n", crc32.ChecksumIEEE(body), body), nil
-}
-
-var errLine = errors.New("malformed line")
-
-func decode(line []byte) (record, error) {
-	var r record
-	if len(line) < 10 || line[8] != ' ' || fmt.Sprintf("%08x", crc32.ChecksumIEEE(line[9:])) != string(line[:8]) {
-		return r, errLine
-	}
-	if err := json.Unmarshal(line[9:], &r); err != nil || (r.Delivery == nil) == (r.Done == "") {
-		return record{}, errLine
-	}
-	return r, nil
+	return d, nil
 }

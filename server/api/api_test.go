@@ -72,7 +72,7 @@ func ask(h http.Handler, method, path, user, body string) *httptest.ResponseReco
 	return w
 }
 
-var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j", "{variable}", "V")
+var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j", "{variable}", "V", "{number}", "1")
 
 // TestEveryRouteAuthorises asks each route as nobody and as a user without rights.
 func TestEveryRouteAuthorises(t *testing.T) {

@@ -123,6 +123,7 @@ type Deps struct {
 	Kept         Kept
 	Applications Applications
 	Repositories Repositories
+	Deliveries   Deliveries
 	Variables    Variables
 	Schedules    Schedules
 	Environments Environments

@@ -20,7 +20,7 @@ type Route struct {
 // Routes is the whole of /api/v1/, but for the job pods' part of it.
 func Routes() []Route {
 	const ns = "/api/v1/namespaces/{ns}"
-	return append(aroundRuns(ns), []Route{
+	return append(append(aroundRuns(ns), ofDeliveries(ns)...), []Route{
 		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
 		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},
 		{"GET", "/api/v1/openapi.json", "", "", "this document", (*server).openAPI},

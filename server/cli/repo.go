@@ -33,6 +33,7 @@ func repoVerb(c *user) *cobra.Command {
 		&cobra.Command{Use: "sync NAME", Short: "Look at a repository's remote now", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			return c.Call(cmd.Context(), "POST", c.Path("repositories", args[0], "sync"), nil, nil)
 		}},
+		repoDeliveries(c), repoRedeliver(c),
 		repoBadge(c),
 		deletion(c, "repositories", "Delete a repository and, if it is hosted here, its data"),
 	)

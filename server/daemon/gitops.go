@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apiserver/pkg/authentication/user"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -51,7 +49,7 @@ func (s *services) openGitops(context.Context) error {
 		return err
 	}
 	g.hooks = &hook.Handler{
-		Secret: webhookSecret(mc), ValidName: git.ValidName, ValidNamespace: git.ValidNamespace, Spool: g.spool, Log: s.log.With("part", "hooks"),
+		Target: webhookTarget(mc), ValidName: git.ValidName, ValidNamespace: git.ValidNamespace, Spool: g.spool, Log: s.log.With("part", "hooks"),
 	}
 	applier, err := apply.New(s.cluster.config, direct, s.manager.GetRESTMapper())
 	if err != nil {
@@ -78,9 +76,9 @@ func (s *services) openGitops(context.Context) error {
 func (g *gitops) start(run func(string, func(context.Context) error)) {
 	run("git", g.host.Start)
 	run("webhooks", func(ctx context.Context) error {
-		return g.spool.Run(ctx, func(_ context.Context, d hook.Delivery) error {
+		return g.spool.Run(ctx, func(_ context.Context, d hook.Delivery) (string, error) {
 			g.repos.Kick(d.Namespace, d.Repository)
-			return nil
+			return "the repository is looked at", nil
 		})
 	})
 	run("git shutdown", func(ctx context.Context) error {
@@ -130,26 +128,6 @@ func gitUser(d *front.Door) func(*http.Request) (user.Info, bool) {
 	return func(r *http.Request) (user.Info, bool) {
 		u, err := d.User(r)
 		return &user.DefaultInfo{Name: u.Name, Groups: u.Groups}, err == nil
-	}
-}
-
-// webhookSecret reads the key "token" of the Secret that the repository names.
-func webhookSecret(c client.Reader) func(context.Context, string, string) ([]byte, error) {
-	return func(ctx context.Context, ns, name string) ([]byte, error) {
-		var repo slipway.Repository
-		err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo)
-		if apierrors.IsNotFound(err) || (err == nil && repo.Spec.WebhookSecret == "") {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		var secret corev1.Secret
-		err = c.Get(ctx, client.ObjectKey{Namespace: ns, Name: repo.Spec.WebhookSecret}, &secret)
-		if apierrors.IsNotFound(err) {
-			return nil, nil
-		}
-		return secret.Data["token"], err
 	}
 }
 

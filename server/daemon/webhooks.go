@@ -1,0 +1,49 @@
+package daemon
+
+import (
+	"context"
+	"net/url"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/hook"
+)
+
+// webhookTarget reads the key "token" of the Secret that a repository names, and what
+// its forge calls it.
+func webhookTarget(c client.Reader) func(context.Context, string, string) (hook.Target, error) {
+	return func(ctx context.Context, ns, name string) (hook.Target, error) {
+		var repo slipway.Repository
+		err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo)
+		if apierrors.IsNotFound(err) || err == nil && repo.Spec.WebhookSecret == "" {
+			return hook.Target{}, nil
+		}
+		if err != nil {
+			return hook.Target{}, err
+		}
+		var secret corev1.Secret
+		err = c.Get(ctx, client.ObjectKey{Namespace: ns, Name: repo.Spec.WebhookSecret}, &secret)
+		if apierrors.IsNotFound(err) {
+			return hook.Target{}, nil
+		}
+		return hook.Target{Secret: secret.Data["token"], Path: forgePath(&repo)}, err
+	}
+}
+
+// forgePath is what the forge calls the repository; empty where it is hosted here.
+func forgePath(repo *slipway.Repository) string {
+	if f := repo.Spec.Forge; f != nil && f.Project != "" && repo.Spec.URL != "" {
+		return f.Project
+	}
+	if repo.Spec.URL == "" {
+		return ""
+	}
+	u, err := url.Parse(repo.Spec.URL)
+	if err != nil || u.Path == "" {
+		return "/" // no forge calls one so
+	}
+	return u.Path
+}
