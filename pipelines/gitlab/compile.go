@@ -61,6 +61,7 @@ type compiler struct {
 	jobs       []*job
 	byName     map[string]*job
 	total      int
+	scopes     map[string][]Known // repository variables by environment
 	keywords
 }
 

@@ -77,6 +77,16 @@ type Context struct {
 	Created time.Time
 	// Variables given by hand; they override the file's.
 	Variables []plan.Variable
-	// Secrets that every job gets. In rules only their being set is known.
+	// Secrets that jobs get: the variables of the repository, for the plan.
 	Secrets []plan.SecretRef
+	// Repository yields the variables of the repository for a job with that environment
+	// (empty: none), each name once. nil: there are none that are known.
+	Repository func(environment string) []Known
+}
+
+// Known is a variable of the repository. A masked one decides in expressions, and stands
+// in an image name that the attempt fills in; its value is never in a plan or a problem.
+type Known struct {
+	plan.Variable
+	Masked bool
 }

@@ -63,7 +63,30 @@ func (c *compiler) readEnvironment(j *job, v *value, env *environment) *environm
 	set("CI_ENVIRONMENT_ACTION", e.Action, true)
 	set("CI_ENVIRONMENT_TIER", e.Tier, true)
 	set("CI_ENVIRONMENT_URL", e.URL, false)
-	return c.environment(j.plan.Predefined, j.global, j.plan.Variables)
+	return c.environment(e.Name, j.plan.Predefined, j.global, j.plan.Variables)
+}
+
+// scope is the environment of a job as far as it is known before its rules are read: the
+// variables that are for it alone decide in them too. What is wrong with it is said later.
+func (c *compiler) scope(j *job, v *value) string {
+	e := v.get("environment")
+	if e != nil && e.kind == kindMap {
+		e = e.get("name")
+	}
+	if e == nil || !e.scalar() || c.ctx.Repository == nil {
+		return ""
+	}
+	env := c.environment("", j.plan.Predefined, j.global, j.plan.Variables)
+	whole := true
+	name := plan.Expand(e.text, func(ref string) (string, bool) {
+		d := env.value(ref)
+		whole = whole && !d.hidden && !d.null
+		return d.text, true
+	})
+	if !whole {
+		return ""
+	}
+	return name
 }
 
 func (c *compiler) readAutoStop(j *job, e *plan.Environment, v *value, env *environment) {

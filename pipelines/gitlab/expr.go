@@ -30,11 +30,11 @@ type datum struct {
 	null    bool
 	text    string
 	pattern *regexp.Regexp
-	secret  bool // set, with a text that is known to the attempt only
+	hidden  bool // the text decides, and is never told
 }
 
 func (d datum) true() bool {
-	return d.secret || !d.null && (d.pattern != nil || strings.TrimSpace(d.text) != "")
+	return !d.null && (d.pattern != nil || strings.TrimSpace(d.text) != "")
 }
 
 func truth(yes bool) datum {
@@ -91,9 +91,6 @@ func (n *node) equal(a, b datum) (bool, error) {
 	if a.null || b.null {
 		return a.null == b.null, nil
 	}
-	if a.secret || b.secret {
-		return false, &exprError{n.offset, "the value of a secret is not known here; only whether it is set"}
-	}
 	if a.pattern != nil || b.pattern != nil {
 		return false, &exprError{n.offset, "a pattern is compared with =~ or !~"}
 	}
@@ -101,15 +98,15 @@ func (n *node) equal(a, b datum) (bool, error) {
 }
 
 func (n *node) match(text, pattern datum) (bool, error) {
-	if text.secret || pattern.secret {
-		return false, &exprError{n.offset, "the value of a secret is not known here; only whether it is set"}
-	}
 	if pattern.null {
 		return false, nil
 	}
 	if pattern.pattern == nil {
 		var err error
 		if pattern.pattern, err = compilePattern(pattern.text); err != nil {
+			if pattern.hidden {
+				return false, &exprError{n.offset, "the value of the masked variable is not a pattern; write it as /.../"}
+			}
 			return false, &exprError{n.offset, err.Error()}
 		}
 	}

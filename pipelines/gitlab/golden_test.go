@@ -20,8 +20,23 @@ var contexts = map[string]Context{
 	"branch": {Branch: "feature/Login_1", Ref: "refs/heads/feature/Login_1"},
 	"tag":    {Tag: "v1.2.3", Ref: "refs/tags/v1.2.3"},
 	"web":    {Source: "web", Variables: []plan.Variable{{Name: "TARGET", Value: "staging"}}},
-	"secret": {Secrets: []plan.SecretRef{{Variable: "DEPLOY_TOKEN", Secret: "shop-variables", Key: "DEPLOY_TOKEN"}}},
+	"secret": {Secrets: []plan.SecretRef{{Variable: "DEPLOY_TOKEN", Secret: "shop-variables", Key: "DEPLOY_TOKEN"}}, Repository: repository},
 	"skip":   {Message: "Fix a typo [skip ci]\n"},
+}
+
+// repository variables of the tests: a masked one, visible ones, and for environments.
+func repository(environment string) []Known {
+	known := []Known{
+		{plan.Variable{Name: "DEPLOY_TOKEN", Value: "planted"}, true},
+		{plan.Variable{Name: "REGION", Value: "west"}, false},
+		{plan.Variable{Name: "TOOLS", Value: "tools/$REGION"}, false},
+		{plan.Variable{Name: "GIT_DEPTH", Value: "7"}, false},
+		{plan.Variable{Name: "GIT_STRATEGY", Value: "none"}, true},
+	}
+	if strings.HasPrefix(environment, "review/") {
+		known = append(known, Known{plan.Variable{Name: "NODES", Value: "small"}, false}, Known{plan.Variable{Name: "REVIEW_TOKEN", Value: "planted too"}, true})
+	}
+	return known
 }
 
 func context(name string) Context {
@@ -81,6 +96,9 @@ func TestFiles(t *testing.T) {
 			}
 			if err != nil {
 				t.Fatal(err)
+			}
+			if strings.Contains(string(got), "planted") {
+				t.Errorf("a masked value is told: %s", got)
 			}
 			golden := strings.TrimSuffix(path, ".yml") + ".json"
 			if *update {

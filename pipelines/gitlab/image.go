@@ -16,7 +16,7 @@ func (c *compiler) readImage(j *job, v *value, env *environment) {
 		return
 	}
 	j.plan.Image = image
-	j.plan.Predefined = append(j.plan.Predefined, plan.Variable{Name: "CI_JOB_IMAGE", Value: image.Name, Raw: true})
+	j.plan.Predefined = append(j.plan.Predefined, plan.Variable{Name: "CI_JOB_IMAGE", Value: image.Name, Raw: !strings.Contains(image.Name, "$")})
 }
 
 // image of a job or of a service: a name, or a mapping with one.
@@ -38,12 +38,39 @@ func (c *compiler) image(j *job, v *value, env *environment, keys keyset) (image
 		c.add(name.place, ruleType, "", "an image is a name, and this is %s", name.kind)
 		return image, false
 	}
-	image.Name = c.known(j, name, env, "image")
+	image.Name = c.imageName(j, name, env)
 	if j.included && image.Name == "" || strings.ContainsAny(image.Name, " \t\r\n\x00") {
 		c.add(name.place, ruleValue, "", "image %q is not the name of an image", image.Name)
 		return image, false
 	}
 	return image, true
+}
+
+// imageName is whole, or else as it is written: the attempt fills in what is masked and
+// what only it knows, dotenv reports of the jobs before it among that.
+func (c *compiler) imageName(j *job, v *value, env *environment) string {
+	late := false
+	plan.Expand(v.text, func(ref string) (string, bool) {
+		d := env.value(ref)
+		late = late || d.hidden || d.null && c.dotenv()
+		return "", true
+	})
+	if late {
+		return v.text
+	}
+	return c.known(j, v, env, "image")
+}
+
+// dotenv says whether any job of the file reports variables.
+func (c *compiler) dotenv() bool {
+	if c.reportsDotenv == nil {
+		yes := c.defaults.get("artifacts").get("reports").get("dotenv") != nil
+		for _, e := range c.root.keys {
+			yes = yes || e.val.get("artifacts").get("reports").get("dotenv") != nil
+		}
+		c.reportsDotenv = &yes
+	}
+	return *c.reportsDotenv
 }
 
 // known expands a value that must be whole before the job starts.
@@ -52,7 +79,9 @@ func (c *compiler) known(j *job, v *value, env *environment, what string) string
 		d := env.value(ref)
 		switch {
 		case !j.included:
-		case d.secret:
+		case d.hidden && env.masked[ref]:
+			c.add(v.place, ruleValue, "make it visible: slipway variable set "+ref+" --visible", "%s refers to $%s, which is masked", what, ref)
+		case d.hidden:
 			c.add(v.place, ruleValue, "use a variable that is known before", "%s refers to $%s, whose value is known to the running job only", what, ref)
 		case d.null:
 			c.add(v.place, ruleValue, "give the variable a value in variables:", "%s refers to $%s, which is not set", what, ref)
@@ -134,9 +163,12 @@ func (c *compiler) readServices(j *job, v *value, env *environment) {
 		if !ok {
 			continue
 		}
-		s := plan.Service{Image: image, Names: serviceNames(image.Name)}
+		s := plan.Service{Image: image}
+		if !strings.Contains(image.Name, "$") {
+			s.Names = plan.HostNames(image.Name)
+		}
 		if item.kind == kindMap {
-			c.readAlias(&s, item.get("alias"))
+			c.readAlias(j, &s, item.get("alias"), env)
 			if cmd := item.get("command"); cmd != nil {
 				s.Command = c.strings(cmd, "services:command")
 			}
@@ -147,11 +179,12 @@ func (c *compiler) readServices(j *job, v *value, env *environment) {
 }
 
 // readAlias: further names, with commas or spaces between.
-func (c *compiler) readAlias(s *plan.Service, v *value) {
+func (c *compiler) readAlias(j *job, s *plan.Service, v *value, env *environment) {
 	if v == nil {
 		return
 	}
-	for _, name := range strings.FieldsFunc(c.text(v, "services:alias"), func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
+	text := c.known(j, &value{kind: kindString, text: c.text(v, "services:alias"), place: v.place}, env, "services:alias")
+	for _, name := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
 		if !validHost(name) {
 			c.add(v.place, ruleValue, "letters, digits, -, _ and .", "services:alias: %q is not the name of a host", name)
 			continue
@@ -169,22 +202,4 @@ func validHost(name string) bool {
 		}
 	}
 	return name != "" && len(name) <= 253
-}
-
-// serviceNames of an image, as GitLab Runner makes them: without port, tag and digest,
-// each slash two underscores, and then each slash a dash.
-func serviceNames(image string) []string {
-	name, _, _ := strings.Cut(image, "@")
-	if i := strings.LastIndexByte(name, ':'); i > strings.LastIndexByte(name, '/') {
-		name = name[:i]
-	}
-	if host, rest, ok := strings.Cut(name, "/"); ok {
-		host, _, _ = strings.Cut(host, ":")
-		name = host + "/" + rest
-	}
-	first := strings.ReplaceAll(name, "/", "__")
-	if second := strings.ReplaceAll(name, "/", "-"); second != first {
-		return []string{first, second}
-	}
-	return []string{first}
 }

@@ -123,10 +123,10 @@ func (l *loader) chosen(v *value, in *home) bool {
 // known are the variables of an include section: what is known before any file is read.
 func (l *loader) known(in *home) *environment {
 	if !in.variables {
-		return &environment{values: map[string]string{}, secrets: map[string]bool{}}
+		return &environment{}
 	}
 	if l.env == nil {
-		l.env = l.environment()
+		l.env = l.environment("")
 	}
 	return l.env
 }
@@ -140,8 +140,8 @@ func (l *loader) location(v *value, in *home, what string) (string, bool) {
 	env, ok := l.known(in), true
 	text := plan.Expand(v.text, func(name string) (string, bool) {
 		d := env.lookup(name)
-		if d.secret {
-			l.add(v.place, ruleInclude, "use a variable", "%s refers to the secret $%s, whose value is not known here", what, name)
+		if d.hidden {
+			l.add(v.place, ruleInclude, "make it visible: slipway variable set "+name+" --visible", "%s refers to $%s, which is masked", what, name)
 			ok = false
 		}
 		return d.text, true

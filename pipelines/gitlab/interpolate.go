@@ -226,8 +226,8 @@ func (p *interpolator) apply(f string, v *value) (*value, error) {
 		// $$ stays as it is, and so does what is not known.
 		out.text = plan.Expand(strings.ReplaceAll(v.text, "$$", "$$$$"), func(name string) (string, bool) {
 			d := env.lookup(name)
-			if d.secret {
-				err = fmt.Errorf("$%s is a secret, whose value is not known here", name)
+			if d.hidden {
+				err = fmt.Errorf("$%s is masked; expand_vars takes variables that are visible", name)
 			}
 			return d.text, !d.null
 		})

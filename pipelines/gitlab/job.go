@@ -16,6 +16,7 @@ type keywords struct {
 	copies        map[string][]*job // by the name in the file
 	paths         paths
 	children      []child
+	reportsDotenv *bool
 }
 
 // job of the file, or one copy of it, and what compiling it needs beyond the plan's form.
@@ -123,7 +124,7 @@ func (c *compiler) decide(j *job, v *value) *environment {
 		j.plan.Confirmation = c.text(m, "manual_confirmation")
 	}
 	startIn := v.get("start_in")
-	env := c.environment(j.plan.Predefined, j.global, j.plan.Variables)
+	env := c.environment(c.scope(j, v), j.plan.Predefined, j.global, j.plan.Variables)
 	if rules := v.get("rules"); rules != nil {
 		for _, key := range []string{"only", "except", "start_in"} {
 			if v.get(key) != nil {
@@ -138,7 +139,7 @@ func (c *compiler) decide(j *job, v *value) *environment {
 			when = r.when
 		}
 		startIn = r.startIn
-		env = c.applyRule(j, r, env)
+		env = c.applyRule(j, v, r, env)
 	} else if !c.allowed(j, v, env) {
 		return env
 	}
@@ -152,7 +153,7 @@ func (c *compiler) decide(j *job, v *value) *environment {
 }
 
 // applyRule takes over what the rule that holds says of the job.
-func (c *compiler) applyRule(j *job, r *rule, env *environment) *environment {
+func (c *compiler) applyRule(j *job, v *value, r *rule, env *environment) *environment {
 	if r.allow != nil {
 		j.plan.AllowFailure, j.plan.AllowExitCodes = *r.allow, nil
 	}
@@ -166,7 +167,7 @@ func (c *compiler) applyRule(j *job, r *rule, env *environment) *environment {
 		return env
 	}
 	j.plan.Variables = append(j.plan.Variables, r.variables...)
-	return c.environment(j.plan.Predefined, j.global, j.plan.Variables)
+	return c.environment(c.scope(j, v), j.plan.Predefined, j.global, j.plan.Variables)
 }
 
 const maxDelay = 7 * day

@@ -21,10 +21,13 @@ func (c *compiler) readMaterial(j *job, env *environment) {
 		return
 	}
 	get := func(name string) string {
-		text, _ := env.text(name)
-		return strings.TrimSpace(text)
+		return strings.TrimSpace(env.setting(name))
 	}
 	bad := func(name, want string) {
+		if env.masked[name] {
+			c.add(j.at, ruleValue, want, "job %q: the variable %s has a value that does not serve", j.plan.Name, name)
+			return
+		}
 		c.add(j.at, ruleValue, want, "job %q: the variable %s is %q", j.plan.Name, name, env.written[name])
 	}
 	k, s := &j.plan.Checkout, &j.plan.Script
@@ -84,6 +87,10 @@ func (c *compiler) readMaterial(j *job, env *environment) {
 func (c *compiler) readClonePath(j *job, env *environment, bad func(name, want string)) {
 	path := env.expand(env.written["GIT_CLONE_PATH"])
 	if path == "" {
+		return
+	}
+	if env.masked["GIT_CLONE_PATH"] {
+		bad("GIT_CLONE_PATH", "make it visible: slipway variable set GIT_CLONE_PATH --visible")
 		return
 	}
 	rest, ok := strings.CutPrefix(path, "$CI_BUILDS_DIR/")

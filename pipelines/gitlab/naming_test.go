@@ -1,7 +1,6 @@
 package gitlab
 
 import (
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -33,20 +32,6 @@ func TestTier(t *testing.T) {
 	} {
 		if got := tierOf(name); got != want {
 			t.Errorf("%q is %q, want %q", name, got, want)
-		}
-	}
-}
-
-func TestServiceNames(t *testing.T) {
-	for image, want := range map[string][]string{
-		"redis": {"redis"}, "redis:7": {"redis"}, "tutum/wordpress": {"tutum__wordpress", "tutum-wordpress"},
-		"tutum/wordpress:latest":                    {"tutum__wordpress", "tutum-wordpress"},
-		"registry.example.org:5000/a/b:1@sha256:00": {"registry.example.org__a__b", "registry.example.org-a-b"},
-		"registry.example.org:5000/a/b":             {"registry.example.org__a__b", "registry.example.org-a-b"},
-		"localhost:5000/a":                          {"localhost__a", "localhost-a"},
-	} {
-		if got := serviceNames(image); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s is %v, want %v", image, got, want)
 		}
 	}
 }

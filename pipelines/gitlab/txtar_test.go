@@ -139,6 +139,9 @@ func TestArchives(t *testing.T) {
 				t.Errorf("problems: %v", problems)
 			}
 			got := summary(p, problems)
+			if strings.Contains(got, "planted") {
+				t.Errorf("a masked value is told: %s", got)
+			}
 			if *update {
 				whole.Files = slices.DeleteFunc(whole.Files, func(f txtar.File) bool { return f.Name == "want" })
 				whole.Files = append(whole.Files, txtar.File{Name: "want", Data: []byte(got)})

@@ -81,19 +81,29 @@ func (c *compiler) options(name string, val, options *value) {
 type environment struct {
 	written map[string]string // as in the file: expressions do not look into values
 	values  map[string]string // with references expanded
-	late    map[string]bool   // known to the attempt only: secrets, and what refers to them
-	secrets map[string]bool
+	// late ones must not be in the plan: masked variables, and what refers to them or to
+	// what only the attempt knows.
+	late   map[string]bool
+	masked map[string]bool
 }
 
-func (c *compiler) environment(lists ...[]plan.Variable) *environment {
+// environment of a job that deploys to the one named scope, or of what is in no job.
+func (c *compiler) environment(scope string, lists ...[]plan.Variable) *environment {
 	all := slices.Clone(c.predefined)
 	for _, l := range lists {
 		all = append(all, l...)
 	}
+	env := &environment{late: map[string]bool{}, masked: map[string]bool{}}
+	for _, k := range c.repository(scope) {
+		all = append(all, k.Variable)
+		env.masked[k.Name] = k.Masked
+	}
+	for _, v := range c.ctx.Variables {
+		env.masked[v.Name] = false
+	}
 	all = append(all, c.ctx.Variables...)
 	resolved := plan.Resolve(all)
-	env := &environment{written: make(map[string]string, len(resolved)), values: make(map[string]string, len(resolved)),
-		late: map[string]bool{}, secrets: map[string]bool{}}
+	env.written, env.values = make(map[string]string, len(resolved)), make(map[string]string, len(resolved))
 	raw := make(map[string]bool, len(resolved))
 	for _, v := range all {
 		env.written[v.Name], raw[v.Name] = v.Value, v.Raw
@@ -101,9 +111,9 @@ func (c *compiler) environment(lists ...[]plan.Variable) *environment {
 	for _, v := range resolved {
 		env.values[v.Name] = v.Value
 	}
-	for _, s := range c.ctx.Secrets {
-		if !slices.ContainsFunc(c.ctx.Variables, func(v plan.Variable) bool { return v.Name == s.Variable }) {
-			env.secrets[s.Variable], env.late[s.Variable] = true, true
+	for name, masked := range env.masked {
+		if masked {
+			env.late[name] = true
 		}
 	}
 	for changed := true; changed; {
@@ -117,7 +127,23 @@ func (c *compiler) environment(lists ...[]plan.Variable) *environment {
 	return env
 }
 
-// waits says whether text refers to what only the attempt knows.
+// repository variables of a job that deploys to the environment of that name.
+func (c *compiler) repository(scope string) []Known {
+	if c.ctx.Repository == nil {
+		return nil
+	}
+	known, ok := c.scopes[scope]
+	if !ok {
+		known = c.ctx.Repository(scope)
+		if c.scopes == nil {
+			c.scopes = map[string][]Known{}
+		}
+		c.scopes[scope] = known
+	}
+	return known
+}
+
+// waits says whether text refers to what must not be in the plan.
 func (env *environment) waits(text string) (waits bool) {
 	plan.Expand(text, func(name string) (string, bool) {
 		_, known := env.values[name]
@@ -129,28 +155,35 @@ func (env *environment) waits(text string) (waits bool) {
 
 // lookup of a variable in an expression.
 func (env *environment) lookup(name string) datum {
-	if env.secrets[name] {
-		return datum{secret: true}
-	}
 	v, ok := env.written[name]
-	return datum{null: !ok, text: v}
+	return datum{null: !ok, text: v, hidden: env.masked[name]}
 }
 
-// value of a variable in a field that must be whole before the job starts.
+// value of a variable in a field that must be whole before the job starts. One that may
+// not be in the plan is hidden.
 func (env *environment) value(name string) datum {
 	v, ok := env.values[name]
 	if env.late[name] || !ok && attemptVariables[name] {
-		return datum{secret: true}
+		return datum{hidden: true}
 	}
 	return datum{null: !ok, text: v}
 }
 
-// text of a variable, empty where it is not known.
+// text of a variable, empty where it is not known or is not to be shown.
 func (env *environment) text(name string) (string, bool) {
 	if env.late[name] {
 		return "", true
 	}
 	return env.values[name], true
+}
+
+// setting is a variable that says how a job runs. What it says is in the plan, also
+// where it is masked.
+func (env *environment) setting(name string) string {
+	if env.late[name] && !env.masked[name] {
+		return ""
+	}
+	return env.values[name]
 }
 
 // expand what is known now, and leave the rest as it is.

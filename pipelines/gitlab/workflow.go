@@ -26,7 +26,7 @@ func (c *compiler) workflow(v *value) (runs bool, name string, variables []plan.
 		c.readAutoCancel(one.autoCancel)
 		c.autoCancel = before
 	}
-	match := c.first(rules, c.environment(c.global))
+	match := c.first(rules, c.environment("", c.global))
 	if match == nil || match.when == plan.Never {
 		return false, name, nil
 	}
@@ -61,7 +61,7 @@ func (c *compiler) choice(v *value, what string, known []string, into *string) {
 
 // pipelineName is workflow:name with its variables, which jobs see in turn.
 func (c *compiler) pipelineName(name string) string {
-	name = strings.TrimSpace(plan.Expand(name, c.environment(c.global).text))
+	name = strings.TrimSpace(plan.Expand(name, c.environment("", c.global).text))
 	if len(name) > maxName {
 		name = strings.ToValidUTF8(name[:maxName], "")
 	}

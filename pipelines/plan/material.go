@@ -4,6 +4,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // Image that a job runs in. An empty name means the server's default.
 type Image struct {
+	// Name may refer to variables that only the attempt knows; a "$" in it is nothing else.
 	Name       string   `json:"name,omitempty"`
 	Entrypoint []string `json:"entrypoint,omitempty"`
 	// Pull: always, if-not-present, never; empty for the server's default.
@@ -17,7 +18,8 @@ type Image struct {
 // Service is a container beside the job, reachable from it by its names.
 type Service struct {
 	Image Image `json:"image"`
-	// Names it is reachable by; never empty.
+	// Names it is reachable by. Where the image refers to variables, HostNames of it are
+	// added once it is known.
 	Names     []string   `json:"names"`
 	Command   []string   `json:"command,omitempty"`
 	Variables []Variable `json:"variables,omitempty"`

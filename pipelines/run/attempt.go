@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"errors"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -69,10 +68,10 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	if err != nil {
 		return nil, err
 	}
-	dir := job.Checkout.Directory
-	if dir == "" {
-		dir = path.Join(run.Namespace, run.Spec.Repository)
+	if job, err = c.filled(ctx, run, p, job, js); err != nil {
+		return nil, err
 	}
+	dir := directory(run, job)
 	attempt := c.attemptVariables(run, job, ref.Attempt, dir)
 	token := c.jobToken(ref, job)
 	attempt = append(attempt, tokenVariables(token)...)

@@ -258,7 +258,7 @@ func (c *Controller) advance(ctx context.Context, run, before *v1alpha1.Run, p *
 			}
 		case tr == nil && js.StartedAt == nil:
 			if err := c.launch(ctx, run, p, job, js); err != nil {
-				return c.refused(ctx, run, js, err)
+				return c.refused(ctx, run, p, js, err)
 			}
 		}
 	}

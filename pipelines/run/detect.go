@@ -82,8 +82,15 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	}
 	in.Protected, in.Schedule, in.Created = protected, spec.Schedule, run.CreationTimestamp.Time
 	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
-	if in.Secrets, err = d.Variables.Refs(ctx, run.Namespace, repo.Name, protected); err != nil {
+	known, err := d.Variables.Snapshot(ctx, run.Namespace, repo.Name, protected)
+	if err != nil {
 		return Compiled{}, err
+	}
+	in.Secrets, in.Repository = known.Refs(), func(environment string) (out []gitlab.Known) {
+		for _, v := range known.For(environment) {
+			out = append(out, gitlab.Known(v))
+		}
+		return out
 	}
 	in.Includes = includes{Elsewhere: d.Elsewhere, ctx: ctx, source: d.Source, namespace: run.Namespace}
 	for name, text := range spec.Inputs {

@@ -69,6 +69,10 @@ type refusedError struct{ error }
 // launch makes the TaskRun of the job's attempt and the Secrets with its token and the
 // variables of its services. What is there already stays.
 func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job *plan.Job, js *v1alpha1.JobStatus) error {
+	job, err := c.filled(ctx, run, p, job, js)
+	if err != nil {
+		return err
+	}
 	ref := jobapi.Ref{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Attempt: js.Attempt}
 	limit := c.timeout(job) + startMargin
 	meta := metav1.ObjectMeta{

@@ -40,7 +40,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	}
 	if !tr.IsDone() {
 		if js.StoppingAt == nil && reported(js.Message) == "" {
-			js.Message = waitReason(cond.Reason, cond.Message)
+			js.Message = asWritten(waitReason(cond.Reason, cond.Message), job, tr)
 		}
 		return
 	}
@@ -62,7 +62,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	case cond.Status == corev1.ConditionTrue || onlyServicesFailed(tr, cond.Reason):
 		end(js, v1alpha1.Succeeded, "", "")
 	case gaveUp(tr) != "":
-		fail(js, job, reasonImage, gaveUp(tr))
+		fail(js, job, reasonImage, asWritten(gaveUp(tr), job, tr))
 	case tr.IsCancelled():
 		end(js, v1alpha1.Canceled, "", whyStopped(run, js))
 	case oom:
@@ -70,7 +70,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	default:
 		message := reported(js.Message)
 		if message == "" {
-			message = failMessage(cond.Reason, cond.Message, js.ExitCode)
+			message = asWritten(failMessage(cond.Reason, cond.Message, js.ExitCode), job, tr)
 		}
 		fail(js, job, failReason(js, cond.Reason), message)
 	}

@@ -21,14 +21,21 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
+	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
 )
 
 // refused ends a job whose attempt can never start; any other error is tried again.
-func (c *Controller) refused(ctx context.Context, run *v1alpha1.Run, js *v1alpha1.JobStatus, err error) (ctrl.Result, error) {
+func (c *Controller) refused(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, js *v1alpha1.JobStatus, err error) (ctrl.Result, error) {
 	var never refusedError
 	if !errors.As(err, &never) {
 		return ctrl.Result{}, err
+	}
+	if job := p.Job(js.Name); job != nil {
+		a := joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: js.Attempt}
+		if err := c.LogStore.Seal(a, oneLine(err.Error())); err != nil {
+			c.Log.Error("seal job log", "run", run.Name, "job", job.Name, "err", err)
+		}
 	}
 	before := run.DeepCopy()
 	end(js, v1alpha1.Failed, reasonSystem, oneLine(err.Error()))

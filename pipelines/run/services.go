@@ -159,10 +159,16 @@ const serviceLook = 100 * time.Millisecond
 // Services implements jobapi.Services: it waits until each has started or cannot.
 func (c *Controller) Services(ctx context.Context, ref jobapi.Ref, changed func([]wire.Service)) ([]wire.Service, error) {
 	var last []wire.Service
+	var job *plan.Job
 	for {
-		_, _, job, js, err := c.find(ctx, ref)
+		run, p, found, js, err := c.find(ctx, ref)
 		if err != nil {
 			return nil, err
+		}
+		if job == nil {
+			if job, err = c.filled(ctx, run, p, found, js); err != nil {
+				return nil, err
+			}
 		}
 		tr := &tekton.TaskRun{}
 		if err := c.Get(ctx, types.NamespacedName{Namespace: ref.Namespace, Name: js.TaskRun}, tr); apierrors.IsNotFound(err) {

@@ -43,13 +43,17 @@ func (s *Store) must(t *testing.T, v Variable, value string) {
 // values of a job by name, with all refs that it may have.
 func (s *Store) values(t *testing.T, repo, environment string, protected bool) map[string]string {
 	t.Helper()
-	refs, err := s.Refs(t.Context(), "default", repo, protected)
+	snapshot, err := s.Snapshot(t.Context(), "default", repo, protected)
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Values(t.Context(), Job{Namespace: "default", Repository: repo, Protected: protected, Environment: environment, Refs: refs})
+	got, err := s.Values(t.Context(), Job{Namespace: "default", Repository: repo, Protected: protected, Environment: environment, Refs: snapshot.Refs()})
 	if err != nil {
 		t.Fatal(err)
+	}
+	compiled := snapshot.For(environment)
+	if !slices.EqualFunc(compiled, got.Vars, func(a Value, b plan.Variable) bool { return a.Variable == b }) {
+		t.Errorf("a run is compiled with %+v, and its attempt gets %+v", compiled, got.Vars)
 	}
 	out := map[string]string{}
 	for _, v := range got.Vars {

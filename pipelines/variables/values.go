@@ -9,20 +9,62 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// Refs are the variables that jobs of the repository may get, for a plan: protected
-// ones only for a run of a protected ref.
-func (s *Store) Refs(ctx context.Context, namespace, repository string, protected bool) ([]plan.SecretRef, error) {
+// Snapshot is what the jobs of one run may get of the variables of its repository and
+// namespace, as they were at one time. It holds values.
+type Snapshot struct{ all []kept }
+
+// Snapshot for a run of the repository: protected ones only for one of a protected ref.
+func (s *Store) Snapshot(ctx context.Context, namespace, repository string, protected bool) (*Snapshot, error) {
 	all, err := s.all(ctx, namespace)
+	all = slices.DeleteFunc(all, func(k kept) bool { return !k.reaches(repository, protected) })
+	return &Snapshot{all}, err
+}
+
+// Refs are all of them without values, for a plan.
+func (s *Snapshot) Refs() []plan.SecretRef {
 	var out []plan.SecretRef
-	for _, k := range all {
-		if !k.reaches(repository, protected) {
-			continue
-		}
+	for _, k := range s.all {
 		out = append(out, plan.SecretRef{
 			Variable: k.Name, Secret: k.secret.Name, Key: key, Raw: k.Raw, File: k.File, Visible: k.Visible, Environment: k.Environment,
 		})
 	}
-	return out, err
+	return out
+}
+
+// Value of a variable; one that is masked is shown nowhere.
+type Value struct {
+	plan.Variable
+	Masked bool
+}
+
+// For a job with that environment (empty: none) they are these, each name once: of
+// several with one name the repository's wins over the namespace's, then the more
+// specific scope.
+func (s *Snapshot) For(environment string) []Value { return choose(s.all, environment) }
+
+func choose(all []kept, environment string) []Value {
+	best := map[string]kept{}
+	var names []string
+	for _, k := range all {
+		if specificity(k.Environment, environment) < 0 {
+			continue
+		}
+		have, ok := best[k.Name]
+		if !ok {
+			names = append(names, k.Name)
+		}
+		if !ok || k.before(have, environment) {
+			best[k.Name] = k
+		}
+	}
+	var out []Value
+	for _, name := range names {
+		k := best[name]
+		// A "$" within a file is text.
+		v := plan.Variable{Name: name, Value: string(k.secret.Data[key]), Raw: k.Raw || k.File, File: k.File}
+		out = append(out, Value{Variable: v, Masked: !k.Visible})
+	}
+	return out
 }
 
 func (k *kept) reaches(repository string, protected bool) bool {
@@ -62,10 +104,8 @@ func (v Values) Mask(env []plan.Variable) []string {
 	return slices.Compact(out)
 }
 
-// Values of a job's variables. Of several with one name the repository's wins over the
-// namespace's, then the more specific scope. What Refs names is looked at as it is
-// now: a Secret that is no variable, or another repository's, or became protected, is
-// left out.
+// Values of a job's variables. What Refs names is looked at as it is now: a Secret that
+// is no variable, or another repository's, or became protected, is left out.
 func (s *Store) Values(ctx context.Context, j Job) (Values, error) {
 	out := Values{}
 	if len(j.Refs) == 0 {
@@ -75,27 +115,14 @@ func (s *Store) Values(ctx context.Context, j Job) (Values, error) {
 	if err != nil {
 		return out, err
 	}
-	best := map[string]kept{}
-	var names []string
-	for _, k := range all {
+	all = slices.DeleteFunc(all, func(k kept) bool {
 		named := slices.ContainsFunc(j.Refs, func(r plan.SecretRef) bool { return r.Secret == k.secret.Name && r.Variable == k.Name })
-		if !named || !k.reaches(j.Repository, j.Protected) || specificity(k.Environment, j.Environment) < 0 {
-			continue
-		}
-		have, ok := best[k.Name]
-		if !ok {
-			names = append(names, k.Name)
-		}
-		if !ok || k.before(have, j.Environment) {
-			best[k.Name] = k
-		}
-	}
-	for _, name := range names {
-		k := best[name]
-		// A "$" within a file is text.
-		out.Vars = append(out.Vars, plan.Variable{Name: name, Value: string(k.secret.Data[key]), Raw: k.Raw || k.File, File: k.File})
-		if !k.Visible {
-			out.masked = append(out.masked, name)
+		return !named || !k.reaches(j.Repository, j.Protected)
+	})
+	for _, v := range choose(all, j.Environment) {
+		out.Vars = append(out.Vars, v.Variable)
+		if v.Masked {
+			out.masked = append(out.masked, v.Name)
 		}
 	}
 	return out, nil
