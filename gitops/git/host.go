@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/singleflight"
 	"k8s.io/apiserver/pkg/authentication/user"
+	"k8s.io/client-go/tools/events"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -48,6 +49,8 @@ type Host struct {
 	Idle time.Duration
 	// Interval of Reconcile. Default 1m.
 	Interval time.Duration
+	// Events on Repositories; nil sends none.
+	Events events.EventRecorder
 
 	once     sync.Once
 	places   chan struct{}
@@ -57,6 +60,7 @@ type Host struct {
 	notes    map[string]noted // by "namespace/name ref"
 	empty    chan struct{}
 	again    chan struct{}
+	recorded chan recorded
 	making   singleflight.Group // of snapshots
 }
 
@@ -72,6 +76,7 @@ func (h *Host) init() {
 		}
 		h.places = make(chan struct{}, n)
 		h.again = make(chan struct{}, 1)
+		h.recorded = make(chan recorded, 256)
 		if h.Log == nil {
 			h.Log = slog.Default()
 		}

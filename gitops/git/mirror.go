@@ -62,7 +62,8 @@ func (h *Host) Fetch(ctx context.Context, ns, name string, src Source) error {
 	if timeout <= 0 {
 		timeout = 10 * time.Minute
 	}
-	rules := rules{Remote: src.Remote, host: hostPort(u)}
+	var asked patience
+	rules := rules{Remote: src.Remote, host: hostPort(u), patience: &asked}
 	if src.Credentials != nil {
 		rules.roots = src.Credentials.Roots
 	}
@@ -74,6 +75,9 @@ func (h *Host) Fetch(ctx context.Context, ns, name string, src Source) error {
 	defer m.Unlock()
 	f := fetch{Host: h, src: src, mirror: dir, pool: h.poolPath(key)}
 	if err := f.run(ctx, auth); err != nil {
+		if later := asked.Load(); later != nil {
+			err = later
+		}
 		return fmt.Errorf("repository %s: fetch %s: %w", name, publicURL(src.URL), plain(err))
 	}
 	return nil

@@ -1,11 +1,11 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -35,6 +35,8 @@ type Reconciler struct {
 	Remote Remote
 	// Parallel fetches. Default 4.
 	Parallel int
+	// Removed is told when the data of a deleted repository is gone. Optional.
+	Removed func(ns, name string) error
 
 	mu     sync.Mutex
 	polls  map[types.NamespacedName]*poll
@@ -46,7 +48,9 @@ type Reconciler struct {
 type poll struct {
 	next     time.Time
 	failures int
-	kicked   string // via, where somebody asked for a look
+	kicked   string    // via, where somebody asked for a look
+	owed     string    // via of such a look that failed
+	later    time.Time // until when the other side wants no requests
 	spec     int64
 }
 
@@ -159,15 +163,12 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 	key := client.ObjectKeyFromObject(repo)
 	r.mu.Lock()
 	p := r.state(key)
-	via := "poll"
-	if p.kicked != "" {
-		via = p.kicked
-	}
-	if wait := time.Until(p.next); wait > 0 && p.kicked == "" && p.spec == repo.Generation {
+	via := cmp.Or(p.kicked, p.owed, "poll")
+	if wait := time.Until(p.next); wait > 0 && (p.kicked == "" || time.Until(p.later) > 0) && p.spec == repo.Generation {
 		r.mu.Unlock()
 		return ctrl.Result{RequeueAfter: wait}, nil
 	}
-	p.kicked, p.spec = "", repo.Generation
+	p.kicked, p.owed, p.spec = "", "", repo.Generation
 	r.mu.Unlock()
 
 	err := r.Host.room()
@@ -175,27 +176,40 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 	if err == nil {
 		cred, err = r.credentials(ctx, repo)
 	}
+	var heads map[string]string
+	if err == nil {
+		heads, err = r.wantedHeads(ctx, key)
+	}
 	if err == nil {
 		err = r.Host.Fetch(ctx, repo.Namespace, repo.Name, Source{
-			URL: repo.Spec.URL, Remote: r.Remote, Credentials: cred, Filter: filter(repo),
+			URL: repo.Spec.URL, Remote: r.Remote, Credentials: cred, Filter: filter(repo), Heads: heads,
 			Wanted: func(ref string) bool { return refs.Watched(&repo.Spec, ref) },
 		})
 	}
+	var updates []Update
 	if err == nil {
-		_, err = r.Host.record(ctx, repo.Namespace, repo.Name, via, "", nil)
+		updates, err = r.Host.record(ctx, repo.Namespace, repo.Name, via, "", nil)
 	}
 	if apierrors.IsNotFound(err) {
 		return ctrl.Result{}, nil
 	}
+	now := time.Now()
 	r.mu.Lock()
 	if err == nil {
 		p.failures = 0
 	} else {
 		p.failures++
+		if via != "poll" {
+			p.owed = via // what it finds was told of
+		}
 	}
-	wait := pause(repo, p.failures)
-	p.next = time.Now().Add(wait)
-	if p.kicked != "" { // asked again meanwhile
+	var later *laterError
+	if p.later = (time.Time{}); errors.As(err, &later) {
+		p.later = later.until
+	}
+	wait := pause(polling(repo, via, len(updates) > 0, now).Every.Duration, p.failures, time.Until(p.later))
+	p.next = now.Add(wait)
+	if p.kicked != "" && later == nil { // asked again meanwhile
 		wait = 10 * time.Millisecond
 	}
 	r.mu.Unlock()
@@ -215,21 +229,6 @@ func filter(repo *v1alpha1.Repository) string {
 	return fmt.Sprintf("%q %q %q %q", s.Branches, s.ExcludeBranches, s.Tags, s.ExcludeTags)
 }
 
-// pause until the next look: the interval with a tenth of jitter, doubled with
-// every failure up to half an hour.
-func pause(repo *v1alpha1.Repository, failures int) time.Duration {
-	d := time.Minute
-	if repo.Spec.PollInterval != nil {
-		d = max(repo.Spec.PollInterval.Duration, 5*time.Second)
-	}
-	for range min(failures, 10) {
-		if d < 30*time.Minute {
-			d = min(2*d, 30*time.Minute)
-		}
-	}
-	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
-}
-
 func reason(err error) string {
 	switch {
 	case errors.Is(err, errAddress):
@@ -238,6 +237,8 @@ func reason(err error) string {
 		return "InvalidURL"
 	case errors.Is(err, ErrLimit):
 		return "OverLimit"
+	case errors.As(err, new(*laterError)):
+		return "RateLimited"
 	}
 	return "NotFetched"
 }
@@ -249,6 +250,11 @@ func (r *Reconciler) remove(ctx context.Context, repo *v1alpha1.Repository) erro
 	}
 	if err := r.Host.Remove(repo.Namespace, repo.Name); err != nil {
 		return err
+	}
+	if r.Removed != nil {
+		if err := r.Removed(repo.Namespace, repo.Name); err != nil {
+			return err
+		}
 	}
 	before := repo.DeepCopy()
 	controllerutil.RemoveFinalizer(repo, Finalizer)

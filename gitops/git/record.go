@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -45,9 +46,10 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 	m.Lock()
 	defer m.Unlock()
 	var updates []Update
+	var repo v1alpha1.Repository
 	backoff := wait.Backoff{Steps: 12, Duration: 10 * time.Millisecond, Factor: 1.6, Jitter: 0.3}
 	err := retry.RetryOnConflict(backoff, func() error {
-		var repo v1alpha1.Repository
+		repo = v1alpha1.Repository{}
 		if err := h.Reader.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo); err != nil {
 			return err
 		}
@@ -65,7 +67,10 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		h.annotate(ctx, &repo, shown, updates)
 		if looked(via) {
 			now := metav1.Now()
-			repo.Status.LastPolled = &now
+			repo.Status.LastPolled, repo.Status.Polling = &now, polling(&repo, via, len(updates) > 0, now.Time)
+			if err := h.follow(ctx, &repo, updates, now.Time); err != nil {
+				return err
+			}
 		}
 		ready(&repo, metav1.ConditionTrue, "Stored", readyText(&repo))
 		if equality.Semantic.DeepEqual(before, &repo.Status) {
@@ -76,6 +81,7 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 	if err != nil {
 		return nil, fmt.Errorf("repository %s: record refs: %w", name, err)
 	}
+	h.announce(&repo, updates)
 	h.forgetNotes(ns, name, func(ref string) bool {
 		return slices.ContainsFunc(updates, func(u Update) bool { return u.Ref == ref })
 	})
@@ -257,6 +263,9 @@ func (h *Host) Start(ctx context.Context) error {
 	}
 	t := time.NewTicker(every)
 	defer t.Stop()
+	var announcing sync.WaitGroup
+	defer announcing.Wait()
+	announcing.Go(func() { h.announcing(ctx) })
 	for {
 		if err := h.Reconcile(ctx); err != nil && ctx.Err() == nil {
 			h.Log.Warn("repositories not reconciled; trying again soon", "error", err)

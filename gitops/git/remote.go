@@ -78,6 +78,8 @@ type rules struct {
 	host string
 	// roots are trusted in place of the system's, unless nil.
 	roots *x509.CertPool
+	// patience that the other side asks for; nil where nobody wants to know.
+	patience *patience
 }
 
 type rulesKey struct{}
@@ -224,6 +226,9 @@ func (b boundedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	res, err := next.RoundTrip(r)
 	if err != nil {
 		return nil, err
+	}
+	if later := asksForPatience(res, time.Now()); later != nil && rules.patience != nil {
+		rules.patience.Store(later)
 	}
 	res.Body = &boundedBody{Reader: &limitReader{r: res.Body, left: rules.maxFetch()}, Closer: res.Body}
 	return res, nil

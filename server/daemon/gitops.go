@@ -43,11 +43,13 @@ func (s *services) openGitops(context.Context) error {
 	s.git = &git.Host{
 		Store: &git.Store{Dir: filepath.Join(s.conf.DataDir, "git")}, Client: mc, Reader: direct,
 		Authorize: s.access.git, Notice: s.notice, Log: s.log.With("part", "git"), Disk: s.disk,
+		Events: s.manager.GetEventRecorder("slipway"),
 	}
 	g := &gitops{host: s.git, repos: &git.Reconciler{Host: s.git, Remote: git.Remote{Private: s.conf.PrivateSources}}}
 	if g.spool, err = hook.Open(filepath.Join(s.conf.DataDir, "hooks"), s.log.With("part", "hooks")); err != nil {
 		return err
 	}
+	g.repos.Removed = g.spool.Forget
 	g.hooks = &hook.Handler{
 		Target: webhookTarget(mc), ValidName: git.ValidName, ValidNamespace: git.ValidNamespace, Spool: g.spool, Log: s.log.With("part", "hooks"),
 	}
@@ -76,10 +78,7 @@ func (s *services) openGitops(context.Context) error {
 func (g *gitops) start(run func(string, func(context.Context) error)) {
 	run("git", g.host.Start)
 	run("webhooks", func(ctx context.Context) error {
-		return g.spool.Run(ctx, func(_ context.Context, d hook.Delivery) (string, error) {
-			g.repos.Kick(d.Namespace, d.Repository)
-			return "the repository is looked at", nil
-		})
+		return g.spool.Run(ctx, g.deliver)
 	})
 	run("git shutdown", func(ctx context.Context) error {
 		<-ctx.Done()

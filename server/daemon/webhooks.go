@@ -12,6 +12,20 @@ import (
 	"slipway.dev/gitops/hook"
 )
 
+// deliver a webhook: what it says of a merge request is written down, then the
+// repository is looked at, which is not waited for.
+func (g *gitops) deliver(ctx context.Context, d hook.Delivery) (string, error) {
+	message := "the repository is looked at"
+	if m := d.Event.MergeRequest; m != nil {
+		var err error
+		if message, err = g.repos.MergeRequest(ctx, d.Namespace, d.Repository, *m); err != nil {
+			return "", err
+		}
+	}
+	g.repos.Kick(d.Namespace, d.Repository)
+	return message, nil
+}
+
 // webhookTarget reads the key "token" of the Secret that a repository names, and what
 // its forge calls it.
 func webhookTarget(c client.Reader) func(context.Context, string, string) (hook.Target, error) {

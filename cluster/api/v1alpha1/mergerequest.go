@@ -79,6 +79,20 @@ const (
 	MergeRequestClosed = "closed"
 )
 
+// MergeRequestPolicy is the part of a Repository's spec that is about them.
+type MergeRequestPolicy struct {
+	// MergeRequests that start runs: all (those of forks once somebody has approved the
+	// run), branches (not those of forks), none. Default all.
+	// +optional
+	// +kubebuilder:validation:Enum=all;branches;none
+	MergeRequests string `json:"mergeRequests,omitempty"`
+}
+
+// Runs says whether the policy lets a merge request start runs.
+func (p MergeRequestPolicy) Runs(m *MergeRequest) bool {
+	return p.MergeRequests != "none" && (p.MergeRequests != "branches" || !m.Fork)
+}
+
 // Open says whether it may still be merged.
 func (m *MergeRequest) Open() bool { return m.State == MergeRequestOpened }
 
@@ -92,9 +106,46 @@ func (s *RepositoryStatus) MergeRequest(number int64) *MergeRequest {
 	return nil
 }
 
+// RunMergeRequest is the merge request that a run is of, as it was when the run was made.
+type RunMergeRequest struct {
+	Number int64 `json:"number"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=300
+	Title string `json:"title,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=200
+	Author string `json:"author,omitempty"`
+	// Source is the short name of the branch to be merged.
+	// +kubebuilder:validation:MaxLength=250
+	Source string `json:"source"`
+	// Fork: the commit is by people who may not push to the repository. Its run has no
+	// secrets, deploys nothing and starts when somebody has approved it.
+	// +optional
+	Fork bool `json:"fork,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=500
+	SourceProject string `json:"sourceProject,omitempty"`
+	// +optional
+	Draft bool `json:"draft,omitempty"`
+	// +optional
+	// +kubebuilder:validation:MaxLength=1000
+	URL string `json:"url,omitempty"`
+}
+
+// RunApproval is asked for before anything of a run is read or started.
+type RunApproval struct {
+	// Reason why it is.
+	Reason string `json:"reason"`
+	// By is who approved it, empty until somebody did.
+	// +optional
+	By string `json:"by,omitempty"`
+	// +optional
+	At *metav1.MicroTime `json:"at,omitempty"`
+}
+
 // MergeRequestRef is the full name under which a mirror keeps the head of a merge
-// request, whatever its forge calls it. It is no branch: nothing protected or deployed
-// follows from it.
+// request, whatever its forge calls it; where the forge has no ref for it, there is
+// only its branch. It is no branch: nothing protected or deployed follows from it.
 func MergeRequestRef(number int64) string {
 	return "refs/merge-requests/" + strconv.FormatInt(number, 10) + "/head"
 }

@@ -36,7 +36,7 @@ type RepositorySpec struct {
 	// names the one host that it may be used for. With ca.crt, that authority is trusted.
 	// +optional
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
-	// WebhookSecret names a Secret whose key "token" signs generic webhooks.
+	// WebhookSecret names a Secret whose key "token" proves that webhooks are the forge's.
 	// +optional
 	WebhookSecret string `json:"webhookSecret,omitempty"`
 	// PollInterval between two looks at URL. Default 1m.
@@ -64,7 +64,8 @@ type RepositorySpec struct {
 	// +optional
 	PublicBadge bool `json:"publicBadge,omitempty"`
 
-	RepositoryPolicy `json:",inline"`
+	RepositoryPolicy   `json:",inline"`
+	MergeRequestPolicy `json:",inline"`
 }
 
 // Forge is where commit statuses are written.
@@ -115,6 +116,9 @@ type RepositoryStatus struct {
 	// LastPolled is when URL was last looked at.
 	// +optional
 	LastPolled *metav1.Time `json:"lastPolled,omitempty"`
+	// Polling of URL: how often, and why.
+	// +optional
+	Polling *Polling `json:"polling,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type

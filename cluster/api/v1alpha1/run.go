@@ -60,6 +60,9 @@ type RunSpec struct {
 	// Target is the branch that Ref is to be merged into, where the cause is merge-request.
 	// +optional
 	Target string `json:"target,omitempty"`
+	// MergeRequest of a forge that it is a run of.
+	// +optional
+	MergeRequest *RunMergeRequest `json:"mergeRequest,omitempty"`
 	// Schedule that started it.
 	// +optional
 	Schedule string `json:"schedule,omitempty"`
@@ -72,8 +75,8 @@ type RunSpec struct {
 
 // RunAction is one thing that a person asked of a job.
 type RunAction struct {
-	// Verb: play, unplay, approve, cancel, retry (this job and what was skipped for
-	// it), from (this job and all behind it).
+	// Verb: play, unplay, approve (this job or, where Job is empty, the run), cancel,
+	// retry (this job and what was skipped for it), from (this job and all behind it).
 	// +kubebuilder:validation:Enum=play;unplay;approve;cancel;retry;from
 	Verb string `json:"verb"`
 	// Job by name. Empty with retry: every job that failed or was canceled.
@@ -125,6 +128,9 @@ type RunStatus struct {
 	// "3rd in the queue: repository shop runs 2 of 2".
 	// +optional
 	Queued string `json:"queued,omitempty"`
+	// Approval that the run needs, where it needs one.
+	// +optional
+	Approval *RunApproval `json:"approval,omitempty"`
 	// Handled is how many of spec.actions have taken effect.
 	// +optional
 	Handled int `json:"handled,omitempty"`
