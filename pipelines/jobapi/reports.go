@@ -10,9 +10,6 @@ import (
 	"os"
 	"regexp"
 	"strings"
-	"time"
-
-	"github.com/joshdk/go-junit"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi/wire"
@@ -143,69 +140,6 @@ func (c *call) put(name string, v any) error {
 		return err
 	}
 	return c.Artifacts.Put(c.r.Context(), c.ref.Namespace, c.ref.Run, name, bytes.NewReader(data), maxReportAll)
-}
-
-// readTests of all JUnit files together.
-func readTests(files [][]byte) (*TestReport, error) {
-	r := &TestReport{}
-	var took time.Duration
-	for _, data := range files {
-		suites, err := junit.Ingest(data)
-		if err != nil {
-			return nil, fmt.Errorf("%w: junit: %w", errReport, err)
-		}
-		for i := range suites {
-			took += r.add(&suites[i], 0)
-		}
-	}
-	r.Counts.Seconds = fmt.Sprintf("%.3f", took.Seconds())
-	return r, nil
-}
-
-// maxNesting of suites within suites.
-const maxNesting = 50
-
-func (r *TestReport) add(s *junit.Suite, depth int) (took time.Duration) {
-	if depth > maxNesting {
-		return 0
-	}
-	for i := range s.Tests {
-		t := &s.Tests[i]
-		took += t.Duration
-		r.Counts.Total++
-		switch t.Status {
-		case junit.StatusSkipped:
-			r.Counts.Skipped++
-		case junit.StatusFailed:
-			r.Counts.Failed++
-		case junit.StatusError:
-			r.Counts.Errors++
-		}
-		if len(r.Cases) == maxTests {
-			r.Cut = true
-			continue
-		}
-		c := TestCase{Suite: clip(s.Name), Class: clip(t.Classname), Name: clip(t.Name), Status: string(t.Status), Seconds: t.Duration.Seconds()}
-		if t.Status != junit.StatusPassed {
-			c.Message = t.Message
-			if t.Error != nil && t.Error.Error() != t.Message {
-				c.Message = strings.TrimSpace(t.Message + "\n" + t.Error.Error())
-			}
-			c.Message, c.Output = clip(c.Message), clip(t.SystemOut+t.SystemErr)
-		}
-		r.Cases = append(r.Cases, c)
-	}
-	for i := range s.Suites {
-		took += r.add(&s.Suites[i], depth+1)
-	}
-	return took
-}
-
-func clip(s string) string {
-	if len(s) > maxTestText {
-		s = s[:maxTestText]
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
 }
 
 // readDotenv reads NAME=value lines: no quotes, no references, no comments within.

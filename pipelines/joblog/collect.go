@@ -16,8 +16,12 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// again is the pause before a broken stream is asked for once more.
-const again = 300 * time.Millisecond
+// A stream that ended is asked for once more soon, as its container has most likely
+// ended, then after ever longer pauses up to again.
+const (
+	soon  = 10 * time.Millisecond
+	again = 300 * time.Millisecond
+)
 
 // Pods is what the collector asks of Kubernetes.
 type Pods interface {
@@ -92,6 +96,7 @@ func (c *Collector) follow(ctx context.Context, a Attempt, pod, container string
 		return err
 	}
 	defer w.close()
+	pause := soon
 	for {
 		// Asked before the last look at the log, so that nothing is missed between.
 		ended, endErr := c.Pods.Ended(ctx, a.Namespace, pod, container)
@@ -110,8 +115,9 @@ func (c *Collector) follow(ctx context.Context, a Attempt, pod, container string
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(again):
+		case <-time.After(pause):
 		}
+		pause = min(2*pause, again)
 	}
 }
 
@@ -130,26 +136,43 @@ func (c *Collector) once(ctx context.Context, w *writer, namespace, pod, contain
 		return err
 	}
 	defer body.Close()
-	last, same := w.last, w.same
-	r := bufio.NewReaderSize(body, 64<<10)
+	// A line comes in pieces of at most the reader's buffer: it may be as long as a log.
+	last, same, known := w.last, w.same, w.partial
+	begins, skip := true, false
+	r := bufio.NewReaderSize(body, maxHeld)
 	for {
-		line, err := r.ReadBytes('\n')
-		if len(line) > 0 {
-			if line[len(line)-1] != '\n' {
-				if err != nil && !errors.Is(err, io.EOF) {
-					return err
+		piece, err := r.ReadSlice('\n')
+		if len(piece) > 0 {
+			if begins {
+				t, _ := split(piece)
+				switch {
+				case !t.IsZero() && t.Before(last):
+					skip = true
+				case !t.IsZero() && t.Equal(last) && same > 0:
+					skip, same = true, same-1
+				default:
+					skip = false
 				}
-				line = append(line, '\n')
 			}
-			t, _ := split(line)
-			switch {
-			case !t.IsZero() && t.Before(last):
-			case !t.IsZero() && t.Equal(last) && same > 0:
-				same--
-			default:
-				if err := w.line(line); err != nil {
+			begins = piece[len(piece)-1] == '\n'
+			if !skip {
+				// The beginning of a line that the last stream broke off in is there already.
+				n := min(known, int64(len(piece)))
+				known -= n
+				if err := w.write(piece[n:]); err != nil {
 					return &diskError{fmt.Errorf("write: %w", err)}
 				}
+				if begins {
+					known = 0
+				}
+			}
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if errors.Is(err, io.EOF) && !begins && !skip {
+			if err := w.write([]byte("\n")); err != nil {
+				return &diskError{fmt.Errorf("write: %w", err)}
 			}
 		}
 		if r.Buffered() == 0 || err != nil {

@@ -2,12 +2,14 @@ package joblog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -91,7 +93,7 @@ func TestRestartContinuesInTheMiddleOfALine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := w.line([]byte(stamp(0) + " a\n")); err != nil {
+	if err := w.write([]byte(stamp(0) + " a\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.flush(); err != nil {
@@ -106,6 +108,67 @@ func TestRestartContinuesInTheMiddleOfALine(t *testing.T) {
 	c.Follow(attempt, "pod", "step-job")
 	if got := read(t, s, true); got != "a\nhalf\nc\n" {
 		t.Errorf("%q", got)
+	}
+	c.Wait()
+}
+
+// broken gives the text in streams that break off after each of the cuts.
+type broken struct {
+	mu   sync.Mutex
+	text string
+	cuts []int
+}
+
+func (b *broken) Stream(context.Context, string, string, string, *metav1.Time) (io.ReadCloser, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.cuts) == 0 {
+		return io.NopCloser(strings.NewReader(b.text)), nil
+	}
+	n := b.cuts[0]
+	b.cuts = b.cuts[1:]
+	return io.NopCloser(io.MultiReader(strings.NewReader(b.text[:n]), iotest.ErrReader(errors.New("connection lost")))), nil
+}
+
+func (b *broken) Ended(context.Context, string, string, string) (bool, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.cuts) == 0, nil
+}
+
+// TestLinesLongerThanAnyBuffer come in pieces, also where the stream breaks within one.
+func TestLinesLongerThanAnyBuffer(t *testing.T) {
+	long := strings.Repeat("0123456789abcdef", 40<<10) // ten buffers
+	text := stamp(0) + " first\n" + stamp(2) + " " + long + "\n" + stamp(4) + " \n" + stamp(6) + " " + long[:maxHeld-len(stamp(6))-1] + "\n" + stamp(8) + " end, without a newline"
+	var want strings.Builder
+	for line := range strings.Lines(text) {
+		want.WriteString(line[strings.IndexByte(line, ' ')+1:])
+	}
+	want.WriteString("\n")
+	for _, cuts := range [][]int{nil, {10}, {100}, {maxHeld, 3 * maxHeld, 5*maxHeld + 7}, {len(text) - 3}, {200, 200, 9 * maxHeld, 300}} {
+		s := NewStore(t.TempDir())
+		c := &Collector{Store: s, Pods: &broken{text: text, cuts: cuts}, Log: slog.New(slog.DiscardHandler)}
+		c.Start(t.Context())
+		c.Follow(attempt, "pod", "step-job")
+		if got := read(t, s, true); got != want.String() {
+			t.Errorf("cuts %v: %d bytes, want %d", cuts, len(got), want.Len())
+		}
+		c.Wait()
+		if got := read(t, s, false); got != want.String() {
+			t.Errorf("cuts %v, read again: %d bytes, want %d", cuts, len(got), want.Len())
+		}
+	}
+}
+
+func TestOneLineBeyondTheLimit(t *testing.T) {
+	s := NewStore(t.TempDir())
+	s.max = 3 * maxHeld
+	c := &Collector{Store: s, Pods: &broken{text: stamp(0) + " " + strings.Repeat("x", 10*maxHeld) + "\n" + stamp(2) + " more\n"}, Log: slog.New(slog.DiscardHandler)}
+	c.Start(t.Context())
+	c.Follow(attempt, "pod", "step-job")
+	got := read(t, s, true)
+	if int64(len(got)) > s.max+200 || !strings.HasSuffix(got, fmt.Sprintf("\n[the log is limited to %d bytes; what follows is not kept]\n", s.max)) || strings.Contains(got, "more") {
+		t.Errorf("%d bytes, ending in %q", len(got), got[max(0, len(got)-100):])
 	}
 	c.Wait()
 }
@@ -161,7 +224,7 @@ func TestFastLogIsWhole(t *testing.T) {
 	}
 	var want strings.Builder
 	for i := range 20_000 {
-		if err := w.line([]byte(stamp(i) + " line\n")); err != nil {
+		if err := w.write([]byte(stamp(i) + " line\n")); err != nil {
 			t.Fatal(err)
 		}
 		want.WriteString("line\n")
@@ -172,7 +235,7 @@ func TestFastLogIsWhole(t *testing.T) {
 	if got := read(t, s, false); got != want.String() {
 		t.Errorf("%d bytes of %d", len(got), want.Len())
 	}
-	if err := w.line([]byte(stamp(20_000) + " last\n")); err != nil {
+	if err := w.write([]byte(stamp(20_000) + " last\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.seal(); err != nil {

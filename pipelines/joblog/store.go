@@ -139,8 +139,9 @@ type reader struct {
 	store  *Store
 	file   *os.File
 	follow bool
-	raw    []byte // read and not yet stripped: an incomplete line
+	raw    []byte // read and not yet stripped: the beginning of a line
 	text   []byte // stripped and not yet given out
+	within bool   // the next byte is not the first of its line
 }
 
 func (r *reader) Close() error { return r.file.Close() }
@@ -155,15 +156,7 @@ func (r *reader) Read(p []byte) (int, error) {
 		buf := make([]byte, 32<<10)
 		n, err := r.file.Read(buf)
 		r.raw = append(r.raw, buf[:n]...)
-		for {
-			i := bytes.IndexByte(r.raw, '\n')
-			if i < 0 {
-				break
-			}
-			_, text := split(r.raw[:i+1])
-			r.text = append(r.text, text...)
-			r.raw = r.raw[i+1:]
-		}
+		r.strip()
 		if len(r.text) > 0 || n > 0 {
 			continue
 		}
@@ -182,6 +175,28 @@ func (r *reader) Read(p []byte) (int, error) {
 	n := copy(p, r.text)
 	r.text = r.text[n:]
 	return n, nil
+}
+
+// maxStamp is how many bytes the beginning of a line has at least once its time stamp is whole.
+const maxStamp = 64
+
+// strip moves what is read to what may be given out, without time stamps.
+func (r *reader) strip() {
+	for len(r.raw) > 0 {
+		piece := r.raw
+		i := bytes.IndexByte(piece, '\n')
+		if i >= 0 {
+			piece = piece[:i+1]
+		} else if !r.within && len(piece) < maxStamp {
+			return
+		}
+		text := piece
+		if !r.within {
+			_, text = split(piece)
+		}
+		r.text = append(r.text, text...)
+		r.raw, r.within = r.raw[len(piece):], i < 0
+	}
 }
 
 // split a line into time stamp and text. A line without one is all text.
@@ -206,6 +221,9 @@ type writer struct {
 	same int
 	// held lines are not in the file yet.
 	held []byte
+	// partial is how much of the last line there is while it is incomplete, and stamp its time.
+	partial int64
+	stamp   time.Time
 }
 
 // maxHeld is how much of a log that comes fast is written at once.
@@ -241,18 +259,20 @@ func (s *Store) append(a Attempt) (*writer, error) {
 }
 
 func (w *writer) recover() error {
-	r := bufio.NewReaderSize(w.file, 64<<10)
+	r := bufio.NewReaderSize(w.file, maxHeld)
 	for {
-		line, err := r.ReadBytes('\n')
-		if err != nil {
+		piece, err := r.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			if !errors.Is(err, io.EOF) {
 				return err
 			}
 			break
 		}
-		w.size += int64(len(line))
-		w.seen(line)
+		w.size += int64(len(piece))
+		w.seen(piece)
 	}
+	w.size -= w.partial
+	w.partial = 0
 	w.full = w.size >= w.store.max
 	if err := w.file.Truncate(w.size); err != nil {
 		return err
@@ -261,26 +281,40 @@ func (w *writer) recover() error {
 	return err
 }
 
-func (w *writer) seen(line []byte) {
-	if t, _ := split(line); t.Equal(w.last) {
+// seen notes a piece of a line: the first has its time stamp, the last its newline.
+func (w *writer) seen(piece []byte) {
+	if w.partial == 0 {
+		w.stamp, _ = split(piece)
+	}
+	w.partial += int64(len(piece))
+	if len(piece) == 0 || piece[len(piece)-1] != '\n' {
+		return
+	}
+	w.partial = 0
+	if w.stamp.Equal(w.last) {
 		w.same++
-	} else if !t.IsZero() {
-		w.last, w.same = t, 1
+	} else if !w.stamp.IsZero() {
+		w.last, w.same = w.stamp, 1
 	}
 }
 
-// line appends one, with its time stamp and newline. Flush brings it to the file.
-func (w *writer) line(line []byte) error {
-	if w.full {
+// write appends a line, with its time stamp and newline, or the next piece of one. Flush
+// brings it to the file.
+func (w *writer) write(piece []byte) error {
+	if w.full || len(piece) == 0 {
 		return nil
 	}
-	if w.size+int64(len(line)) > w.store.max {
+	if w.size+int64(len(piece)) > w.store.max {
 		w.full = true
-		line = fmt.Appendf(nil, "%s [the log is limited to %d bytes; what follows is not kept]\n", w.last.Format(time.RFC3339Nano), w.store.max)
+		at, end := w.last, ""
+		if w.partial > 0 {
+			at, end = w.stamp, "\n"
+		}
+		piece = fmt.Appendf(nil, "%s%s [the log is limited to %d bytes; what follows is not kept]\n", end, at.Format(time.RFC3339Nano), w.store.max)
 	}
-	w.held = append(w.held, line...)
-	w.size += int64(len(line))
-	w.seen(line)
+	w.held = append(w.held, piece...)
+	w.size += int64(len(piece))
+	w.seen(piece)
 	if len(w.held) >= maxHeld {
 		return w.flush()
 	}
@@ -334,7 +368,7 @@ func (s *Store) Seal(a Attempt, text string) error {
 	}
 	defer w.close()
 	if text != "" {
-		if err := w.line(fmt.Appendf(nil, "%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), text)); err != nil {
+		if err := w.write(fmt.Appendf(nil, "%s %s\n", time.Now().UTC().Format(time.RFC3339Nano), text)); err != nil {
 			return err
 		}
 	}

@@ -118,6 +118,9 @@ func ask(run *v1alpha1.Run, a v1alpha1.RunAction) error {
 	}
 	a.At = *now()
 	run.Spec.Actions = append(run.Spec.Actions, a)
+	if n := actionBytes(run); n > maxActionBytes {
+		return apierrors.NewBadRequest(fmt.Sprintf("run %s: the variables of all that was asked of it have %d bytes, at most %d; start a new one with rerun", run.Name, n, maxActionBytes))
+	}
 	return nil
 }
 

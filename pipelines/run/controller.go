@@ -211,6 +211,7 @@ func (c *Controller) forgetBytes(ctx context.Context, run *v1alpha1.Run) error {
 
 // save writes the status if it changed.
 func (c *Controller) save(ctx context.Context, before, run *v1alpha1.Run) error {
+	fit(run)
 	if equalStatus(&before.Status, &run.Status) {
 		return nil
 	}

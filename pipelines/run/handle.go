@@ -95,7 +95,7 @@ func fits(run *v1alpha1.Run, p *plan.Plan, js *v1alpha1.JobStatus, job *plan.Job
 		return "it is not over"
 	case verb == verbRetry && js.Phase == v1alpha1.Skipped:
 		return "it was skipped; retry the job that it was skipped for"
-	case verb == verbFrom && slices.ContainsFunc(p.Behind(js.Name), func(name string) bool { return jobStatus(run, name).Phase == v1alpha1.Running }):
+	case (verb == verbRetry || verb == verbFrom) && slices.ContainsFunc(p.Behind(js.Name), func(name string) bool { return jobStatus(run, name).Phase == v1alpha1.Running }):
 		return "a job behind it runs; cancel that first"
 	}
 	return ""

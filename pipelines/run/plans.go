@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/plan"
 )
 
@@ -154,7 +155,10 @@ func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, e
 		finish(run, v1alpha1.Succeeded, compiled.Plan.Empty)
 		return nil, nil
 	}
-	if err := c.storePlan(ctx, run, compiled.Plan); err != nil {
+	if err := c.storePlan(ctx, run, compiled.Plan); errors.Is(err, jobapi.ErrTooLarge) {
+		finish(run, v1alpha1.Failed, fmt.Sprintf("the pipeline has more than %d MiB once it is compiled; split it with include and trigger", maxPlan>>20))
+		return nil, nil
+	} else if err != nil {
 		return nil, err
 	}
 	if p, err = c.loadPlan(ctx, run.Namespace, run.Name); err != nil {
