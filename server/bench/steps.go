@@ -13,6 +13,7 @@ import (
 const (
 	oneJob     = "one trivial job, started to finished"
 	tenJobs    = "ten trivial jobs one after the other"
+	nextJob    = "a trivial job, from its predecessor's end to its own"
 	fiftyJobs  = "fifty trivial jobs at once"
 	threeSteps = "three-step TaskRun, created to succeeded"
 	oneStep    = "one-step TaskRun, created to succeeded"
@@ -94,6 +95,9 @@ func (b *bench) jobs(ctx context.Context, in *instance) error {
 			}
 			if i > 0 {
 				b.report.add(s.name, "s", r.Status.FinishedAt.Sub(r.Status.StartedAt.Time).Seconds())
+			}
+			for n := 1; i > 0 && s.chained && n < len(r.Status.Jobs); n++ {
+				b.report.add(nextJob, "s", r.Status.Jobs[n].FinishedAt.Sub(r.Status.Jobs[n-1].FinishedAt.Time).Seconds())
 			}
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"slipway.dev/pipelines/jobapi/wire"
 )
 
 // wanted says whether something with this "when" is kept of a job with that status.
@@ -29,7 +31,7 @@ func (a *attempt) upload(ctx context.Context, status string) error {
 	}
 	if wanted(art.When, status) && (len(art.Paths) > 0 || art.Untracked) {
 		err := a.section("upload_artifacts", "Uploading artifacts", func() error {
-			return a.keep(ctx, chosen{paths: art.Paths, exclude: art.Exclude, untracked: art.Untracked}, "/artifacts")
+			return a.keep(ctx, chosen{paths: art.Paths, exclude: art.Exclude, untracked: art.Untracked}, "/artifacts", nil)
 		})
 		if err != nil {
 			return err
@@ -40,7 +42,12 @@ func (a *attempt) upload(ctx context.Context, status string) error {
 	}
 	return a.section("upload_reports", "Uploading reports", func() error {
 		for _, kind := range slices.Sorted(maps.Keys(art.Reports)) {
-			if err := a.keep(ctx, chosen{paths: art.Reports[kind]}, "/reports/"+kind); err != nil {
+			// The server shows what reports say; a dotenv's values are for the jobs behind.
+			mask := a.job.Mask
+			if kind == wire.ReportDotenv {
+				mask = nil
+			}
+			if err := a.keep(ctx, chosen{paths: art.Reports[kind]}, "/reports/"+kind, mask); err != nil {
 				return fmt.Errorf("%s report: %w", kind, err)
 			}
 		}
@@ -48,7 +55,7 @@ func (a *attempt) upload(ctx context.Context, status string) error {
 	})
 }
 
-func (a *attempt) keep(ctx context.Context, c chosen, path string) error {
+func (a *attempt) keep(ctx context.Context, c chosen, path string, mask [][]byte) error {
 	files, err := c.match(a.project)
 	if err != nil {
 		return err
@@ -63,7 +70,7 @@ func (a *attempt) keep(ctx context.Context, c chosen, path string) error {
 		return nil
 	}
 	fmt.Fprintf(a.out, "%s: found %d matching files and directories\n", what, len(files))
-	return a.Send(ctx, http.MethodPut, path, "application/zip", Piped(func(w io.Writer) error { return zipFiles(w, a.project, files) }))
+	return a.Send(ctx, http.MethodPut, path, "application/zip", Piped(func(w io.Writer) error { return zipFiles(w, a.project, files, mask) }))
 }
 
 // warnOutside says which paths nothing is kept of.

@@ -131,8 +131,8 @@ func (c chosen) match(dir string) ([]string, error) {
 	return out, err
 }
 
-// zipFiles writes the files below dir as a zip.
-func zipFiles(w io.Writer, dir string, files []string) error {
+// zipFiles writes the files below dir as a zip, without the secrets of mask.
+func zipFiles(w io.Writer, dir string, files []string, mask [][]byte) error {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return err
@@ -157,7 +157,8 @@ func zipFiles(w io.Writer, dir string, files []string) error {
 		if err != nil {
 			return err
 		}
-		if err := content(fw, root, name, info); err != nil {
+		m := NewMasker(fw, mask)
+		if err := errors.Join(content(m, root, name, info), m.Flush()); err != nil {
 			return err
 		}
 	}
