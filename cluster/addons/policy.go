@@ -17,7 +17,7 @@ import (
 // of the pipelines or act as the deployer, and runs in another's name.
 func policies() []client.Object {
 	var out []client.Object
-	for _, p := range []*admissionv1.ValidatingAdmissionPolicy{podPolicy(), secretPolicy(), runPolicy()} {
+	for _, p := range []*admissionv1.ValidatingAdmissionPolicy{podPolicy(), secretPolicy(), runPolicy(), promotionPolicy(), approvalPolicy(), forkPolicy()} {
 		out = append(out, p, &admissionv1.ValidatingAdmissionPolicyBinding{
 			ObjectMeta: metav1.ObjectMeta{Name: p.Name},
 			Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{

@@ -53,16 +53,20 @@ func adminRole() *rbacv1.ClusterRole {
 	)
 }
 
-// maintainerRole is a developer who also keeps the CI variables. Their Secrets cannot be
-// read with it.
+// maintainerRole is a developer who also keeps the CI variables, whose Secrets cannot be
+// read with it, and approves promotions and previews of forks.
 func maintainerRole() *rbacv1.ClusterRole {
 	r := developerRole()
-	return role(RoleMaintainer, append(r.Rules, rule([]string{"list", "create", "delete"}, Group, "variables"))...)
+	return role(RoleMaintainer, append(r.Rules,
+		rule([]string{"list", "create", "delete"}, Group, "variables"),
+		rule([]string{"approve"}, Group, "promotions", "applicationsets"),
+	)...)
 }
 
 func developerRole() *rbacv1.ClusterRole {
 	return role(RoleDeveloper,
-		rule(write, Group, "repositories", "applications", "runs", "schedules", "environments"),
+		rule(write, Group, "repositories", "applications", "applicationsets", "runs", "schedules", "environments"),
+		rule([]string{"get", "list", "watch", "create"}, Group, "promotions"),
 		rule(read, Group, "releases", "repositories/status", "applications/status", "runs/status"),
 		rule([]string{"get", "create"}, Group, "images"),
 		rule(read, Group, "logs", "metrics"),
@@ -73,7 +77,7 @@ func developerRole() *rbacv1.ClusterRole {
 
 func viewerRole() *rbacv1.ClusterRole {
 	return role(RoleViewer,
-		rule(read, Group, "repositories", "applications", "runs", "releases", "schedules", "environments", "logs", "metrics"),
+		rule(read, Group, "repositories", "applications", "applicationsets", "promotions", "runs", "releases", "schedules", "environments", "logs", "metrics"),
 		rule([]string{"get"}, Group, "images"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),
 	)

@@ -26,6 +26,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
+	"slipway.dev/registry/artifacts"
 )
 
 // world is a cluster, a repository and a clock in memory. The commit's name says
@@ -56,9 +57,10 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 		return nil
 	}
 	w.client = interceptor.NewClient(fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.Application{}, &v1alpha1.Release{}, &v1alpha1.Repository{}).
+		WithStatusSubresource(&v1alpha1.Application{}, &v1alpha1.Release{}, &v1alpha1.Repository{}, &v1alpha1.Promotion{}).
 		WithIndex(&v1alpha1.Application{}, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} }).
 		WithIndex(&v1alpha1.Application{}, indexNeeds, needsOf).
+		WithIndex(&v1alpha1.Release{}, indexReleases, applicationOf).
 		Build(), interceptor.Funcs{
 		Create: func(ctx context.Context, c client.WithWatch, o client.Object, opts ...client.CreateOption) error {
 			if err := kill(); err != nil {
@@ -241,6 +243,16 @@ func (s *sets) Get(_ context.Context, repository, tag string) (io.ReadCloser, er
 		return nil, errors.New("not found")
 	}
 	return io.NopCloser(bytes.NewReader(data)), nil
+}
+
+func (s *sets) Delete(_ context.Context, repository, tag string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.content[repository+":"+tag]; !ok {
+		return artifacts.ErrNotFound
+	}
+	delete(s.content, repository+":"+tag)
+	return nil
 }
 
 func secret(name, value string) *corev1.Secret {

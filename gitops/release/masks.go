@@ -15,7 +15,10 @@ import (
 const hidden = "*****"
 
 // masks hides every value of the Secrets of some namespaces.
-type masks struct{ replacer *strings.Replacer }
+type masks struct {
+	replacer *strings.Replacer
+	secrets  []corev1.Secret
+}
 
 func (r *Reconciler) masks(ctx context.Context, namespaces ...string) (masks, error) {
 	var all []corev1.Secret
@@ -70,7 +73,12 @@ func newMasks(secrets []corev1.Secret) masks {
 	for _, v := range long {
 		pairs = append(pairs, v, hidden)
 	}
-	return masks{strings.NewReplacer(pairs...)}
+	return masks{strings.NewReplacer(pairs...), secrets}
+}
+
+// and hides the values of more Secrets, such as those of a set that is not applied.
+func (m masks) and(more []corev1.Secret) masks {
+	return newMasks(append(slices.Clone(m.secrets), more...))
 }
 
 func (m masks) hide(s string) string {

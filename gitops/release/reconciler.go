@@ -100,7 +100,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 			Namespace: home(ctx, r.Client, o.GetNamespace()), Name: o.GetLabels()[v1alpha1.LabelApplication],
 		}}}
 	})
-	if err := m.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Application{}, indexNeeds, needsOf); err != nil {
+	if err := index(m.GetFieldIndexer()); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(m).Named("application").
@@ -153,6 +153,9 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		return ctrl.Result{}, err
 	}
 	r.Metrics.shows(app)
+	if err := r.trim(ctx, app); err != nil {
+		return ctrl.Result{}, err
+	}
 	if app.Spec.Pin > 0 {
 		return r.hold(ctx, app, last)
 	}
@@ -274,6 +277,7 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) erro
 	}
 	r.Metrics.forget(app)
 	r.sayGone(ctx, app)
+	r.forgetSets(ctx, app)
 	controllerutil.RemoveFinalizer(app, finalizer)
 	return client.IgnoreNotFound(r.Client.Update(ctx, app))
 }

@@ -94,8 +94,11 @@ func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.Application, syn
 	if len(refs) == 0 {
 		health, why = "Unknown", ""
 	}
-	if message == "" {
+	switch {
+	case message == "":
 		message = why
+	case sync == "Pinned" && why != "":
+		message += "; " + why
 	}
 	err = r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
 		s.Inventory, s.Addresses = refs, addresses
@@ -123,7 +126,19 @@ func (r *Reconciler) hold(ctx context.Context, app *v1alpha1.Application, last *
 			return ctrl.Result{}, err
 		}
 	}
-	return r.activate(ctx, app, rel, "Pinned", "")
+	return r.activate(ctx, app, rel, "Pinned", pinText(app))
+}
+
+// pinText says by whom a release is held, and what waits for the end of that.
+func pinText(app *v1alpha1.Application) string {
+	text := fmt.Sprintf("release %d is pinned", app.Spec.Pin)
+	if app.Spec.PinnedBy != "" {
+		text += " by " + app.Spec.PinnedBy
+	}
+	if app.Spec.Desired != nil {
+		text += fmt.Sprintf("; commit %.12s is desired after `slipway app unpin %s`", app.Spec.Desired.Commit, app.Name)
+	}
+	return text
 }
 
 // fail records why, with evidence gathered before anything is undone, and then

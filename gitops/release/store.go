@@ -30,6 +30,8 @@ import (
 type Sets interface {
 	Put(ctx context.Context, repository, tag, mediaType string, r io.Reader) (digest string, size int64, err error)
 	Get(ctx context.Context, repository, tag string) (io.ReadCloser, error)
+	// Delete what is not there is artifacts.ErrNotFound.
+	Delete(ctx context.Context, repository, tag string) error
 }
 
 // Media types of a stored set: gzip of its canonical JSON, sealed if it holds the

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -16,6 +17,11 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
 )
+
+// refused is an error that is for the person who asked: an answer of 400, in words.
+func refused(format string, args ...any) error {
+	return apierrors.NewBadRequest(fmt.Sprintf(format, args...))
+}
 
 // Sync makes the head of the branch desired, and a value that failed before tried
 // again. An application whose images a pipeline builds keeps its value: only the
@@ -29,18 +35,18 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 			}
 			desired := head(repo, app.Spec.Source.Branch)
 			if desired == nil {
-				return fmt.Errorf("application %s: branch %q of repository %s has no commit; known: %s",
+				return refused("application %s: branch %q of repository %s has no commit; known: %s",
 					application, app.Spec.Source.Branch, repo.Name, strings.Join(branches(repo), ", "))
 			}
 			if have := app.Spec.Desired; have == nil || have.Commit != desired.Commit {
 				desired.By, desired.Cause = by, v1alpha1.CauseManual
 				if !offer(app, *desired) {
-					return fmt.Errorf("application %s: update %d is already desired", application, app.Spec.Desired.Sequence)
+					return refused("application %s: update %d is already desired", application, app.Spec.Desired.Sequence)
 				}
 			}
 		}
 		if app.Spec.Desired == nil {
-			return fmt.Errorf("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
+			return refused("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
 		}
 		if len(app.Spec.Windows) > 0 && !app.Spec.Desired.Manual {
 			app.Spec.Desired.Manual = true
@@ -57,7 +63,7 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 func (r *Reconciler) Retry(ctx context.Context, namespace, application string) error {
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
 		if app.Status.Refused == nil {
-			return fmt.Errorf("application %s: nothing failed that could be tried again", application)
+			return refused("application %s: nothing failed that could be tried again", application)
 		}
 		app.Spec.Retry = strconv.FormatInt(time.Now().UnixNano(), 36)
 		return nil
@@ -79,19 +85,20 @@ func (r *Reconciler) Rollback(ctx context.Context, namespace, application string
 			}
 			n := rel.Spec.Number
 			if n == release || (release == 0 && n < app.Status.Current) {
-				app.Spec.Pin = n
+				app.Spec.Pin, app.Spec.PinnedBy = n, by
+				r.event(app, corev1.EventTypeNormal, "Pinned", "release %d is held from now on, by %s", n, by)
 				r.Log.Info("rollback", "namespace", namespace, "application", application, "release", n, "by", by)
 				return nil
 			}
 			good = append(good, strconv.FormatInt(n, 10))
 		}
 		if len(good) == 0 {
-			return fmt.Errorf("application %s: no release was healthy yet", application)
+			return refused("application %s: no release was healthy yet", application)
 		}
 		if release == 0 {
-			return fmt.Errorf("application %s: no release was healthy before release %d", application, app.Status.Current)
+			return refused("application %s: no release was healthy before release %d", application, app.Status.Current)
 		}
-		return fmt.Errorf("application %s: release %d was never healthy; choose one of %s", application, release, strings.Join(good, ", "))
+		return refused("application %s: release %d was never healthy; choose one of %s", application, release, strings.Join(good, ", "))
 	})
 }
 
@@ -101,7 +108,7 @@ func (r *Reconciler) Unpin(ctx context.Context, namespace, application, by strin
 		if app.Spec.Pin > 0 {
 			r.event(app, corev1.EventTypeNormal, "Unpinned", "release %d is no longer held (%s)", app.Spec.Pin, by)
 		}
-		app.Spec.Pin = 0
+		app.Spec.Pin, app.Spec.PinnedBy = 0, ""
 		return nil
 	})
 }
@@ -139,10 +146,13 @@ func (r *Reconciler) Changes(ctx context.Context, namespace, application string)
 		return nil, err
 	}
 	if app.Spec.Desired == nil {
-		return nil, fmt.Errorf("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
+		return nil, refused("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
 	}
 	set, err := r.render(ctx, app, *app.Spec.Desired)
 	if err != nil {
+		if text := refusal(err); text != "" {
+			return nil, refused("application %s: %s", application, text)
+		}
 		return nil, err
 	}
 	masks, err := r.masks(ctx, namespace, destination(app))

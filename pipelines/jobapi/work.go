@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -265,12 +266,21 @@ func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, 
 		return v1alpha1.Image{}, nil
 	}
 	source := v1alpha1.Source{Repository: c.job.Repository, Path: d.Path, Renderer: d.Renderer}
-	desired := v1alpha1.Desired{Commit: c.job.Commit, Sequence: c.job.Sequence, Images: c.job.Images, Run: c.ref.Run, By: c.job.By}
+	desired := v1alpha1.Desired{Commit: c.job.Commit, Sequence: c.job.Sequence, Images: c.built(), Run: c.ref.Run, By: c.job.By}
 	if err := c.Deployer.Deploy(ctx, c.ref.Namespace, d.Application, source, desired); err != nil {
 		return v1alpha1.Image{}, err
 	}
 	fmt.Fprintf(progress, "Application %s: commit %s is desired.\n", d.Application, short(c.job.Commit))
 	return v1alpha1.Image{}, c.Deployer.Wait(ctx, c.ref.Namespace, d.Application, desired, progress)
+}
+
+// built are the run's images, with what each was built from.
+func (c *call) built() []v1alpha1.Image {
+	images := slices.Clone(c.job.Images)
+	for i := range images {
+		images[i].Commit, images[i].Run = c.job.Commit, c.ref.Run
+	}
+	return images
 }
 
 func first(values ...string) string {

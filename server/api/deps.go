@@ -57,6 +57,9 @@ type Applications interface {
 	Unpin(ctx context.Context, namespace, application, by string) error
 	// Diff is the unified difference of desired and live, secrets masked.
 	Diff(ctx context.Context, namespace, application string) (string, error)
+	// Compare is the unified difference of two releases, secrets masked; against 0 is the
+	// one before.
+	Compare(ctx context.Context, namespace, application string, release, against int64) (string, error)
 }
 
 // Repositories is what the API asks of gitops about repositories.
@@ -127,6 +130,7 @@ type Deps struct {
 	Variables    Variables
 	Schedules    Schedules
 	Environments Environments
+	Promotions   Promotions
 	Tokens       Tokens
 	Logs         Logs
 	Images       Seeder

@@ -3,6 +3,7 @@ package api
 import (
 	"log/slog"
 	"net/http"
+	"slices"
 )
 
 // Route is one row of the table: what a request needs, and who answers it.
@@ -20,7 +21,7 @@ type Route struct {
 // Routes is the whole of /api/v1/, but for the job pods' part of it.
 func Routes() []Route {
 	const ns = "/api/v1/namespaces/{ns}"
-	return append(append(aroundRuns(ns), ofDeliveries(ns)...), []Route{
+	return slices.Concat(aroundRuns(ns), ofDeliveries(ns), lifecycle(ns), []Route{
 		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
 		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},
 		{"GET", "/api/v1/openapi.json", "", "", "this document", (*server).openAPI},
@@ -67,7 +68,7 @@ func Routes() []Route {
 		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again", (*server).syncApplication},
 		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release", (*server).rollback},
 		{"POST", ns + "/applications/{name}/unpin", "update", "applications", "follow the desired value again", (*server).unpin},
-	}...)
+	})
 }
 
 type server struct {

@@ -38,19 +38,46 @@ func appVerb(c *user) *cobra.Command {
 			if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0], "releases"), nil, &l); err != nil {
 				return err
 			}
-			t := table{header: []string{"RELEASE", "RESULT", "COMMIT", "SUBJECT", "BY", "AGE", "REASON"}}
+			t := table{header: []string{"RELEASE", "RESULT", "COMMIT", "SUBJECT", "CAUSE", "BY", "AGE", "REASON", "AUTHOR", "RUN", "IMAGES"}, wide: 3}
 			for _, r := range l.Items {
-				t.add(strconv.FormatInt(r.Spec.Number, 10), string(r.Status.Result), short(r.Spec.Desired.Commit), r.Spec.Subject, r.Spec.Desired.By, age(r.CreationTimestamp.Time), r.Status.Reason)
+				d := r.Spec.Desired
+				var images []string
+				for _, i := range d.Images {
+					images = append(images, fmt.Sprintf("%s@%.19s(%s)", i.Name, i.Digest, short(i.Commit)))
+				}
+				t.add(strconv.FormatInt(r.Spec.Number, 10), string(r.Status.Result), short(d.Commit), r.Spec.Subject, d.Cause, d.By, age(r.CreationTimestamp.Time), r.Status.Reason,
+					r.Spec.Author, d.Run, strings.Join(images, " "))
 			}
 			return c.print(cmd.OutOrStdout(), &l, t)
 		}},
-		&cobra.Command{Use: "diff NAME", Short: "Show what differs between desired and live", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			return c.Copy(cmd.Context(), cmd.OutOrStdout(), c.Path("applications", args[0], "diff"))
-		}},
+		appDiff(c),
 		appWait(c),
 		deletion(c, "applications", "Delete an application and what it applied"),
 	)
+	app.AddCommand(promotionVerbs(c)...)
 	return app
+}
+
+func appDiff(c *user) *cobra.Command {
+	var release, against int64
+	cmd := &cobra.Command{
+		Use: "diff NAME", Args: cobra.ExactArgs(1),
+		Short:   "Show what differs between desired and live, or between two releases",
+		Example: "  slipway app diff shop --release 12 --against 10",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if release == 0 {
+				return c.Copy(cmd.Context(), cmd.OutOrStdout(), c.Path("applications", args[0], "diff"))
+			}
+			path := c.Path("applications", args[0], "releases", strconv.FormatInt(release, 10), "diff")
+			if against != 0 {
+				path += "?against=" + strconv.FormatInt(against, 10)
+			}
+			return c.Copy(cmd.Context(), cmd.OutOrStdout(), path)
+		},
+	}
+	cmd.Flags().Int64Var(&release, "release", 0, "show what this release changed")
+	cmd.Flags().Int64Var(&against, "against", 0, "compare it with this release (default the one before)")
+	return cmd
 }
 
 func appTable(items []slipway.Application) table {
@@ -67,10 +94,15 @@ func appTable(items []slipway.Application) table {
 
 func appCreate(c *user) *cobra.Command {
 	var a slipway.Application
+	var from string
+	var approvals int
 	cmd := &cobra.Command{Use: "create NAME", Short: "Create an application that follows a repository", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		a.Name = args[0]
 		if a.Spec.Source.Repository == "" {
 			a.Spec.Source.Repository = args[0]
+		}
+		if from != "" {
+			a.Spec.Sync, a.Spec.Promotion = "manual", &slipway.PromotionPolicy{From: from, Approvals: approvals}
 		}
 		return c.Call(cmd.Context(), "POST", c.Path("applications"), &a, nil)
 	}}
@@ -78,6 +110,9 @@ func appCreate(c *user) *cobra.Command {
 	cmd.Flags().StringVar(&a.Spec.Source.Branch, "branch", "", "branch to follow (default the repository's)")
 	cmd.Flags().StringVar(&a.Spec.Source.Path, "path", "deploy", "directory of the manifests")
 	cmd.Flags().StringVar(&a.Spec.Sync, "sync", "push", "what changes it: push, pipeline or manual")
+	cmd.Flags().StringSliceVar(&a.Spec.Needs, "needs", nil, "applications that must be healthy and synced first")
+	cmd.Flags().StringVar(&from, "promoted-from", "", "application whose releases are promoted to this one; its sync is then manual")
+	cmd.Flags().IntVar(&approvals, "approvals", 0, "approvals that a promotion needs")
 	return cmd
 }
 

@@ -27,11 +27,12 @@ import (
 // gitops is the top-level directory gitops, composed.
 type gitops struct {
 	*release.Reconciler
-	deployer *release.Deployer
-	repos    *git.Reconciler
-	host     *git.Host
-	spool    *hook.Spool
-	hooks    http.Handler
+	deployer   *release.Deployer
+	promotions *release.Promotions
+	repos      *git.Reconciler
+	host       *git.Host
+	spool      *hook.Spool
+	hooks      http.Handler
 }
 
 func (s *services) openGitops(context.Context) error {
@@ -64,9 +65,10 @@ func (s *services) openGitops(context.Context) error {
 		WorkDir: filepath.Join(s.conf.DataDir, "run"), Log: s.log.With("part", "releases"),
 	}
 	g.deployer = &release.Deployer{Client: direct}
+	g.promotions = &release.Promotions{Client: mc, Reader: direct, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "releases")}
 	s.gitops = g
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		g.repos, g.Reconciler, &release.SyncOnPush{Client: mc, Reader: direct, Log: s.log.With("part", "releases")},
+		g.repos, g.Reconciler, g.promotions, &release.SyncOnPush{Client: mc, Reader: direct, Log: s.log.With("part", "releases")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err

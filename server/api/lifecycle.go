@@ -1,0 +1,129 @@
+package api
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strconv"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/order"
+)
+
+// lifecycle are the routes of what becomes of releases: compared, promoted, approved.
+func lifecycle(ns string) []Route {
+	return []Route{
+		{"GET", ns + "/applications/{name}/releases/{number}/diff", "get", "releases", "a release against the one before, or against=N", (*server).compare},
+		{"POST", ns + "/applications/{name}/promote", "create", "promotions", "promote a healthy release to another application", (*server).promote},
+		{"POST", ns + "/applications/{name}/approve", "approve", "promotions", "approve the promotion that waits for it", (*server).approvePending},
+		{"GET", ns + "/promotions", "list", "promotions", "list promotions", list(promotions)},
+		{"GET", ns + "/promotions/{name}", "get", "promotions", "read a promotion", get(promotions)},
+		{"POST", ns + "/promotions/{name}/approve", "approve", "promotions", "approve a promotion", (*server).approve},
+		{"POST", ns + "/promotions/{name}/reject", "approve", "promotions", "reject a promotion", (*server).reject},
+	}
+}
+
+// Promotions is what the API asks of promotions.
+type Promotions interface {
+	// Promote a release of from, 0 for the last healthy one, to another application.
+	Promote(ctx context.Context, namespace, from, to string, release int64, by string) (*slipway.Promotion, error)
+	// Pending is the name of the one promotion to an application that waits.
+	Pending(ctx context.Context, namespace, to string) (string, error)
+	Approve(ctx context.Context, namespace, promotion string, who User) error
+	Reject(ctx context.Context, namespace, promotion string, who User) error
+}
+
+func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(r.PathValue("number"), 10, 64)
+	if err != nil || n < 1 {
+		return refuse(http.StatusBadRequest, "the history lists the releases", "release: want a number of at least 1")
+	}
+	var against int64
+	if text := r.URL.Query().Get("against"); text != "" {
+		if against, err = strconv.ParseInt(text, 10, 64); err != nil || against < 1 {
+			return refuse(http.StatusBadRequest, "the history lists the releases", "against: want a number of at least 1")
+		}
+	}
+	text, err := s.Applications.Compare(r.Context(), r.PathValue("ns"), name, n, against)
+	if err != nil {
+		return err
+	}
+	plainText(w)
+	_, err = io.WriteString(w, text)
+	return err
+}
+
+func (s *server) promote(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	var body struct {
+		To      string `json:"to"`
+		Release int64  `json:"release,omitempty"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	if body.To == "" || body.Release < 0 {
+		return refuse(http.StatusBadRequest, "", "to: name the application to promote to")
+	}
+	u, _ := UserFrom(r.Context())
+	made, err := s.Promotions.Promote(r.Context(), r.PathValue("ns"), name, body.To, body.Release, u.Name)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusCreated, present(promotions, made))
+	return nil
+}
+
+func (s *server) approvePending(w http.ResponseWriter, r *http.Request) error {
+	u, _ := UserFrom(r.Context())
+	return act(w, r, func(ctx context.Context, ns, name, _ string) error {
+		promotion, err := s.Promotions.Pending(ctx, ns, name)
+		if err != nil {
+			return err
+		}
+		return s.Promotions.Approve(ctx, ns, promotion, u)
+	})
+}
+
+func (s *server) approve(w http.ResponseWriter, r *http.Request) error {
+	u, _ := UserFrom(r.Context())
+	return act(w, r, func(ctx context.Context, ns, name, _ string) error { return s.Promotions.Approve(ctx, ns, name, u) })
+}
+
+func (s *server) reject(w http.ResponseWriter, r *http.Request) error {
+	u, _ := UserFrom(r.Context())
+	return act(w, r, func(ctx context.Context, ns, name, _ string) error { return s.Promotions.Reject(ctx, ns, name, u) })
+}
+
+// checkApplication refuses one that could never be released: needs that form a cycle,
+// windows that mean nothing, promotion into what a push overwrites.
+func (s *server) checkApplication(r *http.Request, app *slipway.Application) error {
+	err := order.Check(app.Name, app.Spec.Lifecycle, func(name string) ([]string, error) {
+		other := &slipway.Application{}
+		err := s.Reader.Get(r.Context(), client.ObjectKey{Namespace: r.PathValue("ns"), Name: name}, other)
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return other.Spec.Needs, err
+	})
+	if apierrors.ReasonForError(err) != "" {
+		return err
+	}
+	if err != nil {
+		return refuse(http.StatusBadRequest, "", "application %s: %v", app.Name, err)
+	}
+	if app.Spec.Promotion != nil && app.Spec.Sync != "manual" {
+		return refuse(http.StatusBadRequest, "set spec.sync to manual", "application %s: it is promoted to, and its sync would overwrite that", app.Name)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+)
+
+// TestApplicationsThatCouldNeverBeReleased are refused when they are made, and why.
+func TestApplicationsThatCouldNeverBeReleased(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := slipway.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	app := func(name string, needs ...string) *slipway.Application {
+		return &slipway.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}, Spec: slipway.ApplicationSpec{Lifecycle: slipway.Lifecycle{Needs: needs}}}
+	}
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(app("b", "c"), app("c", "a")).Build()
+	h := Handler(Deps{Reader: c, Writer: c, Authorizer: roles{"ann": {"*"}}}, slog.New(slog.DiscardHandler))
+	for _, tc := range []struct {
+		name, spec string
+		code       int
+		want       string
+	}{
+		{"cycle", `{"needs":["b"]}`, http.StatusBadRequest, "needs form a cycle: a -\\u003e b -\\u003e c -\\u003e a"},
+		{"itself", `{"needs":["a"]}`, http.StatusBadRequest, "needs form a cycle: a -\\u003e a"},
+		{"window", `{"windows":[{"kind":"allow","schedule":"@daily","duration":"1h"}]}`, http.StatusBadRequest, "want five fields"},
+		{"promoted and pushed", `{"sync":"push","promotion":{"from":"b"}}`, http.StatusBadRequest, "set spec.sync to manual"},
+		{"needs what is not there yet", `{"needs":["later"]}`, http.StatusCreated, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := ask(h, "POST", "/api/v1/namespaces/default/applications", "ann", `{"metadata":{"name":"a"},"spec":`+tc.spec+`}`)
+			if w.Code != tc.code || !strings.Contains(w.Body.String(), tc.want) {
+				t.Errorf("%d %s, want %d %q", w.Code, w.Body, tc.code, tc.want)
+			}
+		})
+	}
+}
+
+func TestBadNumbersOfReleases(t *testing.T) {
+	h := newHandler(t, roles{"ann": {"*"}})
+	for _, path := range []string{"/releases/0/diff", "/releases/x/diff", "/releases/2/diff?against=-1"} {
+		if w := ask(h, "GET", "/api/v1/namespaces/default/applications/a"+path, "ann", ""); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+	}
+	if w := ask(h, "POST", "/api/v1/namespaces/default/applications/a/promote", "ann", "{}"); w.Code != http.StatusBadRequest {
+		t.Errorf("promote to nothing: %d %s", w.Code, w.Body)
+	}
+}
