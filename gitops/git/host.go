@@ -54,6 +54,7 @@ type Host struct {
 
 	once     sync.Once
 	places   chan struct{}
+	looks    chan struct{} // of people at what is there
 	draining atomic.Bool
 	mu       sync.Mutex
 	pushes   map[string]int
@@ -75,6 +76,7 @@ func (h *Host) init() {
 			n = 2 * runtime.NumCPU()
 		}
 		h.places = make(chan struct{}, n)
+		h.looks = make(chan struct{}, 2*runtime.NumCPU())
 		h.again = make(chan struct{}, 1)
 		h.recorded = make(chan recorded, 256)
 		if h.Log == nil {

@@ -110,6 +110,10 @@ func (s *Store) exists(ctx context.Context, ns, repo, commit, p string) (bool, e
 
 // Tree lists the entries of one directory of commit ("" is the root), by name.
 func (s *Store) Tree(ctx context.Context, ns, repo, commit, dir string) ([]Entry, error) {
+	return again(s, ns, repo, func() ([]Entry, error) { return s.list(ctx, ns, repo, commit, dir) })
+}
+
+func (s *Store) list(ctx context.Context, ns, repo, commit, dir string) ([]Entry, error) {
 	tree, dir, err := s.tree(ctx, ns, repo, commit, dir)
 	if err != nil {
 		return nil, err
@@ -119,19 +123,7 @@ func (s *Store) Tree(ctx context.Context, ns, repo, commit, dir string) ([]Entry
 	}
 	out := make([]Entry, 0, len(tree.Entries))
 	for _, e := range tree.Entries {
-		x := Entry{Path: path.Join(dir, e.Name)}
-		switch e.Mode {
-		case filemode.Dir:
-			x.Kind = "directory"
-		case filemode.Symlink:
-			x.Kind = "link"
-		case filemode.Submodule:
-			x.Kind = "submodule"
-		case filemode.Executable:
-			x.Kind = "executable"
-		default:
-			x.Kind = "file"
-		}
+		x := Entry{Path: path.Join(dir, e.Name), Kind: kindOf(e.Mode)}
 		if x.Kind == "file" || x.Kind == "executable" {
 			if x.Size, err = tree.Size(e.Name); err != nil {
 				return nil, fmt.Errorf("repository %s: %q: %w", repo, x.Path, err)
@@ -177,6 +169,19 @@ func (s *Store) Log(ctx context.Context, ns, repo, commit string, limit int) ([]
 			return nil, fmt.Errorf("repository %s: log of %s: %w", repo, short(commit), err)
 		}
 		out = append(out, describe(c))
+	}
+	return out, nil
+}
+
+// Refs maps the full name of every branch and tag to its commit.
+func (s *Store) Refs(ctx context.Context, ns, repo string) (map[string]string, error) {
+	refs, err := s.refs(ctx, ns, repo)
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(refs))
+	for name, r := range refs {
+		out[name] = r.commit
 	}
 	return out, nil
 }

@@ -52,6 +52,16 @@ func (deaf) Log(context.Context, string, string, string, int, bool) (io.ReadClos
 	return io.NopCloser(strings.NewReader("line\n")), nil
 }
 
+// page is a repository with one file, which is a web page.
+type page struct{ Browser }
+
+func (page) Raw(_ context.Context, _, _, _, path string) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader("<script>alert(1)</script>")), nil
+}
+func (page) File(_ context.Context, _, _, revision, path string) (any, error) {
+	return map[string]string{"text": "<script>alert(1)</script>", "at": revision + ":" + path}, nil
+}
+
 func newHandler(t *testing.T, r roles) http.Handler {
 	t.Helper()
 	scheme := runtime.NewScheme()
@@ -59,7 +69,7 @@ func newHandler(t *testing.T, r roles) http.Handler {
 		t.Fatal(err)
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).Build()
-	return Handler(Deps{Reader: c, Writer: c, Authorizer: r, Runs: deaf{}}, slog.New(slog.DiscardHandler))
+	return Handler(Deps{Reader: c, Writer: c, Authorizer: r, Runs: deaf{}, Browser: page{}}, slog.New(slog.DiscardHandler))
 }
 
 func ask(h http.Handler, method, path, user, body string) *httptest.ResponseRecorder {
@@ -72,7 +82,7 @@ func ask(h http.Handler, method, path, user, body string) *httptest.ResponseReco
 	return w
 }
 
-var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j", "{variable}", "V", "{number}", "1")
+var fill = strings.NewReplacer("{ns}", "default", "{name}", "x", "{job}", "j", "{variable}", "V", "{number}", "1", "{commit}", "c")
 
 // TestEveryRouteAuthorises asks each route as nobody and as a user without rights.
 func TestEveryRouteAuthorises(t *testing.T) {
@@ -113,6 +123,9 @@ func TestBadInputIsRefusedAndNamed(t *testing.T) {
 		"bad release":   {"POST", "/api/v1/namespaces/default/applications/x/rollback", `{"release":0}`, "at least 1"},
 		"bad attempt":   {"GET", "/api/v1/namespaces/default/runs/x/jobs/j/log?attempt=-1", "", "attempt"},
 		"bad time":      {"GET", "/api/v1/namespaces/default/logs?start=yesterday", "", "not a time"},
+		"bad skip":      {"GET", "/api/v1/namespaces/default/repositories/x/commits?skip=-1", "", "skip"},
+		"bad page":      {"GET", "/api/v1/namespaces/default/repositories/x/commits?limit=many", "", "limit"},
+		"raw of what":   {"GET", "/api/v1/namespaces/default/repositories/x/raw", "", "path"},
 		"bad limit":     {"GET", "/api/v1/namespaces/default/logs?limit=0", "", "limit"},
 		"other tenant":  {"POST", "/api/v1/namespaces/default/applications", `{"metadata":{"name":"x","namespace":"kube-system"}}`, "not that of the path"},
 	} {
@@ -140,6 +153,14 @@ func TestErrorsTellOnlyWhatIsForTheUser(t *testing.T) {
 
 func TestUserFilesAreAttachments(t *testing.T) {
 	h := newHandler(t, roles{"ann": {"*"}})
+	raw := ask(h, "GET", "/api/v1/namespaces/default/repositories/x/raw?ref=main&path=a/x.html", "ann", "").Header()
+	if raw.Get("Content-Type") != "application/octet-stream" || raw.Get("Content-Disposition") != `attachment; filename="x.html"` || raw.Get("Content-Security-Policy") != "sandbox" {
+		t.Errorf("raw: %v", raw)
+	}
+	file := ask(h, "GET", "/api/v1/namespaces/default/repositories/x/file?ref=a/b&path=x.html", "ann", "")
+	if file.Header().Get("Content-Type") != "application/json" || strings.Contains(file.Body.String(), "<script>") || !strings.Contains(file.Body.String(), "a/b:x.html") {
+		t.Errorf("file: %v %s", file.Header(), file.Body)
+	}
 	w := ask(h, "GET", "/api/v1/namespaces/default/runs/x/jobs/j/log", "ann", "")
 	if w.Body.String() != "line\n" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("log: %v %s", w.Header(), w.Body)

@@ -127,6 +127,7 @@ type Deps struct {
 	Applications Applications
 	Repositories Repositories
 	Deliveries   Deliveries
+	Browser      Browser
 	Variables    Variables
 	Schedules    Schedules
 	Environments Environments

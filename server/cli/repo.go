@@ -37,6 +37,7 @@ func repoVerb(c *user) *cobra.Command {
 		repoBadge(c),
 		deletion(c, "repositories", "Delete a repository and, if it is hosted here, its data"),
 	)
+	repo.AddCommand(repoBrowse(c)...)
 	return repo
 }
 
@@ -73,7 +74,11 @@ func repoAdd(c *user) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringSliceVar(&r.Spec.Branches, "branch", nil, "branch or pattern to act on (default all)")
-	cmd.Flags().StringVar(&r.Spec.CredentialsSecret, "credentials", "", "Secret with username and password")
+	cmd.Flags().StringSliceVar(&r.Spec.ExcludeBranches, "exclude-branch", nil, "branch or pattern to leave out")
+	cmd.Flags().StringSliceVar(&r.Spec.Tags, "tag", nil, "tag or pattern to act on (default all)")
+	cmd.Flags().StringSliceVar(&r.Spec.ExcludeTags, "exclude-tag", nil, "tag or pattern to leave out")
+	cmd.Flags().StringSliceVar(&r.Spec.Paths, "path", nil, "path or pattern: a push that changes none of them starts no run")
+	cmd.Flags().StringVar(&r.Spec.CredentialsSecret, "credentials", "", "Secret with a token, an ssh key, or a GitHub App")
 	cmd.Flags().StringVar(&r.Spec.WebhookSecret, "webhook-secret", "", "Secret whose key token signs webhooks")
 	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
 	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
