@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
@@ -22,7 +23,9 @@ type SyncOnPush struct {
 	Client client.Client
 	// Reader reads uncached.
 	Reader client.Reader
-	Log    *slog.Logger
+	// Footprints tell a push that changes nothing of an application; nil: every one does.
+	Footprints Footprints
+	Log        *slog.Logger
 }
 
 // SetupWithManager watches Repositories, and Applications for the one that is made
@@ -53,33 +56,54 @@ func (s *SyncOnPush) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	// What is needed has its value before what needs it, so that this one waits for it.
 	order.Sort(apps.Items)
-	for _, app := range apps.Items {
-		if app.Spec.Source.Repository != repo.Name || app.Spec.Sync != "push" {
-			continue
-		}
-		if err := s.offer(ctx, repo, client.ObjectKeyFromObject(&app)); err != nil {
+	apps.Items = slices.DeleteFunc(apps.Items, func(app v1alpha1.Application) bool {
+		return app.Spec.Source.Repository != repo.Name || app.Spec.Sync != "push"
+	})
+	l := &looks{ask: s.Footprints, repo: repo, seen: map[string]map[string]Footprint{}}
+	for i := range apps.Items {
+		l.paths = append(l.paths, watched(&apps.Items[i])...)
+	}
+	slices.Sort(l.paths)
+	l.paths = slices.Compact(l.paths)
+	for i := range apps.Items {
+		if err := s.offer(ctx, l, client.ObjectKeyFromObject(&apps.Items[i])); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
 	return ctrl.Result{}, nil
 }
 
-func (s *SyncOnPush) offer(ctx context.Context, repo *v1alpha1.Repository, name client.ObjectKey) error {
+func (s *SyncOnPush) offer(ctx context.Context, l *looks, name client.ObjectKey) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		app := &v1alpha1.Application{}
 		if err := s.Reader.Get(ctx, name, app); err != nil {
 			return client.IgnoreNotFound(err)
 		}
-		desired := head(repo, app.Spec.Source.Branch)
+		desired := head(l.repo, app.Spec.Source.Branch)
 		if desired == nil || !app.DeletionTimestamp.IsZero() {
 			return nil
 		}
-		if have := app.Spec.Desired; have != nil && (have.Sequence >= desired.Sequence || have.Commit == desired.Commit) {
-			return nil
+		if have := app.Spec.Desired; have != nil {
+			if have.Sequence >= desired.Sequence || have.Commit == desired.Commit {
+				return nil
+			}
+			if u := app.Status.Unchanged; u != nil && u.Sequence == desired.Sequence && app.Annotations[annotationSource] == sourceDigest(app) {
+				return nil
+			}
+			switch same, err := l.unchanged(ctx, app, have.Commit, desired.Commit); {
+			case err != nil:
+				return err
+			case same:
+				return s.note(ctx, app, desired)
+			}
 		}
 		if !offer(app, *desired) {
 			return nil
 		}
+		if app.Annotations == nil {
+			app.Annotations = map[string]string{}
+		}
+		app.Annotations[annotationSource] = sourceDigest(app)
 		s.Log.Info("push is desired", "namespace", app.Namespace, "application", app.Name, "commit", desired.Commit)
 		return s.Client.Update(ctx, app)
 	})

@@ -68,7 +68,7 @@ func (s *services) openGitops(context.Context) error {
 	g.promotions = &release.Promotions{Client: mc, Reader: direct, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "releases")}
 	s.gitops = g
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		g.repos, g.Reconciler, g.promotions, &release.SyncOnPush{Client: mc, Reader: direct, Log: s.log.With("part", "releases")},
+		g.repos, g.Reconciler, g.promotions, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err
@@ -98,6 +98,16 @@ type source struct{ *git.Store }
 func (s source) Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error) {
 	c, err := s.Store.Commit(ctx, namespace, repository, commit)
 	return c.Subject, c.Author, c.Time, err
+}
+
+// footprints of paths of a commit.
+func (s source) footprints(ctx context.Context, namespace, repository, commit string, paths []string) ([]release.Footprint, error) {
+	found, err := s.Store.Footprints(ctx, namespace, repository, commit, paths)
+	out := make([]release.Footprint, len(found))
+	for i, f := range found {
+		out[i] = release.Footprint(f)
+	}
+	return out, err
 }
 
 // describe a commit for a pipeline.

@@ -91,6 +91,13 @@ type Source struct {
 	// Path of the directory within the repository. Default "deploy".
 	// +optional
 	Path string `json:"path,omitempty"`
+	// WatchPaths are other files and directories of the repository that a release is made
+	// of: a push that changes nothing there, nor in Path, makes none (with sync: push).
+	// Empty: Path alone, or everything where something in Path names a directory above it.
+	// +optional
+	// +kubebuilder:validation:MaxItems=50
+	// +kubebuilder:validation:items:MaxLength=1000
+	WatchPaths []string `json:"watchPaths,omitempty"`
 	// Renderer: "plain", "kustomize", "helm" or empty: helm if there is a Chart.yaml or a
 	// chart from elsewhere, kustomize if there is a kustomization file.
 	// +optional
@@ -190,6 +197,10 @@ type ApplicationStatus struct {
 	// Addresses at which the application answers (NodePort services).
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
+	// Unchanged is the newest commit that no release was made of, as it changes nothing of
+	// this application. It says nothing where Desired is newer.
+	// +optional
+	Unchanged *UnchangedPush `json:"unchanged,omitempty"`
 	// +optional
 	// +listType=map
 	// +listMapKey=type

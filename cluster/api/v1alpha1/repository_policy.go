@@ -101,3 +101,14 @@ type PushNote struct {
 	// +optional
 	Variables map[string]string `json:"variables,omitempty"`
 }
+
+// UnchangedPush is an update of a branch that changed nothing of an application.
+type UnchangedPush struct {
+	// Commit is the full hexadecimal object name.
+	Commit string `json:"commit"`
+	// Sequence of the ref update that brought it.
+	Sequence int64 `json:"sequence"`
+	// By is the person or part that caused it.
+	// +optional
+	By string `json:"by,omitempty"`
+}
