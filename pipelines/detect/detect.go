@@ -72,7 +72,12 @@ func standard(build, deploy bool, in gitlab.Context) *plan.Plan {
 		Version: plan.Version, Source: Default, Commit: in.Commit, Ref: in.Ref, Stages: []string{"build", "deploy"},
 		Predefined: gitlab.Predefined(Default, in), Given: in.Variables, Jobs: []plan.Job{},
 	}
-	main := in.Branch != "" && in.Branch == in.DefaultBranch
+	// The branch of a merge request may be another's of the same name.
+	main := in.Branch != "" && in.Branch == in.DefaultBranch && in.Source != gitlab.MergeRequestEvent
+	if in.MergeRequest > 0 && !in.Request.Fork {
+		p.Empty = fmt.Sprintf("the run of branch %q does the same", in.Branch)
+		return p
+	}
 	if build {
 		p.Jobs = append(p.Jobs, plan.Job{
 			Name: "build", Stage: "build", When: plan.OnSuccess,

@@ -94,3 +94,21 @@ func TestPipelineTreeError(t *testing.T) {
 		t.Error("an unreadable tree gives no error")
 	}
 }
+
+// TestMergeRequestWithoutAFile: a fork's branch may have the name of the default one, and
+// is not deployed; a branch of the repository has a run of its own.
+func TestMergeRequestWithoutAFile(t *testing.T) {
+	tree := files{"Dockerfile": "", "deploy/a.yaml": ""}
+	for fork, want := range map[bool]int{true: 1, false: 0} {
+		p, problems, err := Pipeline(tree, "", gitlab.Context{
+			Branch: "main", DefaultBranch: "main", Namespace: "default", ProjectName: "shop", Commit: "abc",
+			Source: gitlab.MergeRequestEvent, MergeRequest: 7, Request: gitlab.Request{Fork: fork},
+		})
+		if err != nil || len(problems) > 0 || len(p.Jobs) != want || (p.Empty == "") != fork {
+			t.Errorf("fork %v: %+v %v %v", fork, p, problems, err)
+		}
+		if fork && p.Jobs[0].Name != "build" {
+			t.Errorf("%+v", p.Jobs)
+		}
+	}
+}

@@ -31,6 +31,15 @@ type Includes interface {
 	Remote(url string) ([]byte, error)
 }
 
+// Request is a merge request as its forge describes it.
+type Request struct {
+	Title string
+	// Project that the branch is in, where that is another one: a fork.
+	Project string
+	Fork    bool
+	Draft   bool
+}
+
 // Context is what a file is compiled for: one commit on one ref.
 type Context struct {
 	// Ref is the full name; Branch or Tag its short one.
@@ -65,6 +74,8 @@ type Context struct {
 	// default branch. MergeRequest is its number, where a forge gave it one.
 	Target       string
 	MergeRequest int64
+	// Request is what the forge says of it.
+	Request Request
 	// Protected: the branch or tag is one that few may push to.
 	Protected bool
 	// TagMessage of an annotated tag.

@@ -1,6 +1,7 @@
 package gitlab
 
 import (
+	"cmp"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -15,8 +16,11 @@ var skipCI = regexp.MustCompile(`(?i)\[(ci[ _-]skip|skip[ _-]ci)\]`)
 
 const (
 	noCommit     = "0000000000000000000000000000000000000000"
-	mergeRequest = "merge_request_event"
+	mergeRequest = MergeRequestEvent
 )
+
+// MergeRequestEvent is the source of the pipelines of merge requests.
+const MergeRequestEvent = "merge_request_event"
 
 // attemptVariables that the runner gives to an attempt, and no rule sees.
 var attemptVariables = names("CI_JOB_ID CI_JOB_STATUS CI_JOB_STARTED_AT CI_JOB_TIMEOUT CI_JOB_TOKEN CI_JOB_URL",
@@ -93,16 +97,17 @@ var predefinedVariables = []struct {
 	{"CI_MERGE_REQUEST_IID", func(c *Context) string { return c.ifMerge(positive(c.MergeRequest)) }},
 	{"CI_MERGE_REQUEST_EVENT_TYPE", func(c *Context) string { return c.ifMerge("detached") }},
 	{"CI_MERGE_REQUEST_REF_PATH", func(c *Context) string { return c.ifMerge(c.Ref) }},
-	{"CI_MERGE_REQUEST_TITLE", func(c *Context) string { return c.ifMerge(c.title()) }},
-	{"CI_MERGE_REQUEST_DESCRIPTION", func(c *Context) string { return c.ifMerge(c.description()) }},
+	{"CI_MERGE_REQUEST_TITLE", func(c *Context) string { return c.ifMerge(cmp.Or(c.Request.Title, c.title())) }},
+	{"CI_MERGE_REQUEST_DESCRIPTION", func(c *Context) string { return c.ifMerge(when(c.Request.Title == "", c.description())) }},
+	{"CI_MERGE_REQUEST_DRAFT", func(c *Context) string { return c.ifMerge(when(c.Request.Draft, "true")) }},
 	{"CI_MERGE_REQUEST_PROJECT_ID", func(c *Context) string { return c.ifMerge(c.path()) }},
 	{"CI_MERGE_REQUEST_PROJECT_PATH", func(c *Context) string { return c.ifMerge(c.path()) }},
 	{"CI_MERGE_REQUEST_PROJECT_URL", func(c *Context) string { return c.ifMerge(c.projectURL()) }},
 	{"CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", func(c *Context) string { return c.ifMerge(c.Branch) }},
 	{"CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED", func(c *Context) string { return c.ifMerge(when(c.Protected, "true")) }},
-	{"CI_MERGE_REQUEST_SOURCE_PROJECT_ID", func(c *Context) string { return c.ifMerge(c.path()) }},
-	{"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", func(c *Context) string { return c.ifMerge(c.path()) }},
-	{"CI_MERGE_REQUEST_SOURCE_PROJECT_URL", func(c *Context) string { return c.ifMerge(c.projectURL()) }},
+	{"CI_MERGE_REQUEST_SOURCE_PROJECT_ID", func(c *Context) string { return c.ifMerge(c.sourceProject()) }},
+	{"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", func(c *Context) string { return c.ifMerge(c.sourceProject()) }},
+	{"CI_MERGE_REQUEST_SOURCE_PROJECT_URL", func(c *Context) string { return c.ifMerge(when(!c.Request.Fork, c.projectURL())) }},
 	{"CI_MERGE_REQUEST_TARGET_BRANCH_NAME", func(c *Context) string { return c.ifMerge(c.target()) }},
 	{"GITLAB_USER_LOGIN", func(c *Context) string { return c.By }},
 	{"GITLAB_USER_NAME", func(c *Context) string { return c.By }},
@@ -190,6 +195,14 @@ func (c *Context) description() string {
 }
 
 func (c *Context) path() string { return c.Namespace + "/" + c.ProjectName }
+
+// sourceProject is where the branch of a merge request is; a fork that is gone has no name.
+func (c *Context) sourceProject() string {
+	if c.Request.Fork {
+		return cmp.Or(c.Request.Project, "unknown")
+	}
+	return c.path()
+}
 
 func (c *Context) projectURL() string { return when(c.ServerURL != "", c.ServerURL+"/git/"+c.path()) }
 

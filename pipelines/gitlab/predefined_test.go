@@ -13,6 +13,8 @@ func TestPredefined(t *testing.T) {
 	branch.Created, branch.Protected = time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), true
 	tag.TagMessage = "First"
 	merge.Protected = true
+	forked := merge
+	forked.Request = Request{Title: "Steal", Project: "mallory/shop", Fork: true, Draft: true}
 	want := []struct {
 		in   Context
 		vars string
@@ -39,6 +41,8 @@ func TestPredefined(t *testing.T) {
 			CI_MERGE_REQUEST_SOURCE_BRANCH_NAME=feature/Login_1 CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED=true
 			CI_MERGE_REQUEST_SOURCE_PROJECT_ID=default/shop CI_MERGE_REQUEST_SOURCE_PROJECT_PATH=default/shop
 			CI_MERGE_REQUEST_SOURCE_PROJECT_URL=https://10.0.0.1:8443/git/default/shop CI_MERGE_REQUEST_TARGET_BRANCH_NAME=main`},
+		{forked, `CI_MERGE_REQUEST_TITLE=Steal CI_MERGE_REQUEST_DESCRIPTION= CI_MERGE_REQUEST_DRAFT=true CI_MERGE_REQUEST_SOURCE_PROJECT_ID=mallory/shop
+			CI_MERGE_REQUEST_SOURCE_PROJECT_PATH=mallory/shop CI_MERGE_REQUEST_SOURCE_PROJECT_URL= CI_MERGE_REQUEST_PROJECT_PATH=default/shop`},
 		{schedule, `CI_PIPELINE_SOURCE=schedule CI_PIPELINE_SCHEDULE_DESCRIPTION=nightly`},
 		{trigger, `CI_PIPELINE_SOURCE=trigger CI_PIPELINE_TRIGGERED=true`},
 	}

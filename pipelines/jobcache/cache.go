@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +35,8 @@ type Scope struct {
 	Namespace, Repository string
 	// Protected refs do not read what others wrote, unless they ask to share.
 	Protected bool
+	// MergeRequest of a fork, which shares with nobody; 0: none.
+	MergeRequest int64
 }
 
 // Store in a directory.
@@ -63,6 +66,9 @@ func (s *Store) scope(scope Scope) (string, error) {
 	kind := "open"
 	if scope.Protected {
 		kind = "protected"
+	}
+	if scope.MergeRequest > 0 {
+		kind = "merge-request-" + strconv.FormatInt(scope.MergeRequest, 10)
 	}
 	return filepath.Join(s.Dir, "index", scope.Namespace, scope.Repository, kind), nil
 }

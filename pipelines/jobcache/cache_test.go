@@ -47,7 +47,7 @@ func TestKeysFallBackAndScopesAreApart(t *testing.T) {
 	if text, _ := read(t, s, shop, "../../evil\x00\n"); text != "two" {
 		t.Errorf("%q", text)
 	}
-	for _, other := range []Scope{{"default", "shop", true}, {"default", "other", false}, {"team", "shop", false}} {
+	for _, other := range []Scope{{"default", "shop", true, 0}, {"default", "shop", false, 7}, {"default", "other", false, 0}, {"team", "shop", false, 0}} {
 		if text, _ := read(t, s, other, "main"); text != "" {
 			t.Errorf("%v reads %q", other, text)
 		}

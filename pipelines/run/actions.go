@@ -53,7 +53,8 @@ func (c *Controller) Cancel(ctx context.Context, namespace, name, by string) err
 }
 
 // Act asks for things to be done to jobs, all or none. Job names a job by its name or
-// ID; it is empty in a retry of all that failed. A run that is over begins again.
+// ID; it is empty in a retry of all that failed, and in the approval of the run. A run
+// that is over begins again.
 func (c *Controller) Act(ctx context.Context, namespace, name string, actions ...v1alpha1.RunAction) error {
 	p, err := c.loadPlan(ctx, namespace, name)
 	if err != nil {
@@ -93,6 +94,9 @@ func check(run *v1alpha1.Run, p *plan.Plan, a *v1alpha1.RunAction) error {
 			}
 		}
 		return apierrors.NewBadRequest("run " + run.Name + ": no job failed or was canceled")
+	}
+	if a.Verb == verbApprove && a.Job == "" {
+		return checkApproval(run)
 	}
 	job := findJob(p, a.Job)
 	if job == nil || jobStatus(run, job.Name) == nil {

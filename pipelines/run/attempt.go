@@ -15,7 +15,6 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
-	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/plan"
 	"slipway.dev/pipelines/protection"
 	"slipway.dev/pipelines/variables"
@@ -133,7 +132,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		if err != nil {
 			return nil, err
 		}
-		setCaches(j, job.Caches, jobcache.Scope{Namespace: run.Namespace, Repository: run.Spec.Repository, Protected: protected}, value)
+		setCaches(j, job.Caches, cacheScope(run, protected), value)
 	}
 	if serverDoes(job) {
 		j.Wire.Verb = "deploy"
@@ -161,6 +160,9 @@ func isDefault(repo *v1alpha1.Repository, ref string) bool {
 
 // secrets of the job as variables, by its environment and by whether its ref is protected.
 func (c *Controller) secrets(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, p *plan.Plan, job *plan.Job) (variables.Values, error) {
+	if untrusted(run) {
+		return variables.Values{}, nil
+	}
 	protected, err := protection.Of(ctx, repo, run, c.Reachable)
 	if err != nil {
 		return variables.Values{}, err

@@ -98,9 +98,10 @@ type Controller struct {
 	// Events on Runs and Repositories: mgr.GetEventRecorder("slipway"). Nil sends none.
 	Events events.EventRecorder
 
-	sealed chan event.GenericEvent
-	plans  plans
-	turns  turns
+	sealed  chan event.GenericEvent
+	plans   plans
+	turns   turns
+	waiting waiting
 }
 
 // SetupWithManager registers the controller.
@@ -192,6 +193,7 @@ func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
 	}
 	c.plans.drop(key(run))
 	c.turns.forget(key(run))
+	c.waiting.drop(key(run))
 	if controllerutil.RemoveFinalizer(run, finalizer) {
 		return client.IgnoreNotFound(c.Update(ctx, run))
 	}

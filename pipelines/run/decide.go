@@ -11,9 +11,9 @@ import (
 
 // decide applies what the plan says to the status. A job that could start does if
 // grant, asked in order, says so; else it waits with the reason that grant left in
-// its message. superseded is the run that comes in this one's place, if any. The
+// its message. overtaken says why the run is not needed any more, if it is not. The
 // answer is when to look again, zero: when something changes.
-func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, superseded string, grant func(*v1alpha1.JobStatus, *plan.Job) bool) (again time.Time) {
+func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, overtaken string, grant func(*v1alpha1.JobStatus, *plan.Job) bool) (again time.Time) {
 	jobs := make(map[string]*plan.Job, len(p.Jobs))
 	for i := range p.Jobs {
 		jobs[p.Jobs[i].Name] = &p.Jobs[i]
@@ -35,8 +35,8 @@ func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, superseded string, gr
 	if !cancel && p.AutoCancel.OnJobFailure == "all" && failed(p, states) {
 		cancel, why = true, "canceled because another job failed"
 	}
-	if !cancel && superseded != "" {
-		why = "superseded by run " + superseded
+	if !cancel && overtaken != "" {
+		why = overtaken
 		cancel = supersede(run, p, jobs, states, why)
 	}
 	if cancel {
@@ -86,13 +86,13 @@ func decide(run *v1alpha1.Run, p *plan.Plan, at time.Time, superseded string, gr
 		}
 	}
 	settle(run, d, active || starts > 0, starts < len(d.Start))
-	if run.Status.Phase == v1alpha1.Canceled && run.Status.Message == "" && superseded != "" {
-		run.Status.Message = "superseded by run " + superseded
+	if run.Status.Phase == v1alpha1.Canceled && run.Status.Message == "" && overtaken != "" {
+		run.Status.Message = overtaken
 	}
 	return again
 }
 
-// supersede says whether all of a run is to be canceled because a newer one is there:
+// supersede says whether all of a run is to be canceled because it was overtaken:
 // it is where nothing has begun that may not be interrupted. Where the plan says so,
 // only the jobs that may be interrupted are, here and now.
 func supersede(run *v1alpha1.Run, p *plan.Plan, jobs map[string]*plan.Job, states map[string]plan.State, why string) bool {

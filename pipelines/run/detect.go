@@ -64,6 +64,7 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 		in.Branch, in.Tag = "", tag
 	}
 	in.Source = sourceOf(run)
+	describe(&in, run)
 	for _, name := range slices.Sorted(maps.Keys(spec.Variables)) {
 		in.Variables = append(in.Variables, plan.Variable{Name: name, Value: spec.Variables[name], Raw: true})
 	}
@@ -82,9 +83,11 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	}
 	in.Protected, in.Schedule, in.Created = protected, spec.Schedule, run.CreationTimestamp.Time
 	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
-	known, err := d.Variables.Snapshot(ctx, run.Namespace, repo.Name, protected)
-	if err != nil {
-		return Compiled{}, err
+	known := &variables.Snapshot{}
+	if !untrusted(run) {
+		if known, err = d.Variables.Snapshot(ctx, run.Namespace, repo.Name, protected); err != nil {
+			return Compiled{}, err
+		}
 	}
 	in.Secrets, in.Repository = known.Refs(), func(environment string) (out []gitlab.Known) {
 		for _, v := range known.For(environment) {
@@ -102,6 +105,9 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	p, problems, err := detect.Pipeline(tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}, repo.Spec.PipelineFile, in)
 	if p != nil {
 		problems = append(problems, beyond(p)...)
+	}
+	if p != nil && untrusted(run) {
+		problems = append(problems, restrict(p)...)
 	}
 	return Compiled{Plan: p, Problems: problems}, err
 }

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -71,6 +72,10 @@ func (c *Controller) announceActions(before, run *v1alpha1.Run) {
 		what, by := "job "+a.Job, a.By
 		if a.Job == "" {
 			what = "all jobs"
+		}
+		if a.Job == "" && a.Verb == verbApprove {
+			c.event(run, nil, corev1.EventTypeNormal, "RunApproved", "Ask", "approved by "+cmp.Or(by, somebody))
+			continue
 		}
 		if by == "" {
 			by = somebody

@@ -22,7 +22,7 @@ type Signer interface {
 // idTokens are signed for this attempt. What they say comes from the run and from what
 // the server defined of it, never from variables that a file or a person can set.
 func (c *Controller) idTokens(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, p *plan.Plan, job *plan.Job, ref jobapi.Ref, value func(string) string) ([]plan.Variable, error) {
-	if len(job.IDTokens) == 0 {
+	if len(job.IDTokens) == 0 || untrusted(run) {
 		return nil, nil
 	}
 	protected, err := protection.Of(ctx, repo, run, c.Reachable)

@@ -44,8 +44,7 @@ func (c *Controller) decideInTurn(ctx context.Context, run, before *v1alpha1.Run
 	c.turns.runs[me.key] = me
 	t := &turn{turns: &c.turns, run: run, me: me, place: me.holds || !me.counted, groups: map[string]bool{},
 		repoRuns: repo.Spec.MaxRuns, allRuns: c.Settings.MaxRuns, allJobs: c.Settings.MaxJobs, modes: repo.Spec.ResourceGroups}
-	by := supersededBy(run, repo)
-	wake := decide(run, p, time.Now(), by, t.grant)
+	wake := decide(run, p, time.Now(), overtaken(run, repo), t.grant)
 	if old == nil {
 		delete(c.turns.runs, me.key)
 	} else {
@@ -68,6 +67,17 @@ func (c *Controller) decideInTurn(ctx context.Context, run, before *v1alpha1.Run
 	return wake, nil
 }
 
+// overtaken says why the run is not needed any more; empty: it is.
+func overtaken(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
+	if why, m := outlived(run, repo); why != "" && !askedSince(run, m) {
+		return why
+	}
+	if by := supersededBy(run, repo); by != "" {
+		return "superseded by run " + by
+	}
+	return ""
+}
+
 // supersededBy names the run of a newer push to the same branch, unless that has none or
 // somebody has asked for something of this one since.
 func supersededBy(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
@@ -83,8 +93,8 @@ func supersededBy(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
 	return Name(repo.Name, newest.Sequence)
 }
 
-// affected are the unfinished runs of a repository that changed: a newer push may end
-// them, new limits may let them start.
+// affected are the unfinished runs of a repository that changed: a newer push, or the end
+// of a merge request, may end them, new limits may let them start.
 func (c *Controller) affected(_ context.Context, repo client.Object) []reconcile.Request {
 	c.turns.mu.Lock()
 	defer c.turns.mu.Unlock()
@@ -93,6 +103,9 @@ func (c *Controller) affected(_ context.Context, repo client.Object) []reconcile
 		if r.repo == client.ObjectKeyFromObject(repo) {
 			out = append(out, reconcile.Request{NamespacedName: k})
 		}
+	}
+	for _, k := range c.waiting.of(client.ObjectKeyFromObject(repo)) {
+		out = append(out, reconcile.Request{NamespacedName: k})
 	}
 	return out
 }

@@ -134,6 +134,9 @@ func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, e
 	if err != nil {
 		return nil, err
 	}
+	if !c.admit(run, repo) {
+		return nil, nil
+	}
 	compiled, err := c.Compiler.Compile(ctx, run, repo)
 	if err != nil && time.Since(run.CreationTimestamp.Time) > compilePatience {
 		finish(run, v1alpha1.Failed, "the pipeline cannot be read: "+oneLine(err.Error()))

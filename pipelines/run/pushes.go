@@ -23,7 +23,8 @@ import (
 // bring it back.
 const handledAnnotation = "slipway.dev/runs-through"
 
-// Pushes makes a Run for each ref update of each Repository.
+// Pushes makes a Run for each ref update and each head of a merge request of each
+// Repository.
 type Pushes struct {
 	client.Client
 	// Purge forgets the archived runs of a repository that had the name before the one
@@ -62,6 +63,13 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 			through = max(through, s.Sequence)
 		}
 	}
+	var requests []*v1alpha1.MergeRequest
+	for i := range repo.Status.MergeRequests {
+		if m := &repo.Status.MergeRequests[i]; m.Sequence > handled {
+			requests = append(requests, m)
+			through = max(through, m.Sequence)
+		}
+	}
 	if through == handled {
 		return ctrl.Result{}, nil
 	}
@@ -79,10 +87,17 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		run := newRun(repo, ref, s)
 		run.Name = Name(repo.Name, s.Sequence)
 		run.Spec.Cause, run.Spec.By, run.Spec.Variables, run.Spec.Before = "push", s.By, s.Variables, s.Before
-		if err := p.Create(ctx, run); err != nil && !apierrors.IsAlreadyExists(err) {
-			return ctrl.Result{}, fmt.Errorf("run %s: %w", run.Name, err)
+		if err := p.create(ctx, run); err != nil {
+			return ctrl.Result{}, err
 		}
-		p.Log.Info("run made", "namespace", run.Namespace, "run", run.Name, "ref", ref, "commit", s.Commit)
+	}
+	for _, m := range requests {
+		if !starts(repo, m) {
+			continue
+		}
+		if err := p.create(ctx, ofRequest(repo, m)); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	patch := client.MergeFrom(repo.DeepCopy())
 	if repo.Annotations == nil {
@@ -90,6 +105,14 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	}
 	repo.Annotations[handledAnnotation] = strconv.FormatInt(through, 10)
 	return ctrl.Result{}, client.IgnoreNotFound(p.Patch(ctx, repo, patch))
+}
+
+func (p *Pushes) create(ctx context.Context, run *v1alpha1.Run) error {
+	if err := p.Create(ctx, run); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("run %s: %w", run.Name, err)
+	}
+	p.Log.Info("run made", "namespace", run.Namespace, "run", run.Name, "ref", run.Spec.Ref, "commit", run.Spec.Commit)
+	return nil
 }
 
 // newRun of what a ref points to. What was there before is known to a push only.

@@ -136,6 +136,10 @@ func (c *Controller) Rerun(ctx context.Context, namespace, name, by string) (*v1
 		run.Spec.Cause = old.Spec.Cause
 	}
 	run.Spec.Cancel, run.Spec.Actions, run.Spec.Parent = false, nil, nil
+	if a := old.Status.Approval; a != nil && a.By != "" {
+		// It is the same commit, and who starts it may approve it.
+		run.Spec.Actions = []v1alpha1.RunAction{{Verb: verbApprove, By: by, At: *now()}}
+	}
 	return run, c.createNext(ctx, run, Name(old.Spec.Repository, old.Spec.Sequence))
 }
 

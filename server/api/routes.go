@@ -44,6 +44,7 @@ func Routes() []Route {
 		{"POST", ns + "/runs", "create", "runs", "start a run", (*server).startRun},
 		{"GET", ns + "/runs/{name}", "get", "runs", "read a run", (*server).getRun},
 		{"POST", ns + "/runs/{name}/cancel", "update", "runs", "cancel a run", (*server).cancelRun},
+		{"POST", ns + "/runs/{name}/approve", "update", "runs", "let a run start that waits for it, such as one of a fork's merge request", jobAction("approve")},
 		{"POST", ns + "/runs/{name}/rerun", "update", "runs", "run the same commit again, what failed, or from a job on", (*server).rerun},
 		{"DELETE", ns + "/runs/{name}", "delete", "runs", "delete a run with its logs and artifacts", (*server).deleteRun},
 		{"POST", ns + "/runs/{name}/jobs/{job}/play", "update", "runs", "start a manual or delayed job now", (*server).playJob},

@@ -127,7 +127,8 @@ func (s *server) cancelRun(w http.ResponseWriter, r *http.Request) error {
 	return act(w, r, s.Runs.Cancel)
 }
 
-// jobAction answers a request for one thing to be done to the job of the path.
+// jobAction answers a request for one thing to be done to the job of the path, or to the
+// run where the path names none.
 func jobAction(verb string) handler {
 	return func(s *server, w http.ResponseWriter, r *http.Request) error {
 		return act(w, r, func(ctx context.Context, ns, run, by string) error {

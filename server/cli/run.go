@@ -33,7 +33,7 @@ func runVerb(c *user) *cobra.Command {
 		}},
 		jobAction(c, "retry", "Do a job again, and what was skipped for it"),
 		jobAction(c, "unplay", "Take the start of a job back; a delayed job then waits for a person"),
-		jobAction(c, "approve", "Approve a job that asks for it"),
+		runApprove(c),
 		deletion(c, "runs", "Delete a run with its logs and artifacts"),
 	)
 	return run

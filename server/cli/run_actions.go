@@ -189,6 +189,21 @@ func runPlay(c *user) *cobra.Command {
 	return cmd
 }
 
+// runApprove approves a job, or a run that nothing of may start before.
+func runApprove(c *user) *cobra.Command {
+	return &cobra.Command{
+		Use: "approve NAME [JOB]", Args: cobra.RangeArgs(1, 2),
+		Short: "Approve a job that asks for it, or a run that waits, such as one of a fork's merge request",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := []string{"runs", args[0], "approve"}
+			if len(args) == 2 {
+				path = []string{"runs", args[0], "jobs", args[1], "approve"}
+			}
+			return c.Call(cmd.Context(), "POST", c.Path(path...), nil, nil)
+		},
+	}
+}
+
 func jobAction(c *user, verb, short string) *cobra.Command {
 	return &cobra.Command{Use: verb + " NAME JOB", Short: short, Args: cobra.ExactArgs(2), RunE: func(cmd *cobra.Command, args []string) error {
 		return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "jobs", args[1], verb), nil, nil)
