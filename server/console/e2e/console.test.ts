@@ -91,6 +91,29 @@ test("a repository says how to clone it and push to it", async () => {
   await page.getByText(`git clone ${base}/git/${name}.git`).waitFor();
 });
 
+test("a repository is read: tree, file, history, commit, by keyboard and by address", async () => {
+  const name = process.env.SLIPWAY_APP ?? (await api<{ items: Named[] }>("repositories")).items[0].metadata.name;
+  await page.goto(`${base}/repositories/${name}`);
+  await page.getByRole("link", { name: "Files", exact: true }).click();
+  await page.getByRole("table", { name: "Files" }).getByRole("link", { name: "deploy" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("link", { name: "web.yaml" }).click();
+  await page.locator(".code li", { hasText: "kind: Deployment" }).first().waitFor();
+  await page.reload(); // a view has an address
+  await page.locator(".code li", { hasText: "kind: Deployment" }).first().waitFor();
+  expect(await page.getByRole("link", { name: "Download" }).getAttribute("href")).toContain("/raw?ref=&path=deploy%2Fweb.yaml");
+  await page.getByRole("link", { name: "History" }).click();
+  await page.getByRole("table", { name: "History" }).getByRole("link").first().click();
+  await page.getByText(/files changed/).first().waitFor();
+  await page.locator(".diff tr.added").first().waitFor();
+  await page.getByRole("navigation").getByRole("link", { name: "Repositories", exact: true }).waitFor();
+  await page.setViewportSize({ width: 360, height: 740 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  if (process.env.SLIPWAY_BROWSE_PICTURE) await page.screenshot({ path: `${process.env.SLIPWAY_BROWSE_PICTURE}-phone.png` });
+  await page.setViewportSize({ width: 1280, height: 900 });
+  if (process.env.SLIPWAY_BROWSE_PICTURE) await page.screenshot({ path: process.env.SLIPWAY_BROWSE_PICTURE });
+});
+
 test("a run shows its graph, and a job its log; by keyboard too", async () => {
   const { items } = await api<{ items: (Named & { status?: { jobs?: { name: string; attempt?: number; finishedAt?: string }[] } })[] }>("runs");
   const run = items.find((r) => (r.status?.jobs ?? []).length > 1 && r.status?.jobs?.some((j) => j.finishedAt)) ?? items.find((r) => r.status?.jobs?.some((j) => j.finishedAt));
@@ -169,13 +192,27 @@ test("scripts and styles come from this server only, and nothing inline", async 
 });
 
 test.runIf(!real)("planted markup stays text everywhere", async () => {
-  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=lint", "/runs/hello-1202?job=unit", "/environments", "/applications/hello", "/logs"]) {
+  for (const path of ["/runs", "/runs/hello-1200", "/runs/hello-1201", "/runs/hello-1202?job=lint", "/runs/hello-1202?job=unit", "/environments", "/repositories/hello?tree=", "/repositories/hello?file=x", "/repositories/hello?log=", `/repositories/hello?commit=${"b".repeat(40)}`, "/repositories/hello?compare=main...topic", "/applications/hello", "/logs"]) {
     await page.goto(`${base}${path}`);
     await page.getByText("<img src=x").first().waitFor({ state: "attached" });
     expect(await page.locator("img").count(), path).toBe(0);
   }
   await page.goto(`${base}/runs/hello-1201`);
   await page.getByText(".gitlab-ci.yml:7:3").waitFor();
+});
+
+test.runIf(!real)("a repository's branches, pages of its history, and what is no text", async () => {
+  await page.goto(`${base}/repositories/hello?log=`);
+  await page.getByRole("link", { name: "Older" }).click();
+  await page.getByText("Change a").waitFor();
+  await page.getByRole("link", { name: "Newer" }).click();
+  await page.getByText("Change b").waitFor();
+  await page.getByLabel("Branch").selectOption({ index: 1 });
+  await page.waitForURL((u) => u.searchParams.get("ref")?.startsWith("topic/") ?? false);
+  await page.goto(`${base}/repositories/hello?file=picture.png`);
+  await page.getByText("This file is no text.").waitFor();
+  await page.goto(`${base}/repositories/hello?tree=`);
+  expect(await page.getByRole("link", { name: "lib" }).count()).toBe(0); // a submodule leads elsewhere
 });
 
 test.runIf(!real)("thousands of rows: pages, filter, and a search in a long log", async () => {

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { extname, join, normalize } from "node:path";
 import type { AddressInfo } from "node:net";
+import { repository } from "./repository";
 
 export const token = "fixture-token";
 export const planted = `<img src=x onerror="window.planted=1"><script>window.planted=1</script>`;
@@ -135,6 +136,10 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
     const object = items.find((o) => o.metadata.name === name);
     if (!object) return json(res, { error: { message: `${kind} "${name}" not found` } }, 404);
     if (!rest) return json(res, object);
+    if (kind === "repositories" && req.method === "GET") {
+      const answer = repository(planted, rest, url.searchParams);
+      return answer ? json(res, answer) : json(res, { error: { message: `no route ${path}` } }, 404);
+    }
     if (rest === "releases") return json(res, { items: state.releases });
     if (rest === "diff") return res.end("--- live\n+++ desired\n-a\n+b\n") as unknown as void;
     const l = /^jobs\/(.+)\/log$/.exec(rest);

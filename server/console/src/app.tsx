@@ -2,12 +2,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { language, setLanguage, t, useLanguage, type Language } from "./i18n";
 import { get, remove, whenSessionEnds } from "./lib/api";
+import { viewOf } from "./lib/browse";
 import { Link, to, usePlace, type Place } from "./lib/router";
 import { connect, disconnect, useStore } from "./lib/store";
 import { setTheme, theme, type Theme } from "./lib/theme";
 import { Empty } from "./lib/ui";
 import { ApplicationPage } from "./pages/application";
 import { Applications } from "./pages/applications";
+import { Browse } from "./pages/browse";
 import { EnvironmentPage, Environments } from "./pages/environments";
 import { Login } from "./pages/login";
 import { Logs } from "./pages/logs";
@@ -125,11 +127,12 @@ function named(place: Place): string | undefined {
 function Page({ place }: { place: Place }) {
   const section = place.parts[0];
   const name = named(place);
+  const view = viewOf(place.query);
   switch (place.parts.length === 0 ? "overview" : section) {
     case "overview":
       return <Overview />;
     case "repositories":
-      return name ? <RepositoryPage key={name} name={name} /> : <Repositories />;
+      return name ? view ? <Browse name={name} view={view} /> : <RepositoryPage key={name} name={name} /> : <Repositories />;
     case "runs":
       return name ? <RunPage key={name} name={name} job={place.query.get("job") ?? undefined} /> : <Runs />;
     case "applications":

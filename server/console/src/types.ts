@@ -22,6 +22,7 @@ export interface RefStatus {
   seen: string;
   via: string;
   by?: string;
+  noRun?: string;
 }
 
 export interface Repository {

@@ -1,5 +1,6 @@
 import { t } from "../i18n";
 import { path, post } from "../lib/api";
+import { address } from "../lib/browse";
 import { refName, short } from "../lib/format";
 import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
@@ -11,7 +12,7 @@ import { Schedules } from "./schedules";
 import { StartRun } from "./start";
 import { Variables } from "./variables";
 
-function address(name: string): string {
+function remote(name: string): string {
   return `${location.origin}/git/${name}.git`;
 }
 
@@ -35,7 +36,7 @@ export function Welcome() {
     <section class="panel">
       <h2>{t("pushNew")}</h2>
       <p>{t("noRepositories")}</p>
-      <Copy text={`git remote add slipway ${address("my-app")}\ngit push slipway main`} />
+      <Copy text={`git remote add slipway ${remote("my-app")}\ngit push slipway main`} />
       <p class="hint">{t("pushHint")}</p>
     </section>
   );
@@ -87,14 +88,30 @@ export function RepositoryPage({ name }: { name: string }) {
       head: t("branch"),
       cell: ([ref]) => (
         <>
-          {refName(ref)} {ref === `refs/heads/${r.status?.defaultBranch}` ? <span class="tag">{t("defaultBranch")}</span> : null}
+          <Link href={address(name, { kind: "tree", ref: refName(ref), path: "", skip: 0 })}>{refName(ref)}</Link> {ref === `refs/heads/${r.status?.defaultBranch}` ? <span class="tag">{t("defaultBranch")}</span> : null}
         </>
       ),
     },
-    { head: t("commit"), cell: ([, s]) => <code title={s.commit}>{short(s.commit)}</code> },
+    {
+      head: t("commit"),
+      cell: ([, s]) => (
+        <Link href={address(name, { kind: "commit", commit: s.commit })}>
+          <code title={s.commit}>{short(s.commit)}</code>
+        </Link>
+      ),
+    },
     { head: t("by"), cell: ([, s]) => [s.via, s.by].filter(Boolean).join(" · "), wide: true },
+    { head: t("note"), cell: ([, s]) => (s.noRun ? t("noRun", { why: s.noRun }) : ""), wide: true },
     { head: t("updated"), cell: ([, s]) => <Ago time={s.seen} /> },
-    { head: "", cell: ([ref]) => <Action label={t("startRun")} run={() => start(ref)} /> },
+    {
+      head: "",
+      cell: ([ref]) => (
+        <div class="row">
+          <Action label={t("startRun")} run={() => start(ref)} />
+          {ref !== `refs/heads/${main}` ? <Link href={address(name, { kind: "compare", from: main, to: refName(ref) })}>{t("compare")}</Link> : null}
+        </div>
+      ),
+    },
   ];
   const runs = newestFirst(store.all("Run").filter((x) => x.spec.repository === name));
   const environments = store.all("Environment").filter((e) => e.spec.repository === name);
@@ -104,12 +121,18 @@ export function RepositoryPage({ name }: { name: string }) {
         <h1>{name}</h1>
         <State value={state} />
         <span class="fill" />
+        {refs.length ? (
+          <>
+            <Link href={address(name, { kind: "tree", ref: "", path: "", skip: 0 })}>{t("files")}</Link>
+            <Link href={address(name, { kind: "log", ref: "", path: "", skip: 0 })}>{t("history")}</Link>
+          </>
+        ) : null}
         {r.spec?.url ? <Action label={t("syncNow")} run={() => post(path("Repository", name, "sync"))} /> : null}
       </div>
       {message ? <p class={`notice ${state === "Failed" ? "bad" : ""}`}>{message}</p> : null}
       <section class="panel">
         <h2>{t("cloneIt")}</h2>
-        <Copy text={`git clone ${address(name)}`} />
+        <Copy text={`git clone ${remote(name)}`} />
         {r.spec?.url ? (
           <p class="hint">
             {r.spec.url} {r.status?.lastPolled ? <Ago time={r.status.lastPolled} /> : null}
@@ -117,7 +140,7 @@ export function RepositoryPage({ name }: { name: string }) {
         ) : (
           <>
             <h2>{t("pushIt")}</h2>
-            <Copy text={`git remote add slipway ${address(name)}\ngit push slipway ${main}`} />
+            <Copy text={`git remote add slipway ${remote(name)}\ngit push slipway ${main}`} />
             <p class="hint">{t("pushHint")}</p>
           </>
         )}
