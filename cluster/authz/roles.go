@@ -104,7 +104,14 @@ func deployerRole() *rbacv1.ClusterRole {
 func serverRole() *rbacv1.ClusterRole {
 	deployer := rule([]string{"impersonate"}, "", "serviceaccounts")
 	deployer.ResourceNames = []string{v1alpha1.DeployerServiceAccount}
+	// What a preview's namespace is given; see addons.Previews.
+	gives := rule([]string{"bind"}, rbacv1.GroupName, "clusterroles")
+	gives.ResourceNames = []string{RoleDeployer, RoleViewer, RolePuller}
 	return role(RoleServer,
+		gives,
+		rule(write, rbacv1.GroupName, "rolebindings"),
+		rule(write, "", "resourcequotas", "limitranges"),
+		rule(write, "networking.k8s.io", "networkpolicies"),
 		rule([]string{"*"}, Group, "*"),
 		rule([]string{"*"}, "tekton.dev", "*"),
 		deployer,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sort"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -56,6 +57,24 @@ func (d *Deployer) Deploy(ctx context.Context, namespace, application string, so
 		}
 		return d.Client.Update(ctx, app)
 	})
+}
+
+// Previews names the applications that stand for a ref of a repository and take what its
+// runs build. Those of forks are not among them: nothing that a stranger's pipeline
+// built is deployed.
+func (d *Deployer) Previews(ctx context.Context, namespace, repository, ref string) ([]string, error) {
+	list := &v1alpha1.ApplicationList{}
+	if err := d.Client.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelRepository: repository}, client.HasLabels{v1alpha1.LabelApplicationSet}); err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, app := range list.Items {
+		if app.Spec.Sync == "pipeline" && app.Annotations[v1alpha1.AnnotationRef] == ref && app.Labels[v1alpha1.LabelUntrusted] == "" && app.DeletionTimestamp.IsZero() {
+			names = append(names, app.Name)
+		}
+	}
+	sort.Strings(names)
+	return names, nil
 }
 
 // offer writes desired into the spec unless something newer is there. The same

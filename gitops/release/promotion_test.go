@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -177,4 +178,26 @@ func TestPendingPromotionsEnd(t *testing.T) {
 	got = w.promotion(p, "by-hand")
 	require.Equal(t, v1alpha1.PromotionRefused, got.Status.Phase)
 	require.NoError(t, client.IgnoreNotFound(w.client.Delete(ctx, got)))
+}
+
+// Threat 12: what a fork's pipeline built is deployed nowhere.
+func TestPreviewsOfARef(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	for name, labels := range map[string]map[string]string{
+		"b": {v1alpha1.LabelApplicationSet: "set"}, "a": {v1alpha1.LabelApplicationSet: "set"},
+		"stranger": {v1alpha1.LabelApplicationSet: "set", v1alpha1.LabelUntrusted: "true"}, "no-preview": {},
+	} {
+		labels[v1alpha1.LabelRepository] = "hello"
+		require.NoError(t, w.client.Create(ctx, &v1alpha1.Application{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, Labels: labels, Annotations: map[string]string{v1alpha1.AnnotationRef: "refs/heads/x"}},
+			Spec:       v1alpha1.ApplicationSpec{Source: v1alpha1.Source{Repository: "hello"}, Sync: "pipeline"},
+		}))
+	}
+	d := &Deployer{Client: w.client}
+	for ref, want := range map[string][]string{"refs/heads/x": {"a", "b"}, "refs/heads/y": nil} {
+		got, err := d.Previews(ctx, "default", "hello", ref)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
 }

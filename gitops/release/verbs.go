@@ -25,10 +25,11 @@ func refused(format string, args ...any) error {
 
 // Sync makes the head of the branch desired, and a value that failed before tried
 // again. An application whose images a pipeline builds keeps its value: only the
-// deploy job knows the digests. So does one that is promoted to.
+// deploy job knows the digests. So does one that is promoted to, and one of a merge
+// request, whose commit is on no branch here.
 func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string) error {
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
-		if app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil {
+		if followsBranch(app) {
 			repo := &v1alpha1.Repository{}
 			if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
 				return err
@@ -57,6 +58,12 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 		}
 		return nil
 	})
+}
+
+// followsBranch says whether the head of its branch is what a person's sync asks for.
+func followsBranch(app *v1alpha1.Application) bool {
+	request := strings.HasPrefix(app.Annotations[v1alpha1.AnnotationRef], "refs/merge-requests/")
+	return app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil && !request
 }
 
 // Retry has a value that failed tried again.

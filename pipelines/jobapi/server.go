@@ -102,6 +102,8 @@ type Builder interface {
 // Deployer writes desired values and waits for what becomes of them.
 type Deployer interface {
 	Deploy(ctx context.Context, namespace, application string, source v1alpha1.Source, desired v1alpha1.Desired) error
+	// Previews names the applications that stand for a ref, other than the default branch.
+	Previews(ctx context.Context, namespace, repository, ref string) ([]string, error)
 	// Wait returns nil once desired is healthy.
 	Wait(ctx context.Context, namespace, application string, desired v1alpha1.Desired, progress io.Writer) error
 }

@@ -261,17 +261,30 @@ func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, 
 		d.Application, d.Path, d.Renderer = first(d.Application, p.Application), first(d.Path, p.Path), first(d.Renderer, p.Renderer)
 	}
 	d.Application = first(d.Application, c.job.Repository)
-	if !c.job.Default {
-		fmt.Fprintf(progress, "%s is not the default branch: built, not deployed.\n", c.job.Ref)
-		return v1alpha1.Image{}, nil
-	}
 	source := v1alpha1.Source{Repository: c.job.Repository, Path: d.Path, Renderer: d.Renderer}
 	desired := v1alpha1.Desired{Commit: c.job.Commit, Sequence: c.job.Sequence, Images: c.built(), Run: c.ref.Run, By: c.job.By}
-	if err := c.Deployer.Deploy(ctx, c.ref.Namespace, d.Application, source, desired); err != nil {
-		return v1alpha1.Image{}, err
+	targets := []string{d.Application}
+	if !c.job.Default {
+		var err error
+		if targets, err = c.Deployer.Previews(ctx, c.ref.Namespace, c.job.Repository, c.job.Ref); err != nil {
+			return v1alpha1.Image{}, err
+		}
+		if len(targets) == 0 {
+			fmt.Fprintf(progress, "%s is not the default branch and has no preview: built, not deployed.\n", c.job.Ref)
+		}
 	}
-	fmt.Fprintf(progress, "Application %s: commit %s is desired.\n", d.Application, short(c.job.Commit))
-	return v1alpha1.Image{}, c.Deployer.Wait(ctx, c.ref.Namespace, d.Application, desired, progress)
+	for _, application := range targets {
+		if err := c.Deployer.Deploy(ctx, c.ref.Namespace, application, source, desired); err != nil {
+			return v1alpha1.Image{}, err
+		}
+		fmt.Fprintf(progress, "Application %s: commit %s is desired.\n", application, short(c.job.Commit))
+	}
+	for _, application := range targets {
+		if err := c.Deployer.Wait(ctx, c.ref.Namespace, application, desired, progress); err != nil {
+			return v1alpha1.Image{}, err
+		}
+	}
+	return v1alpha1.Image{}, nil
 }
 
 // built are the run's images, with what each was built from.

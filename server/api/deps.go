@@ -132,8 +132,10 @@ type Deps struct {
 	Schedules    Schedules
 	Environments Environments
 	Promotions   Promotions
-	Tokens       Tokens
-	Logs         Logs
-	Images       Seeder
-	Status       func(ctx context.Context) []Component
+	// ApplicationSets approves what they ask approval for.
+	ApplicationSets ApplicationSets
+	Tokens          Tokens
+	Logs            Logs
+	Images          Seeder
+	Status          func(ctx context.Context) []Component
 }

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/generate"
 	"slipway.dev/gitops/order"
 )
 
@@ -19,6 +20,11 @@ func lifecycle(ns string) []Route {
 		{"GET", ns + "/applications/{name}/releases/{number}/diff", "get", "releases", "a release against the one before, or against=N", (*server).compare},
 		{"POST", ns + "/applications/{name}/promote", "create", "promotions", "promote a healthy release to another application", (*server).promote},
 		{"POST", ns + "/applications/{name}/approve", "approve", "promotions", "approve the promotion that waits for it", (*server).approvePending},
+		{"GET", ns + "/applicationsets", "list", "applicationsets", "list application sets and what they made", list(appsets)},
+		{"POST", ns + "/applicationsets", "create", "applicationsets", "create an application set", (*server).createApplicationSet},
+		{"GET", ns + "/applicationsets/{name}", "get", "applicationsets", "read an application set", get(appsets)},
+		{"DELETE", ns + "/applicationsets/{name}", "delete", "applicationsets", "delete an application set with all that it made", del(appsets)},
+		{"POST", ns + "/applicationsets/{name}/approve", "approve", "applicationsets", "show a commit of a fork's merge request", (*server).approveFork},
 		{"GET", ns + "/promotions", "list", "promotions", "list promotions", list(promotions)},
 		{"GET", ns + "/promotions/{name}", "get", "promotions", "read a promotion", get(promotions)},
 		{"POST", ns + "/promotions/{name}/approve", "approve", "promotions", "approve a promotion", (*server).approve},
@@ -34,6 +40,54 @@ type Promotions interface {
 	Pending(ctx context.Context, namespace, to string) (string, error)
 	Approve(ctx context.Context, namespace, promotion string, who User) error
 	Reject(ctx context.Context, namespace, promotion string, who User) error
+}
+
+// ApplicationSets is what the API asks of generators.
+type ApplicationSets interface {
+	// Approve one commit of a merge request from a fork.
+	Approve(ctx context.Context, namespace, set string, number int64, commit, by string) error
+}
+
+func (s *server) createApplicationSet(w http.ResponseWriter, r *http.Request) error {
+	return s.create(appsets, &slipway.ApplicationSet{}, w, r)
+}
+
+// checkApplicationSet refuses a template that cannot be filled in, and files of
+// strangers on the word of those who may not approve them.
+func (s *server) checkApplicationSet(r *http.Request, set *slipway.ApplicationSet) error {
+	if err := generate.Check(set); err != nil {
+		return refuse(http.StatusBadRequest, "", "applicationset %s: %v", set.Name, err)
+	}
+	for _, g := range set.Spec.Generators {
+		if g.MergeRequests == nil || g.MergeRequests.Forks == "" || g.MergeRequests.Forks == slipway.ForksNever {
+			continue
+		}
+		u, _ := UserFrom(r.Context())
+		ok, err := s.Authorizer.Allowed(r.Context(), u, "approve", "applicationsets", set.Namespace, set.Name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return refuse(http.StatusForbidden, "ask somebody who may approve applicationsets", "mergeRequests.forks: %s may not let forks in", u.Name)
+		}
+	}
+	return nil
+}
+
+func (s *server) approveFork(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Number int64  `json:"number"`
+		Commit string `json:"commit"`
+	}
+	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	if body.Number < 1 || body.Commit == "" {
+		return refuse(http.StatusBadRequest, "", "name the number of the merge request and the commit that was looked at")
+	}
+	return act(w, r, func(ctx context.Context, ns, name, by string) error {
+		return s.ApplicationSets.Approve(ctx, ns, name, body.Number, body.Commit, by)
+	})
 }
 
 func (s *server) compare(w http.ResponseWriter, r *http.Request) error {

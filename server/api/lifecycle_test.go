@@ -55,3 +55,34 @@ func TestBadNumbersOfReleases(t *testing.T) {
 		t.Errorf("promote to nothing: %d %s", w.Code, w.Body)
 	}
 }
+
+// TestForksAreLetInByThoseWhoMayApprove only.
+func TestForksAreLetInByThoseWhoMayApprove(t *testing.T) {
+	const body = `{"metadata":{"name":"prs"},"spec":{"repository":"shop","generators":[{"mergeRequests":{"forks":"FORKS"}}],` +
+		`"template":{"name":"pr-{{NAME}}","spec":{},"preview":{}}}}`
+	h := newHandler(t, roles{"ann": {"create applicationsets default"}, "bob": {"create applicationsets default", "approve applicationsets default"}})
+	for _, tc := range []struct {
+		user, forks, name string
+		want              int
+	}{
+		{"ann", "approved", "number", http.StatusForbidden},
+		{"ann", "always", "number", http.StatusForbidden},
+		{"ann", "never", "nummer", http.StatusBadRequest},
+		{"ann", "never", "number", http.StatusCreated},
+		{"bob", "approved", "number", http.StatusConflict}, // it is there already
+	} {
+		text := strings.NewReplacer("FORKS", tc.forks, "NAME", tc.name).Replace(body)
+		if w := ask(h, "POST", "/api/v1/namespaces/default/applicationsets", tc.user, text); w.Code != tc.want {
+			t.Errorf("%+v: %d %s", tc, w.Code, w.Body)
+		}
+	}
+	for body, want := range map[string]int{`{"number":1}`: http.StatusBadRequest, `{"number":1,"commit":"c"}`: http.StatusForbidden} {
+		user := "bob"
+		if want == http.StatusForbidden {
+			user = "ann"
+		}
+		if w := ask(h, "POST", "/api/v1/namespaces/default/applicationsets/prs/approve", user, body); w.Code != want {
+			t.Errorf("%s: %d %s", body, w.Code, w.Body)
+		}
+	}
+}

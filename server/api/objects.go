@@ -24,6 +24,7 @@ var (
 	applications = kind{"Application", func() client.Object { return &slipway.Application{} }, func() client.ObjectList { return &slipway.ApplicationList{} }}
 	schedules    = kind{"Schedule", func() client.Object { return &slipway.Schedule{} }, func() client.ObjectList { return &slipway.ScheduleList{} }}
 	environments = kind{"Environment", func() client.Object { return &slipway.Environment{} }, func() client.ObjectList { return &slipway.EnvironmentList{} }}
+	appsets      = kind{"ApplicationSet", func() client.Object { return &slipway.ApplicationSet{} }, func() client.ObjectList { return &slipway.ApplicationSetList{} }}
 	promotions   = kind{"Promotion", func() client.Object { return &slipway.Promotion{} }, func() client.ObjectList { return &slipway.PromotionList{} }}
 	releases     = kind{"Release", func() client.Object { return &slipway.Release{} }, func() client.ObjectList { return &slipway.ReleaseList{} }}
 )
@@ -110,6 +111,11 @@ func (s *server) create(k kind, o client.Object, w http.ResponseWriter, r *http.
 	case *slipway.Application:
 		o.ObjectMeta, o.Status = meta, slipway.ApplicationStatus{}
 		if err := s.checkApplication(r, o); err != nil {
+			return err
+		}
+	case *slipway.ApplicationSet:
+		o.ObjectMeta, o.Status = meta, slipway.ApplicationSetStatus{}
+		if err := s.checkApplicationSet(r, o); err != nil {
 			return err
 		}
 	case *slipway.Schedule:

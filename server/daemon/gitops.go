@@ -12,9 +12,11 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"slipway.dev/cluster/addons"
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	kube "slipway.dev/cluster/client"
 	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/generate"
 	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/hook"
 	"slipway.dev/gitops/release"
@@ -29,6 +31,7 @@ type gitops struct {
 	*release.Reconciler
 	deployer   *release.Deployer
 	promotions *release.Promotions
+	sets       *generate.Controller
 	repos      *git.Reconciler
 	host       *git.Host
 	spool      *hook.Spool
@@ -66,9 +69,13 @@ func (s *services) openGitops(context.Context) error {
 	}
 	g.deployer = &release.Deployer{Client: direct}
 	g.promotions = &release.Promotions{Client: mc, Reader: direct, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "releases")}
+	g.sets = &generate.Controller{
+		Client: mc, Reader: direct, Source: s.git.Store, Spaces: addons.Previews{Client: mc, Reader: direct},
+		Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "generators"),
+	}
 	s.gitops = g
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		g.repos, g.Reconciler, g.promotions, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
+		g.repos, g.Reconciler, g.promotions, g.sets, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err

@@ -141,7 +141,7 @@ func (s *services) openDoor(context.Context) error {
 		API: api.Handler(api.Deps{
 			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: s.gitops, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
-			Browser:   browser{s.git, s.manager.GetClient()},
+			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
 			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components,
 		}, s.log),

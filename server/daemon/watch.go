@@ -44,7 +44,7 @@ func (w watcher) Watch(ctx context.Context, namespace string) (<-chan api.Change
 	}
 	for kind, o := range map[string]client.Object{
 		"Repository": &slipway.Repository{}, "Run": &slipway.Run{}, "Application": &slipway.Application{}, "Release": &slipway.Release{},
-		"Environment": &slipway.Environment{}, "Promotion": &slipway.Promotion{},
+		"Environment": &slipway.Environment{}, "Promotion": &slipway.Promotion{}, "ApplicationSet": &slipway.ApplicationSet{},
 	} {
 		informer, err := w.cache.GetInformer(ctx, o)
 		if err == nil {

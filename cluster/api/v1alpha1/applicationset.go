@@ -103,7 +103,8 @@ const (
 // ApplicationTemplate is an Application with placeholders.
 type ApplicationTemplate struct {
 	// Name of each application, such as shop-{{branch.slug}}. What is longer than 40
-	// characters is cut, and a digest added, so that no two names meet.
+	// characters is cut, and a digest added. Where two would have one name, the second is
+	// not made, and the status says so.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=100
 	Name string `json:"name"`
@@ -211,6 +212,9 @@ const (
 	LabelPreviewOf = "slipway.dev/preview-of"
 	// AnnotationPreviewFor on a Namespace is the Application that it is for.
 	AnnotationPreviewFor = "slipway.dev/preview-for"
+	// AnnotationRef on a generated Application is the full name of the ref that it stands
+	// for: a branch, or MergeRequestRef of a merge request.
+	AnnotationRef = "slipway.dev/ref"
 	// LabelUntrusted on an Application says that its files are a fork's: nothing of the
 	// tenant's Secrets reaches them. Its value is "true".
 	LabelUntrusted = "slipway.dev/untrusted"

@@ -94,11 +94,22 @@ func (b *builder) Build(_ context.Context, r jobapi.BuildRequest, w io.Writer) (
 	return v1alpha1.Image{Name: v1alpha1.RegistryHost + "/default/" + r.Name, Digest: "sha256:abc"}, nil
 }
 
-type deployer struct{ desired v1alpha1.Desired }
+type deployer struct {
+	desired  v1alpha1.Desired
+	previews map[string]string // application by ref
+	of       string
+}
 
-func (d *deployer) Deploy(_ context.Context, _, _ string, _ v1alpha1.Source, v v1alpha1.Desired) error {
-	d.desired = v
+func (d *deployer) Deploy(_ context.Context, _, application string, _ v1alpha1.Source, v v1alpha1.Desired) error {
+	d.desired, d.of = v, application
 	return nil
+}
+
+func (d *deployer) Previews(_ context.Context, _, _, ref string) ([]string, error) {
+	if name := d.previews[ref]; name != "" {
+		return []string{name}, nil
+	}
+	return nil, nil
 }
 func (d *deployer) Wait(_ context.Context, _, _ string, _ v1alpha1.Desired, w io.Writer) error {
 	io.WriteString(w, "rolling out\n")
@@ -283,6 +294,18 @@ func TestBranchBuildsButDoesNotDeploy(t *testing.T) {
 		t.Fatalf("code %d\n%s", code, out)
 	}
 	contains(t, out, "not the default branch")
+}
+
+func TestBranchIsDeployedToItsPreview(t *testing.T) {
+	w := newWorld(t, wire.Job{Verb: "deploy"})
+	w.job.Default, w.job.Ref = false, "refs/heads/feature"
+	w.job.Images = []v1alpha1.Image{{Name: "shop", Digest: "sha256:1"}}
+	w.deployer.previews = map[string]string{"refs/heads/feature": "shop-feature"}
+	_, out := w.run(t.Context())
+	contains(t, out, "Application shop-feature: commit aaaa", "rolling out")
+	if d := w.deployer.desired; w.deployer.of != "shop-feature" || d.Images[0].Commit != w.job.Commit || d.Images[0].Run != "shop-1" {
+		t.Fatalf("%s %+v", w.deployer.of, d)
+	}
 }
 
 func TestTokenOfAnotherAttemptLearnsNothing(t *testing.T) {
