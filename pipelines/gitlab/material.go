@@ -58,7 +58,12 @@ func (c *compiler) readMaterial(j *job, env *environment) {
 	switch sub := get("GIT_SUBMODULE_STRATEGY"); sub {
 	case "", "none":
 	case "normal", "recursive":
-		k.Submodules = sub
+		k.Submodules, k.SubmoduleDepth = sub, k.Depth
+		k.SubmodulePaths = strings.Fields(get("GIT_SUBMODULE_PATHS"))
+		number("GIT_SUBMODULE_DEPTH", 0, 1_000_000, &k.SubmoduleDepth)
+		if strings.Contains(get("GIT_SUBMODULE_UPDATE_FLAGS"), "--remote") {
+			bad("GIT_SUBMODULE_UPDATE_FLAGS", "no --remote: submodules are at the commits that the repository names")
+		}
 	default:
 		bad("GIT_SUBMODULE_STRATEGY", "none, normal or recursive")
 	}

@@ -117,8 +117,10 @@ type Server struct {
 	Builder   Builder
 	Deployer  Deployer
 	Services  Services
-	Images    Images
-	Log       *slog.Logger
+	// Submodules; nil: there are none.
+	Submodules Submodules
+	Images     Images
+	Log        *slog.Logger
 	// Caches that jobs share. Nil: there are none.
 	Caches *jobcache.Store
 }
@@ -158,15 +160,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.entrypoint()
 		c.answer(job.Wire)
 	case what == "GET /source":
-		w.Header().Set("Content-Type", "application/zstd")
-		out := &counted{ResponseWriter: w}
-		snapshot := Snapshot{ref.Namespace, job.Repository, job.Commit, job.Ref, job.Checkout.Depth, job.Checkout.Skip}
-		if err := s.Source.Snapshot(r.Context(), snapshot, out); err != nil {
-			if out.n > 0 {
-				panic(http.ErrAbortHandler)
-			}
-			s.refuse(w, ref, err)
-		}
+		c.snapshot(Snapshot{ref.Namespace, job.Repository, job.Commit, job.Ref, job.Checkout.Depth, job.Checkout.Skip})
+	case what == "GET /submodules", strings.HasPrefix(what, "GET /submodules/"):
+		c.submodules(rest)
 	case strings.HasPrefix(what, "GET /artifacts/"):
 		c.artifacts(strings.TrimPrefix(rest, "/artifacts/"))
 	case what == "PUT /artifacts":

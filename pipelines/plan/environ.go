@@ -16,6 +16,12 @@ const maxNesting = 16
 // number, its directory), the pipeline's, the job's, reported by jobs that it needs
 // (Reports.Dotenv), secrets, given by hand.
 func Environ(p *Plan, j *Job, attempt, reported, secrets []Variable) []Variable {
+	return EnvironAt("", p, j, attempt, reported, secrets)
+}
+
+// EnvironAt is Environ of an attempt that has the files of its File variables in that
+// directory: what refers to one gets the name of the file, as the script does.
+func EnvironAt(files string, p *Plan, j *Job, attempt, reported, secrets []Variable) []Variable {
 	var all []Variable
 	own := p.Variables
 	if len(j.Without) > 0 {
@@ -24,13 +30,15 @@ func Environ(p *Plan, j *Job, attempt, reported, secrets []Variable) []Variable 
 	for _, list := range [][]Variable{p.Predefined, j.Predefined, attempt, own, j.Variables, reported, secrets, p.Given} {
 		all = append(all, list...)
 	}
-	return Resolve(all)
+	return resolve(all, files)
 }
 
 // Resolve keeps the last of each name, in the place of the first, and expands the
 // references between them. A name that is not there expands to nothing, and one
 // that refers to itself stays as written.
-func Resolve(vars []Variable) []Variable {
+func Resolve(vars []Variable) []Variable { return resolve(vars, "") }
+
+func resolve(vars []Variable, files string) []Variable {
 	place := make(map[string]int, len(vars))
 	var out []Variable
 	for _, v := range vars {
@@ -41,7 +49,7 @@ func Resolve(vars []Variable) []Variable {
 		place[v.Name] = len(out)
 		out = append(out, v)
 	}
-	r := resolver{vars: out, place: place, value: make([]string, len(out)), state: make([]int, len(out))}
+	r := resolver{files: files, vars: out, place: place, value: make([]string, len(out)), state: make([]int, len(out))}
 	for i := range out {
 		r.resolve(i, 0)
 	}
@@ -52,6 +60,7 @@ func Resolve(vars []Variable) []Variable {
 }
 
 type resolver struct {
+	files string // the directory of File variables; empty: not known
 	vars  []Variable
 	place map[string]int
 	value []string
@@ -71,6 +80,9 @@ func (r *resolver) resolve(i, depth int) {
 		k, ok := r.place[name]
 		if !ok {
 			return "", true
+		}
+		if r.vars[k].File && r.files != "" {
+			return r.files + "/" + name, true
 		}
 		if r.state[k] == 0 && depth < maxNesting {
 			r.resolve(k, depth+1)

@@ -61,6 +61,22 @@ func TestEnviron(t *testing.T) {
 	}
 }
 
+// TestReferenceToAFile is its name, where that is known, and never changes the file.
+func TestReferenceToAFile(t *testing.T) {
+	j := &Job{Variables: []Variable{{Name: "ARGS", Value: "--config ${CONFIG} $ARGS2"}, {Name: "ARGS2", Value: "$CONFIG"}}}
+	file := []Variable{{Name: "CONFIG", Value: "a: $b\n", Raw: true, File: true}}
+	for dir, want := range map[string]string{"/builds/default/shop.tmp": "--config /builds/default/shop.tmp/CONFIG /builds/default/shop.tmp/CONFIG", "": "--config a: $b\n a: $b\n"} {
+		for _, v := range EnvironAt(dir, &Plan{}, j, nil, nil, file) {
+			switch {
+			case v.Name == "ARGS" && v.Value != want:
+				t.Errorf("in %q: %q", dir, v.Value)
+			case v.Name == "CONFIG" && (v.Value != file[0].Value || !v.File):
+				t.Errorf("the file itself: %+v", v)
+			}
+		}
+	}
+}
+
 // TestAliasBombOfVariables: values that double one another stay within the limit.
 func TestAliasBombOfVariables(t *testing.T) {
 	vars := []Variable{{Name: "V0", Value: strings.Repeat("x", 1000)}}

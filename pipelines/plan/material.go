@@ -54,8 +54,11 @@ type Checkout struct {
 	Strategy string `json:"strategy,omitempty"`
 	// Depth of the history in commits; 0: all of it.
 	Depth int `json:"depth,omitempty"`
-	// Submodules: "" (none), "normal" or "recursive".
-	Submodules string `json:"submodules,omitempty"`
+	// Submodules: "" (none), "normal" or "recursive"; of the first level only those that
+	// SubmodulePaths choose, as git's pathspecs do. SubmoduleDepth of their history; 0: all.
+	Submodules     string   `json:"submodules,omitempty"`
+	SubmodulePaths []string `json:"submodulePaths,omitempty"`
+	SubmoduleDepth int      `json:"submoduleDepth,omitempty"`
 	// Skip leaves the working tree unwritten; only the history is there.
 	Skip bool `json:"skip,omitempty"`
 	// Clean are the flags of git clean, for a directory that is used again; nil: -ffdx; none: it is not cleaned.

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"errors"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -73,18 +74,22 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	dir := directory(run, job)
 	attempt := c.attemptVariables(run, job, ref.Attempt, dir)
 	token := c.jobToken(ref, job)
-	attempt = append(attempt, tokenVariables(token)...)
+	attempt = append(attempt, c.tokenVariables(run, token)...)
 	told, err := c.told(ctx, run, p, job)
 	if err != nil {
 		return nil, err
 	}
 	with := played(run, p, js)
-	env := plan.Environ(with, job, attempt, told, secrets.Vars)
+	files := path.Join(buildsDir, dir) + wire.FilesSuffix
+	env := plan.EnvironAt(files, with, job, attempt, told, secrets.Vars)
 	value := func(s string) string {
 		return plan.Expand(s, func(name string) (string, bool) {
 			i := slices.IndexFunc(env, func(v plan.Variable) bool { return v.Name == name })
-			if i < 0 {
+			switch {
+			case i < 0:
 				return "", true
+			case env[i].File:
+				return path.Join(files, name), true
 			}
 			return env[i].Value, true
 		})
@@ -94,7 +99,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		return nil, err
 	}
 	if len(tokens) > 0 {
-		env = plan.Environ(with, job, attempt, told, append(secrets.Vars, tokens...))
+		env = plan.EnvironAt(files, with, job, attempt, told, append(secrets.Vars, tokens...))
 	}
 	j := &jobapi.Job{
 		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,
@@ -107,7 +112,7 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 			TimeoutSeconds: int64(c.timeout(job) / time.Second), Coverage: job.Coverage, MaxLog: c.Settings.MaxLog,
 			Checkout: wire.Checkout{
 				Strategy: job.Checkout.Strategy, Skip: job.Checkout.Skip, Submodules: job.Checkout.Submodules,
-				Attempts: job.Checkout.Attempts, URL: c.repositoryURL(run), Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref),
+				Attempts: job.Checkout.Attempts, URL: c.repositoryURL(run), Server: c.jobServer(), User: RegistryUser, Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref),
 			},
 		},
 	}

@@ -29,6 +29,7 @@ import (
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
 	"slipway.dev/pipelines/protection"
+	"slipway.dev/pipelines/submodule"
 	"slipway.dev/pipelines/variables"
 )
 
@@ -92,9 +93,11 @@ type Controller struct {
 	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
 	Variables *variables.Store
 	Reachable protection.Reachable
-	Settings  Settings
-	Log       *slog.Logger
-	Metrics   *Metrics
+	// Modules finds the submodules of jobs. Nil: there are none.
+	Modules  *submodule.Finder
+	Settings Settings
+	Log      *slog.Logger
+	Metrics  *Metrics
 	// Events on Runs and Repositories: mgr.GetEventRecorder("slipway"). Nil sends none.
 	Events events.EventRecorder
 

@@ -13,6 +13,7 @@ import (
 	"slipway.dev/pipelines/gitlab"
 	"slipway.dev/pipelines/plan"
 	"slipway.dev/pipelines/protection"
+	"slipway.dev/pipelines/submodule"
 	"slipway.dev/pipelines/variables"
 )
 
@@ -42,6 +43,8 @@ type Detector struct {
 	TagMessage func(ctx context.Context, namespace, repository, tag, commit string) (string, error)
 	// ServerURL is the front door's address as people know it.
 	ServerURL string
+	// Modules finds the submodules that jobs ask for. Nil: there are none.
+	Modules *submodule.Finder
 	// Elsewhere is what files may include beyond their commit.
 	Elsewhere Elsewhere
 }
@@ -108,6 +111,11 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	}
 	if p != nil && untrusted(run) {
 		problems = append(problems, restrict(p)...)
+	}
+	if p != nil && err == nil {
+		var more []v1alpha1.Problem
+		more, err = d.submodules(ctx, run, repo, p)
+		problems = append(problems, more...)
 	}
 	return Compiled{Plan: p, Problems: problems}, err
 }

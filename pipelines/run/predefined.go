@@ -23,7 +23,6 @@ func (c *Controller) attemptVariables(run *v1alpha1.Run, job *plan.Job, number i
 		{Name: "CI_JOB_STARTED_AT", Value: time.Now().UTC().Format(time.RFC3339)},
 		{Name: "CI_JOB_TIMEOUT", Value: strconv.FormatInt(int64(c.timeout(job)/time.Second), 10)},
 		{Name: "CI_PIPELINE_URL", Value: page},
-		{Name: "CI_REPOSITORY_URL", Value: c.repositoryURL(run)},
 		{Name: "CI_BUILDS_DIR", Value: buildsDir},
 		{Name: "CI_PROJECT_DIR", Value: path.Join(buildsDir, dir)},
 		{Name: "CI_CONCURRENT_ID", Value: "0"},
@@ -54,7 +53,19 @@ func (c *Controller) address() string {
 	return strings.TrimSuffix(c.Settings.ServerURL, "/")
 }
 
-// repositoryURL is where people and jobs reach the repository.
+// jobServer is the front door as jobs reach it.
+func (c *Controller) jobServer() string { return strings.TrimSuffix(c.Settings.ServerURL, "/") }
+
+// repositoryURL is where jobs read the repository.
 func (c *Controller) repositoryURL(run *v1alpha1.Run) string {
-	return c.address() + "/git/" + run.Namespace + "/" + run.Spec.Repository + ".git"
+	return c.jobServer() + "/git/" + run.Namespace + "/" + run.Spec.Repository + ".git"
+}
+
+// withToken puts the credentials of an attempt into an address of this server.
+func withToken(address, token string) string {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return address
+	}
+	return scheme + "://" + RegistryUser + ":" + token + "@" + rest
 }

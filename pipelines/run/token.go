@@ -3,6 +3,7 @@ package run
 import (
 	"time"
 
+	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/plan"
 )
@@ -16,8 +17,9 @@ func (c *Controller) jobToken(ref jobapi.Ref, job *plan.Job) string {
 }
 
 // tokenVariables are the names under which scripts look for it.
-func tokenVariables(token string) []plan.Variable {
+func (c *Controller) tokenVariables(run *v1alpha1.Run, token string) []plan.Variable {
 	return []plan.Variable{
+		{Name: "CI_REPOSITORY_URL", Value: withToken(c.repositoryURL(run), token), Raw: true},
 		{Name: "CI_JOB_TOKEN", Value: token, Raw: true},
 		{Name: "CI_REGISTRY_USER", Value: RegistryUser, Raw: true},
 		{Name: "CI_REGISTRY_PASSWORD", Value: token, Raw: true},

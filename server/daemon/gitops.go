@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apiserver/pkg/authentication/user"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -23,7 +22,6 @@ import (
 	"slipway.dev/gitops/render"
 	"slipway.dev/registry/artifacts"
 	"slipway.dev/server/api"
-	"slipway.dev/server/front"
 )
 
 // gitops is the top-level directory gitops, composed.
@@ -46,7 +44,7 @@ func (s *services) openGitops(context.Context) error {
 	mc := s.manager.GetClient()
 	s.git = &git.Host{
 		Store: &git.Store{Dir: filepath.Join(s.conf.DataDir, "git")}, Client: mc, Reader: direct,
-		Authorize: s.access.git, Notice: s.notice, Log: s.log.With("part", "git"), Disk: s.disk,
+		Authorize: s.gitAllowed, Notice: s.notice, Log: s.log.With("part", "git"), Disk: s.disk,
 		Events: s.manager.GetEventRecorder("slipway"),
 	}
 	g := &gitops{host: s.git, repos: &git.Reconciler{Host: s.git, Remote: git.Remote{Private: s.conf.PrivateSources}}}
@@ -139,14 +137,6 @@ func (s *services) notice(ns, repo string, updates []git.Update) []string {
 		}
 	}
 	return lines
-}
-
-// gitUser is who pushes or fetches.
-func gitUser(d *front.Door) func(*http.Request) (user.Info, bool) {
-	return func(r *http.Request) (user.Info, bool) {
-		u, err := d.User(r)
-		return &user.DefaultInfo{Name: u.Name, Groups: u.Groups}, err == nil
-	}
 }
 
 // repositories is gitops in the words of api.Repositories.

@@ -25,6 +25,7 @@ import (
 	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/run"
+	"slipway.dev/pipelines/submodule"
 	"slipway.dev/pipelines/variables"
 	"slipway.dev/server/api"
 )
@@ -76,16 +77,18 @@ func (s *services) openPipelines(context.Context) error {
 		return err
 	}
 	vars := &variables.Store{Client: mc}
+	jobServer := "https://" + net.JoinHostPort(s.cluster.nodeIP, port)
+	modules := &submodule.Finder{Client: mc, Tree: s.git.Store, Servers: []string{jobServer, s.conf.URL}}
 	caches := &jobcache.Store{Dir: filepath.Join(s.conf.DataDir, "cache"), Max: s.conf.CacheLimit}
 	artifacts := artifactStore{jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts")), s.disk}
 	p.Controller = &run.Controller{
-		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable,
-		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
+		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable, Modules: modules,
+		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, Modules: modules, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
 		Artifacts: artifacts, Archive: p.archive, LogStore: store, Logs: p.collector,
 		ServiceLogs: serviceLogs(s.kube),
 		Tokens:      tokens, Signer: issuer, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
-			ServerURL: "https://" + net.JoinHostPort(s.cluster.nodeIP, port), ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
+			ServerURL: jobServer, ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],
 			ArchiveAfter: s.conf.Runs.ArchiveAfter, MaxRuns: s.conf.Runs.Max, MaxJobs: s.conf.Jobs.Max,
 		},
@@ -100,7 +103,7 @@ func (s *services) openPipelines(context.Context) error {
 	p.jobs = &jobapi.Server{
 		Tokens: tokens, Jobs: p.Controller, Source: jobSource{s.git}, Artifacts: artifacts, Caches: caches,
 		Builder: builder{p.builder, s.access}, Deployer: deployer{s.gitops.deployer},
-		Services: p.Controller, Images: imageStore{s.registry, registryAccess{s.access}}, Log: log,
+		Services: p.Controller, Submodules: p.Controller, Images: imageStore{s.registry, registryAccess{s.access}}, Log: log,
 	}
 	runner := s.cluster.refs[images.Runner]
 	p.engine = func(ctx context.Context) error {

@@ -157,7 +157,7 @@ func (s *services) openDoor(context.Context) error {
 	if s.door, err = front.New(parts, s.access, filepath.Join(s.conf.DataDir, "pki", "session.key"), s.log); err != nil {
 		return err
 	}
-	s.git.Authenticate = gitUser(s.door)
+	s.git.Authenticate = s.gitUser
 	cert, key := s.cluster.pki.Front.Cert, s.cluster.pki.Front.Key
 	if s.conf.TLSCert != "" {
 		cert, key = s.conf.TLSCert, s.conf.TLSKey

@@ -66,6 +66,7 @@ type RepositorySpec struct {
 
 	RepositoryPolicy   `json:",inline"`
 	MergeRequestPolicy `json:",inline"`
+	JobAccess          `json:",inline"`
 }
 
 // Forge is where commit statuses are written.

@@ -15,7 +15,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/pattern"
 	"slipway.dev/pipelines/gitlab"
+	"slipway.dev/pipelines/plan"
 )
 
 // commit is what was pushed at a step.
@@ -60,7 +62,9 @@ func TestCompile(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			now := commit{files: maps.Clone(c.Files), refs: map[string]map[string]string{}}
+			var secrets []Secret
 			for i, s := range c.Steps {
+				secrets = append(secrets, s.Secrets...)
 				if s.Start != nil {
 					continue
 				}
@@ -77,6 +81,7 @@ func TestCompile(t *testing.T) {
 				if now.before != nil {
 					in.Before = strings.Repeat("0", 39) + "1"
 				}
+				in.Repository = func(environment string) []gitlab.Known { return known(secrets, environment, in.Branch == "main") }
 				p, problems := gitlab.Compile(gitlab.File, []byte(now.files[gitlab.File]), in)
 				if said := places(problems); !slices.Equal(said, s.Problems) {
 					t.Fatalf("step %d: %+v, want %q", i+1, problems, s.Problems)
@@ -95,6 +100,19 @@ func TestCompile(t *testing.T) {
 			}
 		})
 	}
+}
+
+// known variables of a repository that has these: a later one of a name wins.
+func known(secrets []Secret, environment string, protected bool) []gitlab.Known {
+	var out []gitlab.Known
+	for _, s := range secrets {
+		if s.Environment != "" && !pattern.Match(s.Environment, environment) || s.Protected && !protected {
+			continue
+		}
+		out = slices.DeleteFunc(out, func(k gitlab.Known) bool { return k.Name == s.Name })
+		out = append(out, gitlab.Known{Variable: plan.Variable{Name: s.Name, Value: s.Value, Raw: s.Raw || s.File, File: s.File}, Masked: !s.Visible})
+	}
+	return out
 }
 
 const small = `One job.

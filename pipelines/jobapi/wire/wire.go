@@ -13,6 +13,9 @@ const (
 	EnvBuilds = "SLIPWAY_JOB_BUILDS"
 )
 
+// FilesSuffix of the project directory gives that of the files of file variables.
+const FilesSuffix = ".tmp"
+
 // Files of the credentials directory.
 const (
 	TokenFile = "token"
@@ -73,11 +76,25 @@ type Checkout struct {
 	Submodules string `json:"submodules,omitempty"`
 	// Attempts at fetching it; 0 is 1.
 	Attempts int `json:"attempts,omitempty"`
-	// URL of the repository, without credentials.
+	// URL of the repository, without credentials. Jobs read it, as the user User with the
+	// attempt's token, at the address Server.
 	URL    string `json:"url,omitempty"`
+	Server string `json:"server,omitempty"`
+	User   string `json:"user,omitempty"`
 	Commit string `json:"commit,omitempty"`
 	// Ref is the short name of the branch or tag, for people.
 	Ref string `json:"ref,omitempty"`
+}
+
+// Submodule is one of the answer of GET /submodules, those that others are in before
+// them; GET /submodules/<index> is what it holds, as the source is.
+type Submodule struct {
+	// Path from the project directory; Parent is that of the submodule it is in.
+	Path   string `json:"path"`
+	Parent string `json:"parent,omitempty"`
+	Name   string `json:"name"`
+	URL    string `json:"url"`
+	Commit string `json:"commit"`
 }
 
 // Variable of the environment.

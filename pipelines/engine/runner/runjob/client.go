@@ -26,6 +26,8 @@ type Client struct {
 	// Token is sent as the bearer.
 	Token string
 	HTTP  *http.Client
+	// CAFile holds the authority of the server; empty: it has none of its own.
+	CAFile string
 	// Patience with a server that does not answer, as while it restarts.
 	Patience time.Duration
 }
@@ -50,7 +52,7 @@ func NewClient(getenv func(string) string) (*Client, error) {
 		tr.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
 	return &Client{URL: strings.TrimSuffix(url, "/"), Token: strings.TrimSpace(string(token)),
-		HTTP: &http.Client{Transport: tr}, Patience: time.Minute}, nil
+		CAFile: caFile(dir), HTTP: &http.Client{Transport: tr}, Patience: time.Minute}, nil
 }
 
 // statusError is an answer that is not 2xx.

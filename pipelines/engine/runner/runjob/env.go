@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"slipway.dev/pipelines/jobapi/wire"
 )
 
 const (
@@ -31,7 +33,7 @@ func (a *attempt) environment() (env []string, shell []string, err error) {
 		value := v.Text()
 		if v.File {
 			if files == "" {
-				files = a.project + ".tmp"
+				files = a.project + wire.FilesSuffix
 				if err := os.MkdirAll(files, 0o700); err != nil {
 					return nil, nil, fmt.Errorf("file variables: %w", err)
 				}
@@ -56,6 +58,7 @@ func (a *attempt) environment() (env []string, shell []string, err error) {
 		path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 	}
 	env = append(env, "PATH="+a.shimDir()+":"+path+":"+filepath.Join(a.scratch, "bin"), "CI_PROJECT_DIR="+a.project, "PWD="+a.project, "CI_JOB_STATUS="+running)
+	env = append(env, a.gitEnv(env)...)
 	env, shell = fit(env)
 	for _, v := range shell {
 		name, value, _ := strings.Cut(v, "=")

@@ -22,6 +22,7 @@ import (
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
 	"slipway.dev/pipelines/plan"
+	"slipway.dev/pipelines/submodule"
 )
 
 // jobs is the server's side of one attempt.
@@ -31,6 +32,7 @@ type jobs struct {
 	images  []v1alpha1.Image
 	kept    bool
 	reports []wire.Report
+	modules []submodule.Found
 }
 
 func (j *jobs) Job(_ context.Context, _ jobapi.Ref) (*jobapi.Job, error) {
@@ -66,7 +68,10 @@ func (s source) Archive(_ context.Context, _, _, _ string, w io.Writer) error {
 	return errors.Join(tw.Close(), gz.Close())
 }
 
-func (s source) Snapshot(_ context.Context, _ jobapi.Snapshot, w io.Writer) error {
+func (s source) Snapshot(_ context.Context, of jobapi.Snapshot, w io.Writer) error {
+	if of.Repository == "lib" || of.Repository == "deep" {
+		s = source{of.Repository + ".txt": of.Commit, ".git/config": ""}
+	}
 	zw, err := zstd.NewWriter(w)
 	if err != nil {
 		return err
@@ -137,7 +142,7 @@ func newWorld(t *testing.T, j wire.Job) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(&jobapi.Server{Tokens: tokens, Jobs: w.jobs, Source: source{"README": "hello\n", "dir/a.txt": "a"},
+	srv := httptest.NewServer(&jobapi.Server{Tokens: tokens, Jobs: w.jobs, Source: source{"README": "hello\n", "dir/a.txt": "a", ".git/config": "[core]\n", ".gitmodules": ""}, Submodules: w.jobs,
 		Artifacts: w.store, Builder: &w.builder, Deployer: &w.deployer, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(srv.Close)
 	w.client = &Client{URL: srv.URL + w.ref.Path(), Token: tokens.Issue(w.ref, time.Now().Add(time.Hour)), HTTP: srv.Client(), Patience: time.Second}

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -36,7 +34,7 @@ func (a *attempt) source(ctx context.Context) error {
 		return err
 	}
 	defer root.Close()
-	if err := setOrigin(root, c.URL); err != nil {
+	if err := a.setOrigin(root, c.URL); err != nil {
 		return err
 	}
 	if c.Skip {
@@ -44,30 +42,17 @@ func (a *attempt) source(ctx context.Context) error {
 		return nil
 	}
 	if _, err := root.Lstat(".gitmodules"); err == nil {
-		if c.Submodules != "" {
-			return fmt.Errorf("submodules are not fetched here, and the job asks for %s ones; unset GIT_SUBMODULE_STRATEGY and fetch them in the script", c.Submodules)
+		if c.Submodules == "" {
+			fmt.Fprintln(a.out, "Skipping Git submodules setup")
+		} else if err := a.submodules(ctx, root); err != nil {
+			return err
 		}
-		fmt.Fprintln(a.out, "Skipping Git submodules setup")
 	}
 	if err := refreshIndex(root); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.out, "Checked out %.8s as detached HEAD (ref is %s)\n", c.Commit, c.Ref)
 	return nil
-}
-
-// setOrigin lets git know where the history is from.
-func setOrigin(root *os.Root, url string) error {
-	f, err := root.OpenFile(".git/config", os.O_WRONLY|os.O_APPEND, 0)
-	if errors.Is(err, fs.ErrNotExist) || url == "" {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	quoted := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(url)
-	_, err = fmt.Fprintf(f, "[remote \"origin\"]\n\turl = \"%s\"\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n", quoted)
-	return errors.Join(err, f.Close())
 }
 
 // UntarZstd unpacks a source archive into dir.
