@@ -19,7 +19,8 @@ import (
 // gitArgs are the settings that every git process of ours runs with, whatever
 // a configuration file says. fsync of everything: an acknowledged push is on disk.
 // Old commits with harmless faults in their dates and modes are let in, as the
-// large forges do; everything else that fsck calls an error is refused.
+// large forges do; everything else that fsck calls an error is refused. Objects may be
+// asked for by name, as version 2 of the protocol always allows and partial clones need.
 func gitArgs(maxPack int64) []string {
 	set := []string{
 		"core.hooksPath=/dev/null", "core.fsync=all", "core.fsyncMethod=fsync", "safe.directory=*",
@@ -27,7 +28,7 @@ func gitArgs(maxPack int64) []string {
 		"receive.fsckObjects=true", "receive.advertisePushOptions=true", "receive.keepAlive=5",
 		"receive.maxInputSize=" + strconv.FormatInt(maxPack, 10),
 		"receive.denyDeleteCurrent=refuse", "receive.denyNonFastForwards=false",
-		"uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=false",
+		"uploadpack.allowFilter=true", "uploadpack.allowAnySHA1InWant=true",
 		"uploadpack.keepAlive=5", "pack.threads=1", "pack.windowMemory=64m", "pack.deltaCacheSize=64m",
 		"core.packedGitLimit=256m", "core.bigFileThreshold=32m", "protocol.allow=never",
 	}
