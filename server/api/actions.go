@@ -13,6 +13,27 @@ func (s *server) whoami(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// namespaces of tenants, as far as the user may look into them.
+func (s *server) namespaces(w http.ResponseWriter, r *http.Request) error {
+	u, _ := UserFrom(r.Context())
+	tenants, err := s.Tenants(r.Context())
+	if err != nil {
+		return err
+	}
+	items := []string{}
+	for _, ns := range tenants {
+		allowed, err := s.Authorizer.Allowed(r.Context(), u, "list", "repositories", ns, "")
+		if err != nil {
+			return err
+		}
+		if allowed {
+			items = append(items, ns)
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"items": items})
+	return nil
+}
+
 func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	components := s.Status(r.Context())
 	ready := true

@@ -69,7 +69,7 @@ func newHandler(t *testing.T, r roles) http.Handler {
 		t.Fatal(err)
 	}
 	c := fake.NewClientBuilder().WithScheme(scheme).Build()
-	return Handler(Deps{Reader: c, Writer: c, Authorizer: r, Runs: deaf{}, Browser: page{}}, slog.New(slog.DiscardHandler))
+	return Handler(Deps{Reader: c, Writer: c, Authorizer: r, Runs: deaf{}, Browser: page{}, Tenants: func(context.Context) ([]string, error) { return []string{"default", "other"}, nil }}, slog.New(slog.DiscardHandler))
 }
 
 func ask(h http.Handler, method, path, user, body string) *httptest.ResponseRecorder {
@@ -111,6 +111,16 @@ func TestRightsAreOfOneNamespace(t *testing.T) {
 		if w := ask(h, "GET", path, "ann", ""); w.Code != want {
 			t.Errorf("GET %s: %d %s, want %d", path, w.Code, w.Body, want)
 		}
+	}
+}
+
+func TestNamespacesAreThoseThatTheUserMaySee(t *testing.T) {
+	h := newHandler(t, roles{"ann": {"list repositories default"}})
+	if w := ask(h, "GET", "/api/v1/namespaces", "ann", ""); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != `{"items":["default"]}` {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w := ask(h, "GET", "/api/v1/namespaces", "eve", ""); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != `{"items":[]}` {
+		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
 

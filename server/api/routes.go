@@ -23,6 +23,7 @@ func Routes() []Route {
 	const ns = "/api/v1/namespaces/{ns}"
 	return slices.Concat(aroundRuns(ns), ofDeliveries(ns), lifecycle(ns), browseRoutes(ns), []Route{
 		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
+		{"GET", "/api/v1/namespaces", "", "", "the tenants' namespaces in which the user may list repositories", (*server).namespaces},
 		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},
 		{"GET", "/api/v1/openapi.json", "", "", "this document", (*server).openAPI},
 		{"GET", "/api/v1/tokens", "list", "tokens", "list tokens", (*server).listTokens},

@@ -31,8 +31,8 @@ func runStart(c *user) *cobra.Command {
 		return after.do(c, cmd, &run)
 	}}
 	cmd.Flags().StringVar(&r.Ref, "ref", "", "branch or tag (default the repository's default branch)")
-	cmd.Flags().StringToStringVar(&r.Variables, "var", nil, "variable NAME=VALUE, may be repeated")
-	cmd.Flags().StringToStringVar(&inputs, "input", nil, "input NAME=VALUE of the pipeline file, may be repeated; a value that is JSON is taken as such")
+	cmd.Flags().Var(pairs{&r.Variables}, "var", "variable, may be repeated")
+	cmd.Flags().Var(pairs{&inputs}, "input", "input of the pipeline file, may be repeated; a value that is JSON is taken as such")
 	cmd.Flags().StringVar(&r.MergeRequest, "merge-request", "", "run as a request to merge --ref into this branch")
 	after.flags(cmd)
 	return cmd
@@ -184,7 +184,7 @@ func runPlay(c *user) *cobra.Command {
 		}
 		return c.Call(cmd.Context(), "POST", c.Path("runs", args[0], "jobs", args[1], "play"), map[string]any{"variables": vars, "approve": approve}, nil)
 	}}
-	cmd.Flags().StringToStringVar(&vars, "var", nil, "variable NAME=VALUE of this attempt, may be repeated")
+	cmd.Flags().Var(pairs{&vars}, "var", "variable of this attempt, may be repeated")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "approve a job that asks for it, without a question")
 	return cmd
 }

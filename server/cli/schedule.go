@@ -36,11 +36,18 @@ func scheduleVerb(c *user) *cobra.Command {
 
 func scheduleCreate(c *user) *cobra.Command {
 	var s slipway.Schedule
+	var inputs map[string]string
 	cmd := &cobra.Command{
 		Use: "create NAME", Args: cobra.ExactArgs(1), Short: "Start runs of a repository at given times",
 		Example: "  slipway schedule create nightly --repo shop --cron '30 2 * * 1-5' --time-zone Europe/Berlin",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			s.Name = args[0]
+			for name, text := range inputs {
+				if s.Spec.Inputs == nil {
+					s.Spec.Inputs = map[string]string{}
+				}
+				s.Spec.Inputs[name] = string(inputValue(text))
+			}
 			return c.Call(cmd.Context(), "POST", c.Path("schedules"), &s, nil)
 		},
 	}
@@ -48,7 +55,8 @@ func scheduleCreate(c *user) *cobra.Command {
 	cmd.Flags().StringVar(&s.Spec.Cron, "cron", "", "minute, hour, day of month, month, day of week (required)")
 	cmd.Flags().StringVar(&s.Spec.TimeZone, "time-zone", "", "IANA name (default UTC)")
 	cmd.Flags().StringVar(&s.Spec.Ref, "ref", "", "branch or tag (default the repository's default branch)")
-	cmd.Flags().StringToStringVar(&s.Spec.Variables, "var", nil, "variable NAME=VALUE, may be repeated; never a secret")
+	cmd.Flags().Var(pairs{&s.Spec.Variables}, "var", "variable, may be repeated; never a secret")
+	cmd.Flags().Var(pairs{&inputs}, "input", "input of the pipeline file, may be repeated; a value that is JSON is taken as such")
 	cmd.Flags().BoolVar(&s.Spec.Suspend, "suspended", false, "start nothing until it is resumed")
 	_ = cmd.MarkFlagRequired("repo")
 	_ = cmd.MarkFlagRequired("cron")

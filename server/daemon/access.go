@@ -9,8 +9,10 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apiserver/pkg/authentication/user"
 
+	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/authz"
 	"slipway.dev/registry/embedded"
@@ -150,4 +152,17 @@ func present(k authz.Token) api.Token {
 		t.Expires = &k.Expires
 	}
 	return t
+}
+
+// tenants are the namespaces of tenants, in the order of their names.
+func (s *services) tenants(ctx context.Context) ([]string, error) {
+	list, err := s.kube.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: slipway.LabelTenant + "=true"})
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, len(list.Items))
+	for i := range list.Items {
+		names[i] = list.Items[i].Name
+	}
+	return names, nil
 }

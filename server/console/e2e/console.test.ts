@@ -134,6 +134,45 @@ test("a run shows its graph, and a job its log; by keyboard too", async () => {
   expect((await download).suggestedFilename()).toBe(`${run.metadata.name}-${job.name}.log`);
 });
 
+// A server's test pushes a repository for this, whose second run breaks a test.
+test.runIf(real && process.env.SLIPWAY_RUN)("a run of a server: live log, tests, comparison, files, verbs of jobs and runs", async () => {
+  const run = process.env.SLIPWAY_RUN ?? "";
+  await page.goto(`${base}/runs/default/${run}?job=slow`);
+  await page.getByText("line 1", { exact: true }).waitFor();
+  await page.locator('.node[data-job="slow"].is-Running').waitFor(); // its log grows meanwhile
+  await page.getByText("line 4", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Cancel job" }).click();
+  await page.locator('.node[data-job="slow"].is-Canceled').waitFor();
+  await page.goto(`${base}/runs/${run}?job=unit`);
+  await page.getByText("1 of 2 tests failed").first().waitFor();
+  const tests = page.getByRole("table", { name: "Tests" });
+  expect(await tests.locator("tbody tr").first().textContent()).toContain("3 is not 4");
+  await page.locator("summary", { hasText: "Artifacts" }).click();
+  const file = page.getByRole("table", { name: "Artifacts" }).getByRole("link", { name: "out/made.txt" });
+  const saved = page.waitForEvent("download");
+  await file.click();
+  expect((await saved).suggestedFilename()).toBe("made.txt");
+  await page.goto(`${base}/runs/${run}?job=gate`);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.locator('.node[data-job="gate"].is-Succeeded').waitFor();
+  await page.getByText("started by admin").waitFor();
+  const compared = page.getByRole("region", { name: /^Compared with/ });
+  await compared.getByText("coverage 80.00 %, before 75.50 %").waitFor();
+  await compared.getByText(/^Broken by this run/).waitFor();
+  await compared.getByText("pays").first().waitFor();
+  await page.goto(`${base}/runs/${run}?job=slow`);
+  await page.getByRole("button", { name: "Try again" }).click();
+  await page.locator('.node[data-job="slow"].is-Running').waitFor();
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await page.locator('.node[data-job="slow"].is-Canceled').waitFor();
+  await page.getByText(/actions by people/).click();
+  await page.getByText(/admin: play gate/).waitFor();
+  await page.getByRole("button", { name: "Run again" }).click();
+  await page.waitForURL((u) => u.pathname.startsWith("/runs/") && u.pathname !== `/runs/${run}`);
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await page.getByRole("button", { name: "Run again" }).waitFor();
+});
+
 test("an application: chart, history, rollback that asks first, unpin", async () => {
   const { items } = await api<{ items: Named[] }>("applications");
   const wanted = process.env.SLIPWAY_APP ?? items[0].metadata.name;
@@ -226,6 +265,13 @@ test.runIf(!real)("thousands of rows: pages, filter, and a search in a long log"
   await page.locator(".log").getByLabel("Search").fill("needle");
   await page.keyboard.press("Enter");
   await page.locator("li.hit mark").waitFor();
+});
+
+test.runIf(!real)("a run next to the one before it", async () => {
+  await page.goto(`${base}/runs/hello-1202`);
+  const compared = page.getByRole("region", { name: "Compared with hello-1199" });
+  await compared.getByText("coverage 80.00 %, before 75.50 %").waitFor();
+  await compared.getByText("3 is not 4").waitFor();
 });
 
 test.runIf(!real)("a job: earlier attempts, tests, files, folded sections, and again from here", async () => {

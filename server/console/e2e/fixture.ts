@@ -101,6 +101,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       res.writeHead(204).end();
       return;
     }
+    if (path === "/api/v1/namespaces") return json(res, { items: ["default"] });
     if (path === "/api/v1/whoami") return json(res, { name: "admin" });
     if (path === "/api/v1/status") return json(res, { ready: true, components: [{ name: "apiserver", ready: true, message: "v1.37.2", since: at(60) }] });
     if (path.startsWith("/prometheus/")) {
@@ -140,6 +141,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       const answer = repository(planted, rest, url.searchParams);
       return answer ? json(res, answer) : json(res, { error: { message: `no route ${path}` } }, 404);
     }
+    if (rest === "tests") return json(res, { run: name, previous: "hello-1199", coverage: "80.00", previousCoverage: "75.50", broken: [{ job: "unit", name: `breaks ${planted}`, class: "Sum", status: "failed", message: "3 is not 4" }] });
     if (rest === "releases") return json(res, { items: state.releases });
     if (rest === "diff") return res.end("--- live\n+++ desired\n-a\n+b\n") as unknown as void;
     const l = /^jobs\/(.+)\/log$/.exec(rest);
@@ -148,9 +150,16 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       res.end(log(l[1]));
       return;
     }
-    if (/^jobs\/.+\/artifacts\/index$/.test(rest)) return json(res, { items: [{ path: `out/${planted}.txt`, size: 4096 }] });
+    if (/^jobs\/.+\/artifacts\/index$/.test(rest)) return json(res, { entries: [{ path: "out", size: 0, mode: "drwxr-xr-x", directory: true }, { path: `out/${planted}.txt`, size: 4096, mode: "-rw-r--r--" }] });
     if (/^jobs\/.+\/tests$/.test(rest)) {
-      return json(res, { items: [{ name: "adds", class: "Sum", result: "passed", seconds: 0.1 }, { name: `breaks ${planted}`, class: "Sum", result: "failed", seconds: 0.2, message: "3 is not 4" }, { name: "later", result: "skipped" }] });
+      return json(res, {
+        counts: { total: 3, failed: 1, skipped: 1, errors: 0, seconds: "0.300" },
+        cases: [
+          { name: "adds", class: "Sum", status: "passed", seconds: 0.1 },
+          { name: `breaks ${planted}`, class: "Sum", status: "failed", seconds: 0.2, message: "3 is not 4" },
+          { name: "later", status: "skipped" },
+        ],
+      });
     }
     if (rest === "jobs/promote/play" && (await body(req)).approve) {
       const job = (object.status as { jobs: { name: string; approvedBy?: string }[] }).jobs.find((j) => j.name === "promote");

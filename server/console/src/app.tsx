@@ -5,6 +5,9 @@ import { get, remove, whenSessionEnds } from "./lib/api";
 import { viewOf } from "./lib/browse";
 import { Link, to, usePlace, type Place } from "./lib/router";
 import { connect, disconnect, useStore } from "./lib/store";
+import { get, namespace, remove, whenSessionEnds } from "./lib/api";
+import { go, Link, to, usePlace, type Place } from "./lib/router";
+import { connect, disconnect, enter, useStore } from "./lib/store";
 import { setTheme, theme, type Theme } from "./lib/theme";
 import { Empty } from "./lib/ui";
 import { ApplicationPage } from "./pages/application";
@@ -47,6 +50,10 @@ function Frame({ user, leave }: { user: User; leave: () => void }) {
   const place = usePlace();
   const store = useStore();
   const section = place.parts[0] ?? "overview";
+  // A push prints the address of its run with the namespace, which is then the one to show.
+  useEffect(() => {
+    if (section === "runs" && place.parts.length === 3) enter(place.parts[1]);
+  }, [place]);
   const signOut = async () => {
     disconnect();
     await remove("/api/v1/session").catch(() => undefined);
@@ -79,6 +86,7 @@ function Frame({ user, leave }: { user: User; leave: () => void }) {
           <span class={store.live ? "pulse on" : "pulse"} role="status">
             {store.live ? t("live") : t("reconnecting")}
           </span>
+          <Namespaces />
           <Settings />
           <span class="user">{user.name}</span>
           <button type="button" onClick={signOut}>
@@ -90,6 +98,35 @@ function Frame({ user, leave }: { user: User; leave: () => void }) {
         <Page place={place} />
       </main>
     </>
+  );
+}
+
+/** Namespaces lets people choose where there is more than one. */
+function Namespaces() {
+  const [names, setNames] = useState<string[]>([]);
+  useEffect(() => {
+    get<{ items: string[] | null }>("/api/v1/namespaces").then(
+      (a) => setNames(a.items ?? []),
+      () => undefined, // then only the one that is shown can be
+    );
+  }, []);
+  const all = names.includes(namespace) ? names : [namespace, ...names];
+  if (all.length < 2) return null;
+  return (
+    <select
+      aria-label={t("namespace")}
+      value={namespace}
+      onChange={(e) => {
+        enter(e.currentTarget.value);
+        go("/");
+      }}
+    >
+      {all.map((n) => (
+        <option key={n} value={n}>
+          {n}
+        </option>
+      ))}
+    </select>
   );
 }
 
@@ -121,7 +158,7 @@ export function Settings() {
 
 /** named is the object of /runs/hello-1, or of /runs/default/hello-1 as a push prints it. */
 function named(place: Place): string | undefined {
-  return place.parts[place.parts.length > 2 ? 2 : 1];
+  return place.parts[place.parts[0] === "runs" && place.parts.length > 2 ? 2 : 1];
 }
 
 function Page({ place }: { place: Place }) {

@@ -1,7 +1,16 @@
 // Every request of the page goes through here: one shape of errors, and one place
 // that notices that the session has ended.
 
-export const namespace = "default";
+const kept = "slipway.namespace";
+
+/** namespace is the tenant's whose objects are shown. */
+export let namespace = (typeof localStorage === "undefined" ? null : localStorage.getItem(kept)) ?? "default";
+
+/** setNamespace goes on with another tenant's; what was read of this one is the caller's to forget. */
+export function setNamespace(name: string): void {
+  namespace = name;
+  localStorage.setItem(kept, name);
+}
 
 export class ApiError extends Error {
   constructor(

@@ -2,7 +2,7 @@
 // and are drawn again when it changes, at most every 60 ms.
 import { useEffect, useState } from "preact/hooks";
 import type { Kind, Kinds } from "../types";
-import { get, namespace, path } from "./api";
+import { get, namespace, path, setNamespace } from "./api";
 
 type Table<K extends Kind> = Map<string, Kinds[K]>;
 
@@ -64,11 +64,35 @@ export function apply(c: Change): void {
   }
 }
 
+interface List<K extends Kind> {
+  metadata?: { continue?: string };
+  items: Kinds[K][] | null;
+}
+
+/** pageOfRuns is how many runs are read at one time; there may be any number, archived ones too. */
+const pageOfRuns = 300;
+let further: string | undefined;
+
+/** moreRuns says whether there are runs older than those that are held. */
+export function moreRuns(): boolean {
+  return Boolean(further);
+}
+
+/** olderRuns reads the next page of them. */
+export async function olderRuns(): Promise<void> {
+  if (!further) return;
+  const list = await get<List<"Run">>(`${path("Run")}?limit=${pageOfRuns}&continue=${encodeURIComponent(further)}`);
+  further = list.metadata?.continue;
+  for (const run of list.items ?? []) put("Run", run);
+  changed();
+}
+
 async function loadAll(): Promise<void> {
   await Promise.all(
     (["Repository", "Run", "Application", "Schedule", "Environment"] as const).map(async (kind) => {
       try {
-        const list = await get<{ items: Kinds[typeof kind][] | null }>(path(kind));
+        const list = await get<List<typeof kind>>(kind === "Run" ? `${path(kind)}?limit=${pageOfRuns}` : path(kind));
+        if (kind === "Run") further = list.metadata?.continue;
         replace(kind, (list.items ?? []) as never);
       } catch {
         loaded.add(kind); // may not be listed by this user: an empty table says so
@@ -106,8 +130,18 @@ export function disconnect(): void {
   source?.close();
   source = undefined;
   live = false;
+  further = undefined;
   loaded.clear();
   for (const t of Object.values(tables)) t.clear();
+}
+
+/** enter shows another tenant's namespace. */
+export function enter(name: string): void {
+  if (name === namespace) return;
+  disconnect();
+  setNamespace(name);
+  connect();
+  changed();
 }
 
 /** useStore draws the component again whenever something changed. */

@@ -6,20 +6,32 @@ import { bytes, dateTime } from "../lib/format";
 import { Problem, Table, type Column } from "../lib/ui";
 import type { Job } from "../types";
 
-interface File {
+export interface Entry {
   path: string;
   size: number;
+  directory?: boolean;
+}
+
+export interface Index {
+  entries?: Entry[] | null;
+  /** there are more entries than are listed */
+  cut?: boolean;
+}
+
+/** files are the entries that can be had one by one. */
+export function files(index: Index): Entry[] {
+  return (index.entries ?? []).filter((e) => !e.directory);
 }
 
 export function Files({ run, job }: { run: string; job: Job }) {
   const [open, setOpen] = useState(false);
-  const [files, setFiles] = useState<File[]>();
+  const [index, setIndex] = useState<Index>();
   const [error, setError] = useState<unknown>();
   const base = path("Run", run, "jobs", job.name, "artifacts");
   useEffect(() => {
-    if (open && !files) get<{ items: File[] | null }>(`${base}/index`).then((a) => setFiles(a.items ?? []), setError);
+    if (open && !index) get<Index>(`${base}/index`).then(setIndex, setError);
   }, [open]);
-  const columns: Column<File>[] = [
+  const columns: Column<Entry>[] = [
     {
       head: t("file"),
       cell: (f) => (
@@ -41,7 +53,8 @@ export function Files({ run, job }: { run: string; job: Job }) {
         </a>
       </p>
       <Problem error={error} />
-      {files ? <Table label={t("artifacts")} rows={files} columns={columns} id={(f) => f.path} text={(f) => f.path} /> : null}
+      {index ? <Table label={t("artifacts")} rows={files(index)} columns={columns} id={(f) => f.path} text={(f) => f.path} /> : null}
+      {index?.cut ? <p class="hint">{t("filesCut")}</p> : null}
     </details>
   );
 }

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { Job } from "../types";
 import { can, testLine } from "./job";
-import { variables } from "./start";
+import { files } from "./artifacts";
+import { inputs, variables } from "./start";
 import { worstFirst } from "./tests";
 
 const job = (more: Partial<Job>): Job => ({ name: "j", phase: "Pending", ...more });
@@ -20,9 +21,19 @@ test("lines of variables", () => {
   expect(() => variables("oops")).toThrow("oops");
 });
 
+test("lines of inputs: JSON where it is, text where it is not", () => {
+  expect(inputs('a=1\n\nb=true\nc=plain text\nd=["x"]\ne="1"\n')).toEqual({ a: 1, b: true, c: "plain text", d: ["x"], e: "1" });
+  expect(() => inputs("oops")).toThrow("oops");
+});
+
+test("directories of an archive are no files", () => {
+  expect(files({})).toEqual([]);
+  expect(files({ entries: [{ path: "a", size: 0, directory: true }, { path: "a/b", size: 1 }] }).map((f) => f.path)).toEqual(["a/b"]);
+});
+
 test("tests: counts, and the failed ones first", () => {
   expect(testLine(undefined)).toBe("");
   expect(testLine({ total: 4, failed: 1, skipped: 0, errors: 1 })).toBe("2 of 4 tests failed");
   expect(testLine({ total: 4, failed: 0, skipped: 1, errors: 0 })).toBe("3 tests passed, 1 skipped");
-  expect(worstFirst([{ name: "a", result: "passed" }, { name: "b", result: "skipped" }, { name: "c", result: "error" }]).map((c) => c.name)).toEqual(["c", "b", "a"]);
+  expect(worstFirst([{ name: "a", status: "passed" }, { name: "b", status: "skipped" }, { name: "c", status: "error" }]).map((c) => c.name)).toEqual(["c", "b", "a"]);
 });

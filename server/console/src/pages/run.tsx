@@ -7,6 +7,7 @@ import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
 import { Action, Ago, Empty, Problem, State, useNow } from "../lib/ui";
 import type { Job, Problem as Fault, Run } from "../types";
+import { Compare } from "./compare";
 import { JobPanel, testLine } from "./job";
 
 /** interesting is the job whose log is shown first: a failed one, one that runs, the last that ran. */
@@ -85,6 +86,7 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
       {run.status?.queued && unfinished ? <p class="notice warn">{run.status.queued}</p> : null}
       <Problems faults={run.status?.problems ?? []} />
       {jobs.length ? <Graph jobs={jobs} selected={selected?.name} now={now} select={(j) => go(`${to("runs", name)}?job=${encodeURIComponent(j)}`, true)} /> : null}
+      <Compare run={run} />
       <Deeds run={run} />
       {selected ? <JobPanel key={selected.name} run={run} job={selected} now={now} /> : null}
     </>

@@ -1,8 +1,8 @@
 import { t } from "../i18n";
 import { refName, short, span } from "../lib/format";
 import { Link, to } from "../lib/router";
-import { useStore } from "../lib/store";
-import { Ago, Empty, State, Table, useNow, type Column } from "../lib/ui";
+import { moreRuns, olderRuns, useStore } from "../lib/store";
+import { Action, Ago, Empty, State, Table, useNow, type Column } from "../lib/ui";
 import type { Run } from "../types";
 
 export function newestFirst(runs: Run[]): Run[] {
@@ -40,6 +40,7 @@ export function Runs() {
     <>
       <h1>{t("runs")}</h1>
       {runs.length ? <RunTable runs={runs} /> : <Empty>{store.loaded("Run") ? t("noRuns") : t("loading")}</Empty>}
+      {moreRuns() ? <Action label={t("olderRuns")} run={olderRuns} /> : null}
     </>
   );
 }

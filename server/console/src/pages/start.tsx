@@ -1,4 +1,4 @@
-// Starting a run by hand: a branch or tag, and variables for this run alone.
+// Starting a run by hand: a branch or tag, and variables and inputs for this run alone.
 import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { path, post } from "../lib/api";
@@ -19,11 +19,36 @@ export function variables(text: string): Record<string, string> {
   return out;
 }
 
+/** inputs of lines such as name=value: a value that is JSON is that, any other is a text. */
+export function inputs(text: string): Record<string, unknown> {
+  const out: Record<string, unknown> = {};
+  for (const line of text.split("\n").filter((l) => l.trim())) {
+    const at = line.indexOf("=");
+    if (at < 1) throw new Error(t("inputLine", { line }));
+    const value = line.slice(at + 1);
+    try {
+      out[line.slice(0, at).trim()] = JSON.parse(value) as unknown;
+    } catch {
+      out[line.slice(0, at).trim()] = value;
+    }
+  }
+  return out;
+}
+
 export function StartRun({ repository, refs, main }: { repository: string; refs: string[]; main: string }) {
   const [ref, setRef] = useState(refs.includes(`refs/heads/${main}`) ? `refs/heads/${main}` : (refs[0] ?? ""));
   const [text, setText] = useState("");
+  const [given, setGiven] = useState("");
+  const [target, setTarget] = useState("");
   const start = async () => {
-    const run = await post<Run>(path("Run"), { repository, ref, variables: variables(text), cause: "manual" });
+    const run = await post<Run>(path("Run"), {
+      repository,
+      ref,
+      variables: variables(text),
+      inputs: inputs(given),
+      mergeRequest: target || undefined,
+      cause: "manual",
+    });
     put("Run", run);
     go(to("runs", run.metadata.name));
   };
@@ -38,6 +63,17 @@ export function StartRun({ repository, refs, main }: { repository: string; refs:
             </option>
           ))}
         </select>
+        <select aria-label={t("mergeInto")} value={target} onChange={(e) => setTarget(e.currentTarget.value)}>
+          <option value="">{t("notMerging")}</option>
+          {refs
+            .filter((r) => r.startsWith("refs/heads/") && r !== ref && ref.startsWith("refs/heads/"))
+            .map((r) => (
+              <option key={r} value={r}>
+                {`→ ${refName(r)}`}
+              </option>
+            ))}
+        </select>
+        <textarea aria-label={t("inputs")} placeholder={"name=value"} rows={2} value={given} onInput={(e) => setGiven(e.currentTarget.value)} spellcheck={false} />
         <textarea aria-label={t("variables")} placeholder={"NAME=value"} rows={2} value={text} onInput={(e) => setText(e.currentTarget.value)} spellcheck={false} />
         <Action label={t("startRun")} class="primary" run={start} />
       </form>

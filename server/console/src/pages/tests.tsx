@@ -12,16 +12,23 @@ export interface Case {
   class?: string;
   suite?: string;
   /** passed, failed, skipped, error */
-  result: string;
+  status: string;
   seconds?: number;
   message?: string;
   output?: string;
 }
 
+/** Report is what the server keeps of all test reports of a job. */
+export interface Report {
+  cases?: Case[];
+  /** there were more cases than are kept */
+  cut?: boolean;
+}
+
 const order: Record<string, number> = { failed: 0, error: 0, skipped: 1 };
 
 export function worstFirst(cases: Case[]): Case[] {
-  return [...cases].sort((a, b) => (order[a.result] ?? 2) - (order[b.result] ?? 2));
+  return [...cases].sort((a, b) => (order[a.status] ?? 2) - (order[b.status] ?? 2));
 }
 
 const words: Record<string, string> = { passed: "Succeeded", failed: "Failed", error: "Failed", skipped: "Skipped" };
@@ -30,12 +37,17 @@ export function Cases({ run, job }: { run: string; job: Job }) {
   const bad = (job.tests?.failed ?? 0) + (job.tests?.errors ?? 0) > 0;
   const [open, setOpen] = useState(bad);
   const [cases, setCases] = useState<Case[]>();
+  const [cut, setCut] = useState(false);
   const [error, setError] = useState<unknown>();
   useEffect(() => {
-    if (open && !cases) get<{ items: Case[] | null }>(path("Run", run, "jobs", job.name, "tests")).then((a) => setCases(worstFirst(a.items ?? [])), setError);
+    if (open && !cases)
+      get<Report>(path("Run", run, "jobs", job.name, "tests")).then((r) => {
+        setCases(worstFirst(r.cases ?? []));
+        setCut(Boolean(r.cut));
+      }, setError);
   }, [open]);
   const columns: Column<Case>[] = [
-    { head: t("phase"), cell: (c) => <State value={words[c.result] ?? c.result} /> },
+    { head: t("phase"), cell: (c) => <State value={words[c.status] ?? c.status} /> },
     {
       head: t("testCase"),
       cell: (c) => (
@@ -53,7 +65,8 @@ export function Cases({ run, job }: { run: string; job: Job }) {
         {t("tests")}: {testLine(job.tests)}
       </summary>
       <Problem error={error} />
-      {cases ? <Table label={t("tests")} rows={cases} columns={columns} id={(c) => `${c.suite ?? ""}/${c.class ?? ""}/${c.name}`} text={(c) => `${c.name} ${c.class ?? ""} ${c.result}`} /> : null}
+      {cases ? <Table label={t("tests")} rows={cases} columns={columns} id={(c) => `${c.suite ?? ""}/${c.class ?? ""}/${c.name}`} text={(c) => `${c.name} ${c.class ?? ""} ${c.status}`} /> : null}
+      {cut ? <p class="hint">{t("testsCut")}</p> : null}
     </details>
   );
 }
