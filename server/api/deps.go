@@ -138,10 +138,6 @@ type Deps struct {
 	Logs            Logs
 	Images          Seeder
 	Status          func(ctx context.Context) []Component
-	Tokens       Tokens
-	Logs         Logs
-	Images       Seeder
-	Status       func(ctx context.Context) []Component
 	// Tenants are the namespaces of tenants.
 	Tenants func(ctx context.Context) ([]string, error)
 }

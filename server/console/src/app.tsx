@@ -1,11 +1,8 @@
 // The frame of the page: who is signed in, where one can go, and what is shown.
 import { useEffect, useState } from "preact/hooks";
 import { language, setLanguage, t, useLanguage, type Language } from "./i18n";
-import { get, remove, whenSessionEnds } from "./lib/api";
-import { viewOf } from "./lib/browse";
-import { Link, to, usePlace, type Place } from "./lib/router";
-import { connect, disconnect, useStore } from "./lib/store";
 import { get, namespace, remove, whenSessionEnds } from "./lib/api";
+import { viewOf } from "./lib/browse";
 import { go, Link, to, usePlace, type Place } from "./lib/router";
 import { connect, disconnect, enter, useStore } from "./lib/store";
 import { setTheme, theme, type Theme } from "./lib/theme";
