@@ -59,11 +59,14 @@ func (h *Host) annotate(ctx context.Context, repo *v1alpha1.Repository, disk map
 		if n.hash != "" && n.hash == disk[u.Ref].hash {
 			note = *n.note.DeepCopy()
 		}
+		r := repo.Status.Refs[u.Ref]
+		if ours := h.ours(ctx, repo, *u); ours != "" {
+			note.NoRun, r.Via = ours, v1alpha1.ViaWriteBack
+		}
 		if note.NoRun == "" {
 			note.NoRun = h.outside(ctx, repo, *u)
 		}
 		u.NoRun = note.NoRun
-		r := repo.Status.Refs[u.Ref]
 		r.PushNote = note
 		repo.Status.Refs[u.Ref] = r
 	}

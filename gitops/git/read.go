@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
 )
 
 // Commit is what people want to know of a commit.
@@ -292,7 +293,14 @@ type ref struct {
 
 // refs lists branches and tags as they are on disk; tags of non-commits are left out.
 func (s *Store) refs(ctx context.Context, ns, repo string) (map[string]ref, error) {
-	return again(s, ns, repo, func() (map[string]ref, error) { return s.readRefs(ctx, ns, repo) })
+	for try := 0; ; try++ {
+		out, err := again(s, ns, repo, func() (map[string]ref, error) { return s.readRefs(ctx, ns, repo) })
+		// go-git takes the lock of a ref that is being written for a ref.
+		if !errors.Is(err, dotgit.ErrEmptyRefFile) || try == 100 || ctx.Err() != nil {
+			return out, err
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 func (s *Store) readRefs(ctx context.Context, ns, repo string) (map[string]ref, error) {
@@ -308,6 +316,9 @@ func (s *Store) readRefs(ctx context.Context, ns, repo string) (map[string]ref, 
 	out := map[string]ref{}
 	err = it.ForEach(func(x *plumbing.Reference) error {
 		name := x.Name().String()
+		if strings.HasSuffix(name, ".lock") {
+			return nil // that of a ref that is being written
+		}
 		if x.Type() != plumbing.HashReference || !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") {
 			return nil
 		}
