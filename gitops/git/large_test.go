@@ -2,7 +2,11 @@ package git
 
 import (
 	"context"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -66,12 +70,37 @@ func TestMirrorOfALargeRepository(t *testing.T) {
 	if err != nil || got["main"] != up.git("", "--git-dir", dir, "rev-parse", "main") {
 		t.Fatal(got, err)
 	}
+	for _, from := range []struct{ who, url string }{{"git http-backend", httpBackend(t, dir)}, {"this server", up.open("w")}} {
+		began := time.Now()
+		up.git("", "clone", "-q", "--bare", from.url, "clone-from-"+from.who)
+		t.Logf("clone from %s: %.1f s", from.who, time.Since(began).Seconds())
+		if err := os.RemoveAll(filepath.Join(up.work, "clone-from-"+from.who)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	began := time.Now()
 	p, err := b.host.History(t.Context(), "default", "copy", got["main"], "dir0/file7", 0, 20)
 	if err != nil || len(p.Items) == 0 {
 		t.Fatal(p, err)
 	}
 	t.Logf("history of one file: %.2f s", time.Since(began).Seconds())
+}
+
+// httpBackend is git's own server over one bare repository.
+func httpBackend(t *testing.T, dir string) string {
+	t.Helper()
+	out, err := exec.Command("git", "--exec-path").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		(&cgi.Handler{
+			Path: filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"), InheritEnv: []string{"PATH"},
+			Env: []string{"GIT_PROJECT_ROOT=" + dir, "GIT_HTTP_EXPORT_ALL=1", "HOME=/nonexistent", "GIT_PROTOCOL=" + r.Header.Get("Git-Protocol")},
+		}).ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
 }
 
 // watchMemory follows the resident memory of this process and of its git children that

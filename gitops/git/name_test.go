@@ -75,11 +75,17 @@ func FuzzReadPush(f *testing.F) {
 	f.Add([]byte("zzzz"))
 	f.Add([]byte("0003"))
 	f.Add([]byte(pkt("shallow "+zeroHash) + flushPkt))
+	f.Add([]byte(pkt(zeroHash+" "+strings.Repeat("a", 40)+" refs/heads/a\x00 report-status push-options") + pkt(strings.Repeat("a", 40)+" "+zeroHash+" refs/heads/main\x00 x") + flushPkt + pkt("ci.skip") + flushPkt))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		r := bufio.NewReader(strings.NewReader(string(in)))
 		p, err := readPush(r)
 		if err != nil {
 			return
+		}
+		for _, c := range p.commands {
+			if strings.Contains(c.ref, "\x00") {
+				t.Fatalf("git reads another name than %q", c.ref)
+			}
 		}
 		rest, _ := io.ReadAll(r)
 		// What git reads must be what we judged: the same bytes, but for the case of

@@ -86,7 +86,7 @@ const (
 // readPush reads the commands at the head of a receive-pack request.
 func readPush(r *bufio.Reader) (push, error) {
 	var p push
-	first, optional := true, false
+	optional := false
 	for {
 		k, err := readPacket(r)
 		if errors.Is(err, io.EOF) && len(p.raw) == 0 {
@@ -110,15 +110,13 @@ func readPush(r *bufio.Reader) (push, error) {
 			}
 			continue
 		}
-		if first {
-			var caps string
-			line, caps, _ = strings.Cut(line, "\x00")
-			for _, c := range strings.Fields(caps) {
-				p.sideband = p.sideband || c == "side-band-64k"
-				p.report = p.report || c == "report-status" || c == "report-status-v2"
-				optional = optional || c == "push-options"
-			}
-			first = false
+		// git looks for capabilities behind the zero byte of every command, and takes the
+		// name of the ref to end there: so does whoever judges the push.
+		line, caps, _ := strings.Cut(line, "\x00")
+		for _, c := range strings.Fields(caps) {
+			p.sideband = p.sideband || c == "side-band-64k"
+			p.report = p.report || c == "report-status" || c == "report-status-v2"
+			optional = optional || c == "push-options"
 		}
 		c, err := parseCommand(strings.TrimSuffix(line, "\n"))
 		if err != nil {

@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"math/rand/v2"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -86,6 +87,26 @@ func TestProtectedRefs(t *testing.T) {
 	// What the rules allow.
 	b.git("w", "push", "-q", "-f", b.url("w"), "main:free", "main:release/1")
 	b.git("w", "push", "-q", b.url("w"), "HEAD:refs/tags/v2", ":free")
+}
+
+// git ends the name of a ref at a zero byte; a rule must not look further.
+func TestProtectionIsNotFooledByWhatFollowsAName(t *testing.T) {
+	b := newBench(t)
+	head := b.commit("w", "a", "1")
+	b.git("w", "push", "-q", b.url("w"), "main:other", "main")
+	b.set("w", func(s *v1alpha1.RepositorySpec) { s.Protect = []v1alpha1.ProtectRule{{Pattern: "main"}} })
+	before := b.refsOf("w")
+	for _, name := range []string{"refs/heads/main", "refs/heads/main\x00", "refs/heads/main\x00 x", "refs/heads/main\n", "refs/heads/main\x00 push-options"} {
+		body := pkt(zeroHash+" "+head+" refs/heads/new\x00 report-status side-band-64k delete-refs") + pkt(head+" "+zeroHash+" "+name) + flushPkt
+		r := httptest.NewRequest("POST", "/git/w.git/git-receive-pack", strings.NewReader(body))
+		r.SetBasicAuth("x", "token-of-ann")
+		r.Header.Set("Content-Type", "application/x-git-receive-pack-request")
+		w := httptest.NewRecorder()
+		b.host.Handler().ServeHTTP(w, r)
+		if now := b.refsOf("w"); now != before {
+			t.Fatalf("%q: %d %s\n%s", name, w.Code, w.Body, now)
+		}
+	}
 }
 
 func TestPushersByGroup(t *testing.T) {
