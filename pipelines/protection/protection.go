@@ -52,6 +52,11 @@ func Of(ctx context.Context, repo *v1alpha1.Repository, run *v1alpha1.Run, reach
 	if !Ref(repo, run.Spec.Ref) {
 		return false, nil
 	}
+	return On(ctx, repo, run, reachable)
+}
+
+// On says whether the commit of the run is on the ref that it names.
+func On(ctx context.Context, repo *v1alpha1.Repository, run *v1alpha1.Run, reachable Reachable) (bool, error) {
 	tip := repo.Status.Refs[run.Spec.Ref].Commit
 	if tip == "" || tip == run.Spec.Commit {
 		return tip != "", nil

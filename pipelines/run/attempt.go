@@ -163,18 +163,26 @@ func isDefault(repo *v1alpha1.Repository, ref string) bool {
 	return branch != "" && ref == "refs/heads/"+branch
 }
 
-// secrets of the job as variables, by its environment and by whether its ref is protected.
+// secrets of the job as variables, by its environment and its ref.
 func (c *Controller) secrets(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, p *plan.Plan, job *plan.Job) (variables.Values, error) {
 	if untrusted(run) {
 		return variables.Values{}, nil
 	}
-	protected, err := protection.Of(ctx, repo, run, c.Reachable)
+	of, err := reach(ctx, repo, run, c.Reachable)
 	if err != nil {
 		return variables.Values{}, err
 	}
-	return c.Variables.Values(ctx, variables.Job{
-		Namespace: run.Namespace, Repository: repo.Name, Protected: protected, Environment: p.EnvironmentName(job), Refs: job.Secrets,
-	})
+	return c.Variables.Values(ctx, variables.Job{Namespace: run.Namespace, Run: of, Environment: p.EnvironmentName(job), Refs: job.Secrets})
+}
+
+// reach of the variables that the run may have, as things are now.
+func reach(ctx context.Context, repo *v1alpha1.Repository, run *v1alpha1.Run, reachable protection.Reachable) (variables.Run, error) {
+	out := variables.Run{Repository: repo.Name}
+	on, err := protection.On(ctx, repo, run, reachable)
+	if err == nil && on {
+		out.Ref, out.Protected = shortRef(run.Spec.Ref), protection.Ref(repo, run.Spec.Ref)
+	}
+	return out, err
 }
 
 // change the status of a running attempt's job, in one update.

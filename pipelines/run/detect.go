@@ -80,15 +80,15 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 			return Compiled{}, err
 		}
 	}
-	protected, err := protection.Of(ctx, repo, run, d.Reachable)
+	of, err := reach(ctx, repo, run, d.Reachable)
 	if err != nil {
 		return Compiled{}, err
 	}
-	in.Protected, in.Schedule, in.Created = protected, spec.Schedule, run.CreationTimestamp.Time
+	in.Protected, in.Schedule, in.Created = of.Protected, spec.Schedule, run.CreationTimestamp.Time
 	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
 	known := &variables.Snapshot{}
 	if !untrusted(run) {
-		if known, err = d.Variables.Snapshot(ctx, run.Namespace, repo.Name, protected); err != nil {
+		if known, err = d.Variables.Snapshot(ctx, run.Namespace, of); err != nil {
 			return Compiled{}, err
 		}
 	}

@@ -20,7 +20,7 @@ func (w *world) variable(name, value string) []plan.SecretRef {
 	if err := w.Variables.Set(w.t.Context(), "default", variables.Variable{Name: name, Repository: "shop"}, []byte(value)); err != nil {
 		w.t.Fatal(err)
 	}
-	s, err := w.Variables.Snapshot(w.t.Context(), "default", "shop", true)
+	s, err := w.Variables.Snapshot(w.t.Context(), "default", variables.Run{Repository: "shop", Protected: true})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -190,7 +190,7 @@ func TestForkHasNoSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	known, err := w.Variables.Snapshot(t.Context(), "default", "shop", false)
+	known, err := w.Variables.Snapshot(t.Context(), "default", variables.Run{Repository: "shop"})
 	if err != nil || len(known.Refs()) != 2 {
 		t.Fatal(known.Refs(), err)
 	}

@@ -38,7 +38,7 @@ func (s *Store) all(ctx context.Context, namespace string) ([]kept, error) {
 		}
 	}
 	slices.SortFunc(out, func(a, b kept) int {
-		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.secret.Name, b.secret.Name))
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Environment, b.Environment), cmp.Compare(a.Branch, b.Branch), cmp.Compare(a.secret.Name, b.secret.Name))
 	})
 	return out, nil
 }
@@ -55,7 +55,7 @@ func (s *Store) List(ctx context.Context, namespace, repository string) ([]Varia
 	return out, err
 }
 
-// Set a variable; one of the same repository, name and scope is replaced.
+// Set a variable; one of the same repository, name and scopes is replaced.
 func (s *Store) Set(ctx context.Context, namespace string, v Variable, value []byte) error {
 	if err := check(v, value); err != nil {
 		return err
@@ -86,15 +86,15 @@ func (s *Store) Set(ctx context.Context, namespace string, v Variable, value []b
 	return s.Update(ctx, want)
 }
 
-// Delete the variable of that repository, name and scope.
-func (s *Store) Delete(ctx context.Context, namespace, repository, name, environment string) error {
+// Delete the variable of that repository, name and scopes; nothing else of v counts.
+func (s *Store) Delete(ctx context.Context, namespace string, v Variable) error {
 	all, err := s.all(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	found := false
 	for _, k := range all {
-		if k.Repository != repository || k.Name != name || k.Environment != scope(environment) {
+		if k.Repository != v.Repository || k.Name != v.Name || k.Environment != scope(v.Environment) || k.Branch != scope(v.Branch) {
 			continue
 		}
 		found = true
@@ -103,7 +103,7 @@ func (s *Store) Delete(ctx context.Context, namespace, repository, name, environ
 		}
 	}
 	if !found {
-		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("variables").GroupResource(), name)
+		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("variables").GroupResource(), v.Name)
 	}
 	return nil
 }

@@ -43,11 +43,11 @@ func (s *Store) must(t *testing.T, v Variable, value string) {
 // values of a job by name, with all refs that it may have.
 func (s *Store) values(t *testing.T, repo, environment string, protected bool) map[string]string {
 	t.Helper()
-	snapshot, err := s.Snapshot(t.Context(), "default", repo, protected)
+	snapshot, err := s.Snapshot(t.Context(), "default", Run{Repository: repo, Protected: protected})
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := s.Values(t.Context(), Job{Namespace: "default", Repository: repo, Protected: protected, Environment: environment, Refs: snapshot.Refs()})
+	got, err := s.Values(t.Context(), Job{Namespace: "default", Run: Run{Repository: repo, Protected: protected}, Environment: environment, Refs: snapshot.Refs()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +97,50 @@ func TestPrecedenceScopeAndProtection(t *testing.T) {
 }
 
 // TestPlanCannotReachOtherSecrets: what a plan names is no right to read it.
+func TestBranchScope(t *testing.T) {
+	s := newStore(t)
+	s.must(t, Variable{Name: "KEY", Repository: "shop"}, "everywhere")
+	s.must(t, Variable{Name: "KEY", Repository: "shop", Branch: "release/*"}, "releases")
+	s.must(t, Variable{Name: "KEY", Repository: "shop", Branch: "release/1"}, "first")
+	s.must(t, Variable{Name: "KEY", Repository: "shop", Environment: "prod", Branch: "*"}, "production")
+	s.must(t, Variable{Name: "ONLY", Branch: "release/*"}, "of the namespace")
+	for ref, want := range map[string]string{
+		"main": "everywhere", "": "everywhere", "release/2": "of the namespace releases", "release/1": "of the namespace first", "my/release/1": "everywhere",
+	} {
+		snapshot, err := s.Snapshot(t.Context(), "default", Run{Repository: "shop", Ref: ref})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, v := range snapshot.For("") {
+			got = append(got, v.Value)
+		}
+		if text := strings.Join(got, " "); text != want {
+			t.Errorf("on %q: %q, want %q", ref, text, want)
+		}
+		for _, v := range snapshot.For("prod") {
+			if v.Name == "KEY" && v.Value != "production" {
+				t.Errorf("on %q: an environment's is %q", ref, v.Value)
+			}
+		}
+	}
+	// What a plan names is looked at again: the run's commit may have left the branch.
+	snapshot, err := s.Snapshot(t.Context(), "default", Run{Repository: "shop", Ref: "release/1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Values(t.Context(), Job{Namespace: "default", Run: Run{Repository: "shop"}, Refs: snapshot.Refs()})
+	if err != nil || len(got.Vars) != 1 || got.Vars[0].Value != "everywhere" {
+		t.Errorf("%+v %v", got.Vars, err)
+	}
+	if err := s.Delete(t.Context(), "default", Variable{Name: "KEY", Repository: "shop", Branch: "release/1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Set(t.Context(), "default", Variable{Name: "KEY", Branch: "a b"}, []byte("value")); !apierrors.IsBadRequest(err) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestPlanCannotReachOtherSecrets(t *testing.T) {
 	s := newStore(t)
 	s.must(t, Variable{Name: "O", Repository: "other"}, "others")
@@ -110,7 +154,7 @@ func TestPlanCannotReachOtherSecrets(t *testing.T) {
 		{Variable: "P", Secret: secretName(Variable{Name: "P", Repository: "shop"}), Key: key},
 		{Variable: "D", Secret: "database", Key: key},
 	}
-	got, err := s.Values(t.Context(), Job{Namespace: "default", Repository: "shop", Refs: refs})
+	got, err := s.Values(t.Context(), Job{Namespace: "default", Run: Run{Repository: "shop"}, Refs: refs})
 	if err != nil || len(got.Vars) != 0 {
 		t.Errorf("%+v %v", got.Vars, err)
 	}
@@ -128,10 +172,10 @@ func TestListNeverHasValues(t *testing.T) {
 	if err != nil || strings.Contains(string(b), "planted") {
 		t.Errorf("%s %v", b, err)
 	}
-	if err := s.Delete(t.Context(), "default", "shop", "A", "*"); err != nil {
+	if err := s.Delete(t.Context(), "default", Variable{Repository: "shop", Name: "A", Environment: "*"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Delete(t.Context(), "default", "shop", "A", ""); !apierrors.IsNotFound(err) {
+	if err := s.Delete(t.Context(), "default", Variable{Repository: "shop", Name: "A"}); !apierrors.IsNotFound(err) {
 		t.Errorf("deleted twice: %v", err)
 	}
 }

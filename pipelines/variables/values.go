@@ -13,10 +13,21 @@ import (
 // namespace, as they were at one time. It holds values.
 type Snapshot struct{ all []kept }
 
-// Snapshot for a run of the repository: protected ones only for one of a protected ref.
-func (s *Store) Snapshot(ctx context.Context, namespace, repository string, protected bool) (*Snapshot, error) {
+// Run is what decides which variables the jobs of a run may get.
+type Run struct {
+	Repository string
+	// Ref is the short name of the branch or tag that its commit is on, as things are now;
+	// empty where it is not on the one that it names.
+	Ref string
+	// Protected: it is one of a protected ref.
+	Protected bool
+}
+
+// Snapshot for a run: protected ones only for one of a protected ref, those of a branch
+// scope only for one of a ref that fits.
+func (s *Store) Snapshot(ctx context.Context, namespace string, run Run) (*Snapshot, error) {
 	all, err := s.all(ctx, namespace)
-	all = slices.DeleteFunc(all, func(k kept) bool { return !k.reaches(repository, protected) })
+	all = slices.DeleteFunc(all, func(k kept) bool { return !k.reaches(run) })
 	return &Snapshot{all}, err
 }
 
@@ -39,7 +50,7 @@ type Value struct {
 
 // For a job with that environment (empty: none) they are these, each name once: of
 // several with one name the repository's wins over the namespace's, then the more
-// specific scope.
+// specific scope, of environments before that of branches.
 func (s *Snapshot) For(environment string) []Value { return choose(s.all, environment) }
 
 func choose(all []kept, environment string) []Value {
@@ -67,15 +78,15 @@ func choose(all []kept, environment string) []Value {
 	return out
 }
 
-func (k *kept) reaches(repository string, protected bool) bool {
-	return (k.Repository == "" || k.Repository == repository) && (protected || !k.Protected)
+func (k *kept) reaches(run Run) bool {
+	return (k.Repository == "" || k.Repository == run.Repository) && (run.Protected || !k.Protected) &&
+		(k.Branch == "" || run.Ref != "" && pattern.Match(k.Branch, run.Ref))
 }
 
 // Job is whose values are asked for.
 type Job struct {
-	Namespace, Repository string
-	// Protected: it is one of a run of a protected ref, as things are now.
-	Protected bool
+	Namespace string
+	Run       Run
 	// Environment by its expanded name; empty for none.
 	Environment string
 	// Refs of its plan.
@@ -117,7 +128,7 @@ func (s *Store) Values(ctx context.Context, j Job) (Values, error) {
 	}
 	all = slices.DeleteFunc(all, func(k kept) bool {
 		named := slices.ContainsFunc(j.Refs, func(r plan.SecretRef) bool { return r.Secret == k.secret.Name && r.Variable == k.Name })
-		return !named || !k.reaches(j.Repository, j.Protected)
+		return !named || !k.reaches(j.Run)
 	})
 	for _, v := range choose(all, j.Environment) {
 		out.Vars = append(out.Vars, v.Variable)
@@ -132,21 +143,31 @@ func (k *kept) before(o kept, environment string) bool {
 	if (k.Repository != "") != (o.Repository != "") {
 		return k.Repository != ""
 	}
-	return specificity(k.Environment, environment) > specificity(o.Environment, environment)
+	mine, theirs := specificity(k.Environment, environment), specificity(o.Environment, environment)
+	if mine != theirs {
+		return mine > theirs
+	}
+	return weight(k.Branch) > weight(o.Branch)
+}
+
+// weight of a scope that fits: more for more characters that are given, most for a name.
+func weight(scope string) int {
+	switch {
+	case scope == "":
+		return 0
+	case !strings.Contains(scope, "*"):
+		return 1 << 20
+	}
+	return 1 + len(strings.ReplaceAll(scope, "*", ""))
 }
 
 // specificity of a scope for an environment: -1 where it does not fit, 0 for every
 // job, more for more characters that are given, most for the name itself.
 func specificity(scope, environment string) int {
-	switch {
-	case scope == "":
-		return 0
-	case environment == "" || !pattern.Match(scope, environment):
+	if scope != "" && (environment == "" || !pattern.Match(scope, environment)) {
 		return -1
-	case !strings.Contains(scope, "*"):
-		return 1 << 20
 	}
-	return 1 + len(strings.ReplaceAll(scope, "*", ""))
+	return weight(scope)
 }
 
 // minLine is the shortest line of a value that is masked by itself.

@@ -23,6 +23,9 @@ type Variable struct {
 	Repository string `json:"repository,omitempty"`
 	// Environment is a pattern of names such as "review/*"; empty: every job.
 	Environment string `json:"environment,omitempty"`
+	// Branch is a pattern of branch and tag names such as "release/*"; empty: every ref. A
+	// run counts as one of a ref when its commit is on it.
+	Branch string `json:"branch,omitempty"`
 	// Protected: only runs of protected refs get it.
 	Protected bool `json:"protected,omitempty"`
 	// Visible in logs: not masked.
@@ -63,6 +66,8 @@ func check(v Variable, value []byte) error {
 		return bad("variable %q: a name has letters, digits and _, and no digit first", v.Name)
 	case len(v.Environment) > maxName || strings.ContainsFunc(v.Environment, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return bad("variable %s: the environment scope is not a pattern of names such as review/*", v.Name)
+	case len(v.Branch) > maxName || strings.ContainsFunc(v.Branch, func(r rune) bool { return r <= ' ' || r == 0x7f }):
+		return bad("variable %s: the branch scope is not a pattern of names such as release/*", v.Name)
 	case len(value) > MaxValue:
 		return bad("variable %s: the value has %d bytes; at most %d are kept", v.Name, len(value), MaxValue)
 	case !v.File && slices.Contains(value, 0):
@@ -78,16 +83,20 @@ func bad(format string, args ...any) error {
 }
 
 // scope in one form: "*" is the same as none.
-func scope(environment string) string {
-	if environment == "*" {
+func scope(pattern string) string {
+	if pattern == "*" {
 		return ""
 	}
-	return environment
+	return pattern
 }
 
-// secretName is the same for the same repository, name and scope.
+// secretName is the same for the same repository, name and scopes.
 func secretName(v Variable) string {
-	sum := sha256.Sum256([]byte(v.Repository + "\x00" + v.Name + "\x00" + scope(v.Environment)))
+	id := v.Repository + "\x00" + v.Name + "\x00" + scope(v.Environment)
+	if b := scope(v.Branch); b != "" {
+		id += "\x00" + b
+	}
+	sum := sha256.Sum256([]byte(id))
 	return v1alpha1.VariableSecretPrefix + hex.EncodeToString(sum[:12])
 }
 
@@ -104,6 +113,9 @@ func encode(namespace string, v Variable) *corev1.Secret {
 	}
 	if e := scope(v.Environment); e != "" {
 		s.Annotations[v1alpha1.AnnotationEnvironment] = e
+	}
+	if b := scope(v.Branch); b != "" {
+		s.Annotations[v1alpha1.AnnotationBranch] = b
 	}
 	var flags []string
 	for _, f := range []struct {
@@ -129,6 +141,7 @@ func decode(s *corev1.Secret) (v Variable, ok bool) {
 	}
 	v.Repository = s.Labels[v1alpha1.LabelRepository]
 	v.Environment = scope(s.Annotations[v1alpha1.AnnotationEnvironment])
+	v.Branch = scope(s.Annotations[v1alpha1.AnnotationBranch])
 	for _, f := range strings.Split(s.Annotations[v1alpha1.AnnotationFlags], ",") {
 		switch strings.TrimSpace(f) {
 		case "protected":

@@ -11,7 +11,7 @@ import (
 type Variables interface {
 	List(ctx context.Context, namespace, repository string) ([]variables.Variable, error)
 	Set(ctx context.Context, namespace string, v variables.Variable, value []byte) error
-	Delete(ctx context.Context, namespace, repository, name, environment string) error
+	Delete(ctx context.Context, namespace string, v variables.Variable) error
 }
 
 var _ Variables = (*variables.Store)(nil)
@@ -31,6 +31,7 @@ func (s *server) setVariable(w http.ResponseWriter, r *http.Request) error {
 		Value       *string `json:"value"`
 		Repository  string  `json:"repository"`
 		Environment string  `json:"environment"`
+		Branch      string  `json:"branch"`
 		Protected   bool    `json:"protected"`
 		Visible     bool    `json:"visible"`
 		Raw         bool    `json:"raw"`
@@ -44,7 +45,7 @@ func (s *server) setVariable(w http.ResponseWriter, r *http.Request) error {
 	}
 	u, _ := UserFrom(r.Context())
 	err := s.Variables.Set(r.Context(), r.PathValue("ns"), variables.Variable{
-		Name: body.Name, Repository: body.Repository, Environment: body.Environment,
+		Name: body.Name, Repository: body.Repository, Environment: body.Environment, Branch: body.Branch,
 		Protected: body.Protected, Visible: body.Visible, Raw: body.Raw, File: body.File, By: u.Name,
 	}, []byte(*body.Value))
 	if err != nil {
@@ -56,7 +57,9 @@ func (s *server) setVariable(w http.ResponseWriter, r *http.Request) error {
 
 func (s *server) deleteVariable(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	err := s.Variables.Delete(r.Context(), r.PathValue("ns"), q.Get("repository"), r.PathValue("variable"), q.Get("environment"))
+	err := s.Variables.Delete(r.Context(), r.PathValue("ns"), variables.Variable{
+		Name: r.PathValue("variable"), Repository: q.Get("repository"), Environment: q.Get("environment"), Branch: q.Get("branch"),
+	})
 	if err != nil {
 		return err
 	}

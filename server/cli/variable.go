@@ -37,13 +37,14 @@ func variableSet(c *user) *cobra.Command {
 				fmt.Fprintln(cmd.ErrOrStderr(), "the value has a $, which refers to other variables; --raw keeps it as it is")
 			}
 			return c.Call(cmd.Context(), "POST", c.Path("variables"), map[string]any{
-				"name": args[0], "value": value, "repository": v.Repository, "environment": v.Environment,
+				"name": args[0], "value": value, "repository": v.Repository, "environment": v.Environment, "branch": v.Branch,
 				"protected": v.Protected, "visible": v.Visible, "raw": v.Raw, "file": v.File,
 			}, nil)
 		},
 	}
 	cmd.Flags().StringVar(&v.Repository, "repo", "", "of this repository (default every repository of the namespace)")
 	cmd.Flags().StringVar(&v.Environment, "env", "", "only for jobs of environments that fit, such as 'review/*'")
+	cmd.Flags().StringVar(&v.Branch, "branch", "", "only for runs of branches and tags that fit, such as 'release/*'")
 	cmd.Flags().BoolVar(&v.Protected, "protected", false, "only for runs of protected branches and tags")
 	cmd.Flags().BoolVar(&v.Visible, "visible", false, "do not mask the value in logs")
 	cmd.Flags().BoolVar(&v.Raw, "raw", false, "do not expand $NAME within the value")
@@ -80,9 +81,9 @@ func variableList(c *user) *cobra.Command {
 		if err := c.Call(cmd.Context(), "GET", c.Path("variables")+"?repository="+url.QueryEscape(repository), nil, &l); err != nil {
 			return err
 		}
-		t := table{header: []string{"NAME", "REPOSITORY", "ENVIRONMENT", "FLAGS", "SET", "BY"}}
+		t := table{header: []string{"NAME", "REPOSITORY", "ENVIRONMENT", "BRANCH", "FLAGS", "SET", "BY"}}
 		for _, v := range l.Items {
-			t.add(v.Name, orStar(v.Repository), orStar(v.Environment), flagsOf(v), v.At.Local().Format(time.DateTime), v.By)
+			t.add(v.Name, orStar(v.Repository), orStar(v.Environment), orStar(v.Branch), flagsOf(v), v.At.Local().Format(time.DateTime), v.By)
 		}
 		return c.print(cmd.OutOrStdout(), l.Items, t)
 	}}
@@ -115,12 +116,13 @@ func flagsOf(v variables.Variable) string {
 }
 
 func variableDelete(c *user) *cobra.Command {
-	var repository, environment string
+	var repository, environment, branch string
 	cmd := &cobra.Command{Use: "delete NAME", Aliases: []string{"rm"}, Short: "Delete a variable", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		q := url.Values{"repository": {repository}, "environment": {environment}}
+		q := url.Values{"repository": {repository}, "environment": {environment}, "branch": {branch}}
 		return c.Call(cmd.Context(), "DELETE", c.Path("variables", args[0])+"?"+q.Encode(), nil, nil)
 	}}
 	cmd.Flags().StringVar(&repository, "repo", "", "of this repository (default the one of the namespace)")
 	cmd.Flags().StringVar(&environment, "env", "", "the one of this environment scope")
+	cmd.Flags().StringVar(&branch, "branch", "", "the one of this branch scope")
 	return cmd
 }

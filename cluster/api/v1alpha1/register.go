@@ -49,6 +49,8 @@ const (
 	AnnotationVariable = "slipway.dev/variable"
 	// AnnotationEnvironment is a pattern of environment names; absent: every job.
 	AnnotationEnvironment = "slipway.dev/environment-scope"
+	// AnnotationBranch is a pattern of branch and tag names; absent: every ref.
+	AnnotationBranch = "slipway.dev/branch-scope"
 	// AnnotationFlags is a comma-separated list of: protected, visible, raw, file.
 	AnnotationFlags = "slipway.dev/variable-flags"
 )

@@ -140,6 +140,7 @@ export interface Variable {
   name: string;
   repository?: string;
   environment?: string;
+  branch?: string;
   protected?: boolean;
   visible?: boolean;
   raw?: boolean;

@@ -165,6 +165,7 @@ export const en = {
   variables: "Variables",
   variablesHint: "Jobs get these as environment variables. A value is never shown again, and is masked in logs unless it is marked visible.",
   value: "Value",
+  branchScope: "Branch or tag (* for all)",
   environmentScope: "Environment (* for all)",
   flags: "Flags",
   flagProtected: "protected",

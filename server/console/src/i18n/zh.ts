@@ -166,6 +166,7 @@ export const zh: Record<Key, string> = {
   variables: "变量",
   variablesHint: "作业以环境变量的形式获得这些变量。值不会再次显示，除非标记为可见，否则在日志中会被遮盖。",
   value: "值",
+  branchScope: "分支或标签（* 表示全部）",
   environmentScope: "环境（* 表示全部）",
   flags: "标志",
   flagProtected: "受保护",
