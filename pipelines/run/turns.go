@@ -258,7 +258,7 @@ func (t *turn) askJob(js *v1alpha1.JobStatus) string {
 	}
 	sortWaiters(waiting)
 	if place := inTurn(waiting, running, t.me.key); place >= t.allJobs-total {
-		return fmt.Sprintf("waits: %d of %d jobs run", total, t.allJobs)
+		return fmt.Sprintf("%s in the queue of jobs: the server runs %d of %d", ordinal(place-max(t.allJobs-total, 0)+1), total, t.allJobs)
 	}
 	return ""
 }
