@@ -2,6 +2,7 @@ package joblog
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,9 @@ import (
 const (
 	soon  = 10 * time.Millisecond
 	again = 300 * time.Millisecond
+	// missing is how long a node may not know a container that ended before its log is
+	// taken for lost: a kubelet that starts knows no pod at first.
+	missing = time.Minute
 )
 
 // Pods is what the collector asks of Kubernetes.
@@ -37,6 +41,8 @@ type Collector struct {
 	Store *Store
 	Pods  Pods
 	Log   *slog.Logger
+	// Missing is how long a node may not know a container that ended. Default 1m.
+	Missing time.Duration
 	// Sealed is called after a log was sealed. May be nil.
 	Sealed func(Attempt)
 
@@ -97,9 +103,11 @@ func (c *Collector) follow(ctx context.Context, a Attempt, pod, container string
 	}
 	defer w.close()
 	pause := soon
+	var unknown time.Time // since when the node does not know the container
 	for {
 		// Asked before the last look at the log, so that nothing is missed between.
 		ended, endErr := c.Pods.Ended(ctx, a.Namespace, pod, container)
+		before := w.size
 		err := c.once(ctx, w, a.Namespace, pod, container)
 		var disk *diskError
 		switch {
@@ -107,10 +115,22 @@ func (c *Collector) follow(ctx context.Context, a Attempt, pod, container string
 			return err
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case apierrors.IsNotFound(err) || apierrors.IsNotFound(endErr):
-			return w.seal()
-		case err == nil && endErr == nil && ended:
-			return w.seal()
+		case apierrors.IsNotFound(endErr):
+			return w.end() // the pod is gone, and with it what is not here
+		case !apierrors.IsNotFound(err):
+			unknown = time.Time{}
+		case unknown.IsZero():
+			unknown = time.Now()
+		case ended && time.Since(unknown) > cmp.Or(c.Missing, missing):
+			return w.end()
+		}
+		if err == nil && endErr == nil && ended {
+			// A stream that broke ends like one that is complete: a log is when a look after
+			// the container's end brings nothing more.
+			if w.size == before {
+				return w.end()
+			}
+			continue
 		}
 		select {
 		case <-ctx.Done():
@@ -125,6 +145,8 @@ type diskError struct{ error }
 
 func (e *diskError) Unwrap() error { return e.error }
 
+// once takes what the log has beyond what is written. A last line without its end is cut
+// off, or the container did not finish it: the next look goes on with it.
 func (c *Collector) once(ctx context.Context, w *writer, namespace, pod, container string) error {
 	var since *metav1.Time
 	if !w.last.IsZero() {
@@ -146,6 +168,8 @@ func (c *Collector) once(ctx context.Context, w *writer, namespace, pod, contain
 			if begins {
 				t, _ := split(piece)
 				switch {
+				case t.IsZero() && err != nil && !errors.Is(err, bufio.ErrBufferFull):
+					skip = true // cut off within its time stamp
 				case !t.IsZero() && t.Before(last):
 					skip = true
 				case !t.IsZero() && t.Equal(last) && same > 0:
@@ -169,11 +193,6 @@ func (c *Collector) once(ctx context.Context, w *writer, namespace, pod, contain
 		}
 		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
-		}
-		if errors.Is(err, io.EOF) && !begins && !skip {
-			if err := w.write([]byte("\n")); err != nil {
-				return &diskError{fmt.Errorf("write: %w", err)}
-			}
 		}
 		if r.Buffered() == 0 || err != nil {
 			if err := w.flush(); err != nil {

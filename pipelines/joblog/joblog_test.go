@@ -1,6 +1,7 @@
 package joblog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"testing/iotest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 var attempt = Attempt{Namespace: "default", Run: "shop-1", Job: "test", Number: 1}
@@ -82,6 +85,79 @@ func TestBrokenStreamIsResumedWithoutLossOrRepetition(t *testing.T) {
 		<-sealed
 		if !s.Sealed(attempt) || read(t, s, false) != "a\nb\nc\nc\n\n" {
 			t.Errorf("cut %d: not sealed", cut)
+		}
+		c.Wait()
+	}
+}
+
+// node is a kubelet that is killed while a container runs: the stream breaks within a
+// line as if it were complete, and then nobody knows the pod for some looks.
+type node struct {
+	pods
+	looks int
+	// breaks after so many bytes at the first look; unknown for so many looks then.
+	breaks, unknown int
+	endsAt          int // the look from which on the container has ended
+	unfinished      bool
+}
+
+func (n *node) Stream(ctx context.Context, namespace, pod, container string, since *metav1.Time) (io.ReadCloser, error) {
+	n.looks++
+	if n.looks > 1 && n.looks <= 1+n.unknown {
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "pods"}, pod)
+	}
+	r, err := n.pods.Stream(ctx, namespace, pod, container, since)
+	if n.unfinished && err == nil {
+		b, err := io.ReadAll(r)
+		return io.NopCloser(bytes.NewReader(bytes.TrimSuffix(b, []byte("\n")))), err
+	}
+	if n.looks == 1 && err == nil {
+		r = io.NopCloser(io.LimitReader(r, int64(n.breaks)))
+	}
+	return r, err
+}
+
+func (n *node) Ended(context.Context, string, string, string) (bool, error) {
+	return n.looks+1 >= n.endsAt, nil
+}
+
+// TestKilledKubelet: what it does not say while it comes back is no end of the log, also
+// if the container ends meanwhile; only for good it is.
+func TestKilledKubelet(t *testing.T) {
+	const whole = "a\nb\nc\nc\n\n"
+	for _, tc := range []struct {
+		breaks, unknown, endsAt int
+		missing                 time.Duration
+		want                    string
+	}{
+		{breaks: 60, unknown: 2, endsAt: 6, want: whole},
+		{breaks: 60, unknown: 3, endsAt: 1, want: whole}, // it had ended when the stream broke
+		{breaks: 64, unknown: 0, endsAt: 1, want: whole},
+		{breaks: 60, unknown: 1000, endsAt: 1, missing: time.Nanosecond, want: "a\nb\n"},
+		{breaks: 79, unknown: 1000, endsAt: 1, missing: time.Nanosecond, want: "a\nb\nc\n"},
+	} {
+		s := NewStore(t.TempDir())
+		n := &node{pods: pods{lines: []string{"a", "b", "c", "c", ""}}, breaks: tc.breaks, unknown: tc.unknown, endsAt: tc.endsAt}
+		c := &Collector{Store: s, Pods: n, Log: slog.New(slog.DiscardHandler), Missing: tc.missing}
+		c.Start(t.Context())
+		c.Follow(attempt, "pod", "step-job")
+		if got := read(t, s, true); got != tc.want {
+			t.Errorf("%+v: %q", tc, got)
+		}
+		c.Wait()
+	}
+}
+
+// TestUnfinishedLine: what a container printed last without a newline is a line.
+func TestUnfinishedLine(t *testing.T) {
+	for endsAt := 1; endsAt < 4; endsAt++ {
+		s := NewStore(t.TempDir())
+		n := &node{pods: pods{lines: []string{"a", "b"}}, endsAt: endsAt, unfinished: true}
+		c := &Collector{Store: s, Pods: n, Log: slog.New(slog.DiscardHandler)}
+		c.Start(t.Context())
+		c.Follow(attempt, "pod", "step-job")
+		if got := read(t, s, true); got != "a\nb\n" {
+			t.Errorf("ended at look %d: %q", endsAt, got)
 		}
 		c.Wait()
 	}

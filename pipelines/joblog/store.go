@@ -334,6 +334,16 @@ func (w *writer) flush() error {
 
 func (w *writer) close() error { return errors.Join(w.flush(), w.file.Close()) }
 
+// end finishes a last line that the container did not, and seals.
+func (w *writer) end() error {
+	if w.partial > 0 {
+		if err := w.write([]byte("\n")); err != nil {
+			return err
+		}
+	}
+	return w.seal()
+}
+
 // seal makes the log durable and complete.
 func (w *writer) seal() error {
 	if err := w.flush(); err != nil {
