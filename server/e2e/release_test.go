@@ -17,6 +17,7 @@ spec:
   template:
     metadata: {labels: {app: NAME}}
     spec:
+      terminationGracePeriodSeconds: 1
       containers:
       - name: web
         image: busybox
