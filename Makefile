@@ -167,7 +167,7 @@ $(TOOLS)/tekton-entrypoint: go.mod go.sum | $(STAMPS)/packages
 	@go build -ldflags "-s -w" -o $@ github.com/tektoncd/pipeline/cmd/entrypoint
 
 bench: build $(TOOLS)/tekton-entrypoint
-	@./build/slipway bench
+	@./build/slipway bench --json $(BUILD)/bench.json
 
 soak: build
 	@./build/slipway bench --soak

@@ -24,7 +24,7 @@ type Options struct {
 	Example string
 	// Entrypoint is Tekton's own, built from its module.
 	Entrypoint string
-	// JSON is a file that gets the report too, if not empty.
+	// JSON is a file that gets what is printed as JSON below the table, if not empty.
 	JSON string
 	// Soak runs the soak test instead, for this number of rounds.
 	Soak       bool
@@ -64,7 +64,7 @@ func Run(ctx context.Context, o Options) error {
 	defer cancel()
 	err = b.measure(ctx)
 	// What was measured before a failure is still worth reading.
-	b.report.print(o.Out)
+	err = errors.Join(err, b.report.print(o.Out))
 	if o.JSON != "" {
 		err = errors.Join(err, b.report.write(o.JSON))
 	}

@@ -88,7 +88,8 @@ func median(values []float64) float64 {
 	}
 }
 
-func (r *report) print(out io.Writer) {
+// print the figures as a table for people, and below it as JSON for programs.
+func (r *report) print(out io.Writer) error {
 	r.complete()
 	fmt.Fprintln(out)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -100,10 +101,18 @@ func (r *report) print(out io.Writer) {
 		}
 		fmt.Fprintf(w, "%s\t%.2f %s\t%.2f\t%.2f\t%d\t%s\n", f.Name, f.Median, f.Unit, slices.Min(f.Rounds), slices.Max(f.Rounds), len(f.Rounds), ratio)
 	}
-	_ = w.Flush()
+	fmt.Fprintln(w)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
 }
 
+// write the JSON alone to a file.
 func (r *report) write(file string) error {
+	r.complete()
 	b, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err

@@ -1,6 +1,14 @@
 package bench
 
-import "testing"
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
 
 func TestMedian(t *testing.T) {
 	for _, tc := range []struct {
@@ -26,5 +34,32 @@ func TestRatio(t *testing.T) {
 	}
 	if f := r.find("base"); f.Against != "" || f.Ratio != 0 {
 		t.Errorf("the base is compared with itself: %+v", f)
+	}
+}
+
+// TestPrinted: the table comes first, then the same as JSON, which the file has too.
+func TestPrinted(t *testing.T) {
+	r := newReport()
+	r.add("to the moon", "s", 2)
+	r.add("to the moon", "s", 4)
+	file := filepath.Join(t.TempDir(), "bench.json")
+	if err := r.write(file); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := r.print(&out); err != nil {
+		t.Fatal(err)
+	}
+	table, text, found := strings.Cut(out.String(), "{")
+	if !found || !strings.Contains(table, "WHAT") || !strings.Contains(table, "to the moon  3.00 s") {
+		t.Errorf("no table, or nothing after it:\n%s", out.String())
+	}
+	kept, err := os.ReadFile(file)
+	if err != nil || string(kept) != "{"+text {
+		t.Errorf("the file has other figures: %v\n%s", err, kept)
+	}
+	var read report
+	if err := json.Unmarshal(kept, &read); err != nil || len(read.Figures) != 1 || !reflect.DeepEqual(read.Figures[0].Rounds, []float64{2, 4}) || read.Figures[0].Median != 3 {
+		t.Errorf("%v: %+v", err, read)
 	}
 }
