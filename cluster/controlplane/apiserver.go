@@ -13,6 +13,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
 	"slipway.dev/cluster/atomicfile"
+	"slipway.dev/cluster/etcd"
 )
 
 // ServiceAccountIssuer is the issuer, and the default audience, of service account tokens.
@@ -50,9 +51,9 @@ plugins:
 func apiserverFlags(c Config) []string {
 	p := c.PKI
 	file := func(name string) string { return filepath.Join(p.Dir, name) }
-	etcd := loopback(c.EtcdPort)
+	store := etcd.URL(c.EtcdPort)
 	flags := []string{
-		"--etcd-servers=" + etcd.String(),
+		"--etcd-servers=" + store.String(),
 		"--etcd-cafile=" + p.EtcdCA,
 		"--etcd-certfile=" + p.APIServerEtcdClient.Cert,
 		"--etcd-keyfile=" + p.APIServerEtcdClient.Key,

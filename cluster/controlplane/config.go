@@ -30,7 +30,7 @@ type Config struct {
 	NodePortRange string
 	// FeatureGates of Kubernetes; the kubelet must be given the same.
 	FeatureGates map[string]bool
-	// EtcdQuota in bytes, after which etcd takes no more writes. Default 4 GiB.
+	// EtcdQuota in bytes, after which etcd takes no more writes. 0: its default.
 	EtcdQuota int64
 	// Log of everything here. Kubernetes and etcd are chatty, so their informational
 	// lines come at debug level. Default slog.Default.
@@ -50,7 +50,6 @@ func (c Config) complete() (Config, error) {
 	def(&c.PodCIDR, "10.42.0.0/16")
 	def(&c.ServiceCIDR, "10.43.0.0/16")
 	def(&c.NodePortRange, "30000-32767")
-	def(&c.EtcdQuota, 4<<30)
 	def(&c.Log, slog.Default())
 	for _, r := range []string{c.PodCIDR, c.ServiceCIDR} {
 		if _, _, err := net.ParseCIDR(r); err != nil {

@@ -4,20 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
-	"go.etcd.io/etcd/server/v3/embed"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"slipway.dev/cluster/etcd"
 )
 
 // ControlPlane is a running control plane.
 type ControlPlane struct {
 	config  Config
-	etcd    *embed.Etcd
+	etcd    *etcd.Store
 	unlock  func()
 	failed  chan error
 	parts   []*part        // in the order of starting
@@ -66,12 +68,14 @@ func (p *ControlPlane) start(ctx, life context.Context) error {
 	}
 	began := time.Now()
 	type started struct {
-		etcd *embed.Etcd
+		etcd *etcd.Store
 		err  error
 	}
 	boot := make(chan started, 1)
 	go func() {
-		e, err := startEtcd(c)
+		e, err := etcd.Start(etcd.Config{
+			Dir: c.etcdDir(), PKI: c.PKI, Port: c.EtcdPort, PeerPort: c.EtcdPeerPort, Quota: c.EtcdQuota, Log: slog.New(quiet{c.Log.Handler()}),
+		})
 		boot <- started{e, err}
 	}()
 	apiserver, apiErr := prepareAPIServer(life, c)
@@ -80,8 +84,12 @@ func (p *ControlPlane) start(ctx, life context.Context) error {
 	if err := errors.Join(s.err, apiErr); err != nil {
 		return err
 	}
-	p.store.Go(func() { defragment(life, p.etcd, c.Log) })
-	p.store.Go(func() { p.watchStore(life) })
+	p.store.Go(func() { p.etcd.Keep(life) })
+	p.store.Go(func() {
+		if err := p.etcd.Wait(life); err != nil {
+			p.fail(err)
+		}
+	})
 	p.run(life, "kube-apiserver", runAPIServer(apiserver))
 	if err := p.waitFor(ctx, "/livez"); err != nil {
 		return err
@@ -114,17 +122,6 @@ func (p *ControlPlane) run(life context.Context, name string, f func(context.Con
 	}()
 }
 
-// watchStore reports when etcd ends by itself.
-func (p *ControlPlane) watchStore(life context.Context) {
-	select {
-	case <-life.Done():
-	case err := <-p.etcd.Err():
-		p.fail(fmt.Errorf("etcd: %w", err))
-	case <-p.etcd.Server.StopNotify():
-		p.fail(errors.New("etcd: ended by itself"))
-	}
-}
-
 func (p *ControlPlane) fail(err error) {
 	select {
 	case p.failed <- err:
@@ -135,6 +132,9 @@ func (p *ControlPlane) fail(err error) {
 // Failed gives the error of the first component that ended by itself. The process
 // should then exit: nothing here is restarted.
 func (p *ControlPlane) Failed() <-chan error { return p.failed }
+
+// Store is the API server's; do not close it.
+func (p *ControlPlane) Store() *etcd.Store { return p.etcd }
 
 // AdminConfig is a client configuration with every right, for the first objects.
 func (p *ControlPlane) AdminConfig() (*rest.Config, error) {

@@ -4,6 +4,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,11 @@ func TestEncryptionKeyIsNotReplaced(t *testing.T) {
 	second, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.Equal(t, first, second)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(first), `- resources: ["*.*"]`, narrow, 1)), 0o600))
+	require.NoError(t, ensureEncryption(path, dir), "of a server that encrypted less")
+	second, err = os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, first, second)
 
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "member"), 0o700))
 	require.NoError(t, os.Remove(path))
@@ -57,10 +63,4 @@ func TestConfig(t *testing.T) {
 	bad.ServiceCIDR = "10.43.0.0"
 	_, err = bad.complete()
 	require.ErrorContains(t, err, "10.43.0.0")
-}
-
-func TestWorthDefragmenting(t *testing.T) {
-	require.False(t, worthDefragmenting(10<<20, 1<<20), "too small to matter")
-	require.False(t, worthDefragmenting(1<<30, 800<<20), "mostly used")
-	require.True(t, worthDefragmenting(1<<30, 100<<20))
 }

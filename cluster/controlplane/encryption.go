@@ -1,6 +1,7 @@
 package controlplane
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -12,12 +13,13 @@ import (
 	"slipway.dev/cluster/atomicfile"
 )
 
-// encryptionYAML encrypts at rest with XSalsa20-Poly1305: secrets, configuration, and
-// the objects of Slipway and Tekton, which carry commit messages and log excerpts.
+// encryptionYAML encrypts every object at rest with XSalsa20-Poly1305. What stays in
+// clear are the keys: the kinds, namespaces and names of objects. The identity provider
+// reads what was written before its kind was encrypted.
 const encryptionYAML = `apiVersion: apiserver.config.k8s.io/v1
 kind: EncryptionConfiguration
 resources:
-- resources: ["secrets", "configmaps", "*.slipway.dev", "*.tekton.dev"]
+- resources: ["*.*"]
   providers:
   - secretbox:
       keys:
@@ -26,10 +28,17 @@ resources:
   - identity: {}
 `
 
+// narrow is what the first servers encrypted; everything else they wrote in clear.
+const narrow = `- resources: ["secrets", "configmaps", "*.slipway.dev", "*.tekton.dev"]`
+
 // ensureEncryption makes the key at the first boot. Once etcd holds data a missing key
 // is an error: a new one would make every stored secret unreadable.
 func ensureEncryption(path, etcdDir string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+	have, err := os.ReadFile(path)
+	if err == nil && bytes.Contains(have, []byte(narrow)) {
+		return atomicfile.Write(path, bytes.Replace(have, []byte(narrow), []byte(`- resources: ["*.*"]`), 1), 0o600)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(etcdDir, "member")); err == nil {

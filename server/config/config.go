@@ -46,6 +46,8 @@ type Config struct {
 	APIServerPort int `yaml:"apiserverPort"`
 	// EtcdPort on loopback.
 	EtcdPort int `yaml:"etcdPort"`
+	// EtcdQuota in bytes, after which the cluster takes no more objects.
+	EtcdQuota int64 `yaml:"etcdQuota"`
 	// PodCIDR and ServiceCIDR are the cluster's ranges.
 	PodCIDR     string `yaml:"podCIDR"`
 	ServiceCIDR string `yaml:"serviceCIDR"`
@@ -82,6 +84,12 @@ const (
 	maxJobLog = 128 << 20
 )
 
+// What etcd may take on disk: a cluster needs room for itself, and etcd is not made for more.
+const (
+	minEtcdQuota = 64 << 20
+	maxEtcdQuota = 8 << 30
+)
+
 // Limit of how many there may be at one time.
 type Limit struct {
 	// Max; 0 is no limit.
@@ -111,6 +119,7 @@ func Default() Config {
 		HTTP:           "127.0.0.1:8080",
 		APIServerPort:  6443,
 		EtcdPort:       2379,
+		EtcdQuota:      4 << 30,
 		PodCIDR:        "10.42.0.0/16",
 		ServiceCIDR:    "10.43.0.0/16",
 		ScrapeInterval: 15 * time.Second,
@@ -135,6 +144,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.URL, "url", c.URL, "address that people reach the front door at")
 	fs.IntVar(&c.APIServerPort, "apiserver-port", c.APIServerPort, "port of the Kubernetes API")
 	fs.IntVar(&c.EtcdPort, "etcd-port", c.EtcdPort, "port of etcd on loopback")
+	fs.Int64Var(&c.EtcdQuota, "etcd-quota", c.EtcdQuota, "bytes that the objects of the cluster may take on disk")
 	fs.StringVar(&c.PodCIDR, "pod-cidr", c.PodCIDR, "range of pod addresses")
 	fs.StringVar(&c.ServiceCIDR, "service-cidr", c.ServiceCIDR, "range of service addresses")
 	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start (default seed beside the program, or ../share/slipway/seed, where there is one)")
@@ -248,6 +258,9 @@ func (c *Config) complete() error {
 	}
 	if c.JobLogLimit < minJobLog || c.JobLogLimit > maxJobLog {
 		return fmt.Errorf("jobLogLimit %d: from %d to %d bytes, as much as a node keeps of a container's log", c.JobLogLimit, minJobLog, maxJobLog)
+	}
+	if c.EtcdQuota < minEtcdQuota || c.EtcdQuota > maxEtcdQuota {
+		return fmt.Errorf("etcdQuota %d: from %d to %d bytes", c.EtcdQuota, int64(minEtcdQuota), int64(maxEtcdQuota))
 	}
 	if c.Runs.Max < 0 || c.Jobs.Max < 0 {
 		return fmt.Errorf("runs.max %d, jobs.max %d: at least 0, which is no limit", c.Runs.Max, c.Jobs.Max)
