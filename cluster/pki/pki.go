@@ -35,6 +35,8 @@ type Options struct {
 	APIPort int
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
+	// Renewed is told of each certificate file that was signed. May be nil.
+	Renewed func(file string)
 }
 
 // Files are the paths of what Ensure made.
@@ -137,7 +139,7 @@ func Ensure(dir string, o Options) (*Files, error) {
 		return nil, fmt.Errorf("pki: %w", err)
 	}
 	for _, l := range leaves(f, o) {
-		if err := ensureLeaf(cas[l.ca], l, now); err != nil {
+		if err := ensureLeaf(cas[l.ca], l, now, o.Renewed); err != nil {
 			return nil, fmt.Errorf("pki: %w", err)
 		}
 	}

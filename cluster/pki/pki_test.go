@@ -2,13 +2,16 @@ package pki
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -169,4 +172,40 @@ func TestKubeconfigs(t *testing.T) {
 	admin, err := os.ReadFile(f.AdminKubeconfig)
 	require.NoError(t, err)
 	require.False(t, bytes.Contains(admin, []byte(f.Dir)), "the administrator's kubeconfig stands alone")
+}
+
+// A server that runs for years: no certificate ever ends, and each pair always fits.
+func TestMaintain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		f, err := Ensure(dir, options())
+		require.NoError(t, err)
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			maintain(ctx, dir, options(), 30*24*time.Hour, slog.New(slog.DiscardHandler))
+		}()
+		first := snapshot(t, dir)
+		for range 40 {
+			time.Sleep(30 * 24 * time.Hour)
+			synctest.Wait()
+			for _, l := range leaves(f, options()) {
+				pair, err := tls.LoadX509KeyPair(l.pair.Cert, l.pair.Key)
+				require.NoError(t, err)
+				require.True(t, time.Now().Add(30*24*time.Hour).Before(pair.Leaf.NotAfter), "%s ends on %s, and it is %s", l.name, pair.Leaf.NotAfter, time.Now())
+			}
+			admin, err := clientcmd.BuildConfigFromFlags("", f.AdminKubeconfig)
+			require.NoError(t, err)
+			cert, err := os.ReadFile(f.admin.Cert)
+			require.NoError(t, err)
+			require.Equal(t, string(cert), string(admin.CertData), "the administrator's kubeconfig has a certificate of before")
+		}
+		for _, l := range leaves(f, options()) {
+			name := filepath.Base(l.pair.Cert)
+			require.NotEqual(t, first[name], snapshot(t, dir)[name], "%s was never renewed", name)
+		}
+		stop()
+		<-done
+	})
 }

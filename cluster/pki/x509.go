@@ -77,7 +77,7 @@ func newCA(crt, key, name string, now time.Time) (*authority, error) {
 }
 
 // ensureLeaf keeps a certificate that is as it should be and signs a new one otherwise.
-func ensureLeaf(ca *authority, l leaf, now time.Time) error {
+func ensureLeaf(ca *authority, l leaf, now time.Time, renewed func(file string)) error {
 	names, addresses := split(l.hosts)
 	usage := []x509.ExtKeyUsage{}
 	if l.server {
@@ -107,7 +107,13 @@ func ensureLeaf(ca *authority, l leaf, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("sign %s: %w", l.pair.Cert, err)
 	}
-	return atomicfile.Write(l.pair.Cert, certPEM(der), 0o644)
+	if err := atomicfile.Write(l.pair.Cert, certPEM(der), 0o644); err != nil {
+		return err
+	}
+	if renewed != nil {
+		renewed(l.pair.Cert)
+	}
+	return nil
 }
 
 func fits(old, want *x509.Certificate, ca *authority, key crypto.Signer, now time.Time) bool {
