@@ -3,6 +3,7 @@ package disk
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -88,3 +89,28 @@ slipway_disk_reserve_bytes 100
 		t.Error(err)
 	}
 }
+
+// TestReader: what comes in stops when room ends, not at its own end.
+func TestReader(t *testing.T) {
+	asked := 0
+	room := func() error {
+		if asked++; asked > 2 {
+			return Full{Free: 1, Reserve: 2}
+		}
+		return nil
+	}
+	n, err := io.Copy(io.Discard, Reader(io.LimitReader(zeros{}, 1<<40), room))
+	if !errors.As(err, new(Full)) || n < checkEvery || n > 3*checkEvery {
+		t.Errorf("%d bytes: %v", n, err)
+	}
+	if n, err := io.Copy(io.Discard, Reader(io.LimitReader(zeros{}, 10), room)); n != 0 || err == nil {
+		t.Errorf("a full disk takes %d bytes: %v", n, err)
+	}
+	if n, err := io.Copy(io.Discard, Reader(io.LimitReader(zeros{}, 10), func() error { return nil })); n != 10 || err != nil {
+		t.Errorf("%d bytes: %v", n, err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { return len(p), nil }

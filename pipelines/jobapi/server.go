@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/disk"
 	"slipway.dev/pipelines/jobapi/wire"
 	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/plan"
@@ -253,6 +254,8 @@ func (s *Server) refuse(w http.ResponseWriter, ref Ref, err error) {
 		code = http.StatusNotFound
 	case errors.Is(err, ErrTooLarge):
 		code = http.StatusRequestEntityTooLarge
+	case errors.As(err, new(disk.Full)):
+		code = http.StatusInsufficientStorage
 	}
 	if code == http.StatusInternalServerError {
 		s.Log.Error("job request", "job", ref.String(), "err", err)

@@ -22,6 +22,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"slipway.dev/cluster/disk"
 )
 
 // DefaultMax is the room of a Store that sets none.
@@ -44,6 +46,8 @@ type Store struct {
 	Dir string
 	// Max bytes of all archives. 0: DefaultMax.
 	Max int64
+	// Room is nil while the disk has some, and otherwise says why nothing is kept. May be nil.
+	Room func() error
 
 	mu sync.Mutex
 }
@@ -127,6 +131,9 @@ func (s *Store) Put(scope Scope, key string, r io.Reader, limit int64) (err erro
 	name, err := s.indexFile(scope, key)
 	if err != nil {
 		return err
+	}
+	if s.Room != nil {
+		r = disk.Reader(r, s.Room)
 	}
 	for _, d := range []string{filepath.Join(s.Dir, "blobs"), filepath.Dir(name)} {
 		if err := os.MkdirAll(d, 0o700); err != nil {

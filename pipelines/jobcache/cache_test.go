@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway.dev/cluster/disk"
 )
 
 func read(t *testing.T, s *Store, scope Scope, keys ...string) (text, key string) {
@@ -98,5 +100,21 @@ func TestWhatWasNotUsedGoesFirst(t *testing.T) {
 	}
 	if err := s.Put(shop, "big", strings.NewReader(strings.Repeat("x", 31)), 1<<20); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("err %v", err)
+	}
+}
+
+// TestNothingIsKeptOnAFullDisk, and nothing is left of what was begun.
+func TestNothingIsKeptOnAFullDisk(t *testing.T) {
+	full := disk.Full{Free: 1, Reserve: 2}
+	s := &Store{Dir: t.TempDir(), Room: func() error { return full }}
+	scope := Scope{Namespace: "default", Repository: "shop"}
+	if err := s.Put(scope, "main", strings.NewReader("one"), 1<<20); !errors.Is(err, full) {
+		t.Errorf("%v", err)
+	}
+	if blobs, err := os.ReadDir(filepath.Join(s.Dir, "blobs")); err != nil || len(blobs) != 0 {
+		t.Errorf("left: %v %v", blobs, err)
+	}
+	if text, _ := read(t, s, scope, "main"); text != "" {
+		t.Errorf("kept %q", text)
 	}
 }

@@ -21,6 +21,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	"slipway.dev/cluster/disk"
 )
 
 // seedMark remembers what a tag was seeded from.
@@ -97,6 +99,9 @@ func (r *Registry) Seed(ctx context.Context, image, file string) (string, error)
 			dgst, err = from.Digest()
 		}
 	}
+	if full := r.options.Disk.Room(); err != nil && full != nil {
+		err = full // the way through the registry made other words of it
+	}
 	if err != nil {
 		return "", fmt.Errorf("seed %s from %s: %w", image, file, err)
 	}
@@ -158,7 +163,7 @@ func (r *Registry) openImage(file, image string) (any, func(), error) {
 		return nil, nothing, err
 	}
 	done := func() { _ = os.RemoveAll(dir) }
-	if err := unpackLayout(file, dir); err != nil {
+	if err := unpackLayout(file, dir, r.options.Disk.Room); err != nil {
 		done()
 		return nil, nothing, err
 	}
@@ -196,7 +201,7 @@ var layoutFileRE = regexp.MustCompile(`^(?:\./)?(?:oci-layout|index\.json|blobs/
 
 // unpackLayout takes out of an OCI archive the files that a layout has, and
 // nothing else, so no path in it leads anywhere.
-func unpackLayout(file, dir string) error {
+func unpackLayout(file, dir string, room func() error) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return err
@@ -223,7 +228,7 @@ func unpackLayout(file, dir string) error {
 			continue
 		}
 		found++
-		if err := unpackFile(root, filepath.Clean(h.Name), archive); err != nil {
+		if err := unpackFile(root, filepath.Clean(h.Name), disk.Reader(archive, room)); err != nil {
 			return err
 		}
 	}

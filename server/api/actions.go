@@ -2,9 +2,12 @@ package api
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
+
+	"slipway.dev/cluster/disk"
 )
 
 func (s *server) whoami(w http.ResponseWriter, r *http.Request) error {
@@ -84,20 +87,42 @@ func (s *server) seedImage(w http.ResponseWriter, r *http.Request) error {
 	if name == "" {
 		return refuse(http.StatusBadRequest, "such as ?name=debian:bookworm", "name: missing")
 	}
-	f, err := os.CreateTemp("", "slipway-seed-")
+	f, err := os.CreateTemp(s.Uploads, "image-")
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
-	if _, err := io.Copy(f, r.Body); err != nil {
-		return refuse(http.StatusBadRequest, "", "image %s: %v", name, err)
+	if err := receive(f, http.MaxBytesReader(w, r.Body, maxImage), s.Room, "image "+name); err != nil {
+		return err
 	}
 	digest, err := s.Images.Seed(r.Context(), name, f.Name())
+	if full := new(disk.Full); errors.As(err, full) {
+		return refuse(http.StatusInsufficientStorage, "", "image %s: %v", name, *full)
+	}
 	if err != nil {
 		return refuse(http.StatusBadRequest, "want what docker save or an OCI archive writes", "image %s: %v", name, err)
 	}
 	writeJSON(w, http.StatusCreated, map[string]string{"name": name, "digest": digest})
+	return nil
+}
+
+// maxImage is larger than any base image that people use.
+const maxImage = 16 << 30
+
+// receive an upload as long as the disk has room for it.
+func receive(to io.Writer, from io.Reader, room func() error, what string) error {
+	_, err := io.Copy(to, disk.Reader(from, room))
+	var large *http.MaxBytesError
+	var full disk.Full
+	switch {
+	case errors.As(err, &large):
+		return refuse(http.StatusRequestEntityTooLarge, "", "%s: more than %d bytes", what, large.Limit)
+	case errors.As(err, &full):
+		return refuse(http.StatusInsufficientStorage, "", "%s: %v", what, full)
+	case err != nil:
+		return refuse(http.StatusBadRequest, "", "%s: %v", what, err)
+	}
 	return nil
 }
 

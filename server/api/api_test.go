@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/disk"
 )
 
 // roles allows what each user's role lists, as "verb resource namespace".
@@ -174,5 +176,31 @@ func TestUserFilesAreAttachments(t *testing.T) {
 	w := ask(h, "GET", "/api/v1/namespaces/default/runs/x/jobs/j/log", "ann", "")
 	if w.Body.String() != "line\n" || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/plain") {
 		t.Errorf("log: %v %s", w.Header(), w.Body)
+	}
+}
+
+// seeder says what comes to it.
+type seeder struct{ got []byte }
+
+func (s *seeder) Seed(_ context.Context, _, file string) (digest string, err error) {
+	s.got, err = os.ReadFile(file)
+	return "sha256:x", err
+}
+
+// TestImagesNeedRoom: what comes in lies below the data directory while it is looked at,
+// and nowhere when it was refused.
+func TestImagesNeedRoom(t *testing.T) {
+	images, dir := &seeder{}, t.TempDir()
+	var full error
+	h := Handler(Deps{Authorizer: roles{"ann": {"*"}}, Images: images, Uploads: dir, Room: func() error { return full }}, slog.New(slog.DiscardHandler))
+	if w := ask(h, "POST", "/api/v1/images?name=a:b", "ann", "an archive"); w.Code != http.StatusCreated || string(images.got) != "an archive" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	full, images.got = disk.Full{Free: 1, Reserve: 2 << 20}, nil
+	if w := ask(h, "POST", "/api/v1/images?name=a:b", "ann", "an archive"); w.Code != http.StatusInsufficientStorage || !strings.Contains(w.Body.String(), "image a:b: the server's disk is nearly full") || images.got != nil {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left of uploads: %v %v", left, err)
 	}
 }

@@ -137,7 +137,11 @@ type Deps struct {
 	Tokens          Tokens
 	Logs            Logs
 	Images          Seeder
-	Status          func(ctx context.Context) []Component
+	// Uploads is a directory for what comes in and is looked at before it is kept; Room is
+	// nil while its disk has some.
+	Uploads string
+	Room    func() error
+	Status  func(ctx context.Context) []Component
 	// Tenants are the namespaces of tenants.
 	Tenants func(ctx context.Context) ([]string, error)
 }

@@ -58,8 +58,5 @@ type artifactStore struct {
 }
 
 func (a artifactStore) Put(ctx context.Context, namespace, run, name string, r io.Reader, limit int64) error {
-	if err := a.disk.Room(); err != nil {
-		return err
-	}
-	return a.Artifacts.Put(ctx, namespace, run, name, r, limit)
+	return a.Artifacts.Put(ctx, namespace, run, name, disk.Reader(r, a.disk.Room), limit)
 }

@@ -79,7 +79,7 @@ func (s *services) openPipelines(context.Context) error {
 	vars := &variables.Store{Client: mc}
 	jobServer := "https://" + net.JoinHostPort(s.cluster.nodeIP, port)
 	modules := &submodule.Finder{Client: mc, Tree: s.git.Store, Servers: []string{jobServer, s.conf.URL}}
-	caches := &jobcache.Store{Dir: filepath.Join(s.conf.DataDir, "cache"), Max: s.conf.CacheLimit}
+	caches := &jobcache.Store{Dir: filepath.Join(s.conf.DataDir, "cache"), Max: s.conf.CacheLimit, Room: s.disk.Room}
 	artifacts := artifactStore{jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts")), s.disk}
 	p.Controller = &run.Controller{
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable, Modules: modules,

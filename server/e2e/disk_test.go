@@ -102,6 +102,13 @@ func fullDisk(t *testing.T) {
 	if code, text := imageUpload(t, token); code != http.StatusInsufficientStorage || !strings.Contains(text, "MiB free") {
 		t.Errorf("an image to a full disk: %d %s", code, text)
 	}
+	archive := filepath.Join(t.TempDir(), "image.tar")
+	if err := os.WriteFile(archive, []byte("too much already"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := slipway(t, "image", "seed", "too:much", archive); err == nil || !strings.Contains(out, "MiB free") {
+		t.Errorf("a base image to a full disk: %v\n%s", err, out)
+	}
 	reported(t, false)
 	if code := status(t, "GET", user.Server+"/readyz", ""); code != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %d", code)
