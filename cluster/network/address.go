@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -16,13 +17,9 @@ const defaultBridge = "10.41.0.1/24"
 // nodeAddress picks the address the node is known by: the given one, or that of
 // the interface with the default route, or that of a bridge of our own.
 func nodeAddress(c Config) (netip.Addr, bool, error) {
-	bridge := c.BridgeCIDR
-	if bridge == "" {
-		bridge = defaultBridge
-	}
-	prefix, err := netip.ParsePrefix(bridge)
+	prefix, err := c.bridge()
 	if err != nil {
-		return netip.Addr{}, false, fmt.Errorf("bridge address %q: not of the form %s", bridge, defaultBridge)
+		return netip.Addr{}, false, err
 	}
 	if c.NodeIP != "" {
 		ip, err := localAddress(c.NodeIP)
@@ -33,6 +30,26 @@ func nodeAddress(c Config) (netip.Addr, bool, error) {
 		return ip, false, err
 	}
 	return prefix.Addr(), true, makeBridge(prefix)
+}
+
+func (c Config) bridge() (netip.Prefix, error) {
+	bridge := cmp.Or(c.BridgeCIDR, defaultBridge)
+	prefix, err := netip.ParsePrefix(bridge)
+	if err != nil {
+		err = fmt.Errorf("bridge address %q: not of the form %s", bridge, defaultBridge)
+	}
+	return prefix, err
+}
+
+// BridgeRange is the range that a bridge of ours would take, and whether Setup will make
+// one. It changes nothing.
+func BridgeRange(c Config) (r netip.Prefix, needed bool, err error) {
+	r, err = c.bridge()
+	if err != nil || c.NodeIP != "" {
+		return r.Masked(), false, err
+	}
+	_, has, err := defaultRouteAddress()
+	return r.Masked(), !has, err
 }
 
 func localAddress(text string) (netip.Addr, error) {

@@ -34,10 +34,10 @@ type Config struct {
 	// pod's own identity; others are asked there first and then themselves.
 	Mirrored []string
 
-	KubeletPort      int // optional: 10250
-	KubeletHealth    int // optional: 10248, loopback
-	ProxyHealth      int // optional: 10256, loopback
-	ProxyMetrics     int // optional: 10249, loopback
+	KubeletPort      int // optional: kubeletPort
+	KubeletHealth    int // optional: kubeletHealth, loopback
+	ProxyHealth      int // optional: proxyHealth, loopback
+	ProxyMetrics     int // optional: proxyMetrics, loopback
 	UpstreamDefaults bool
 	WithoutBuildkit  bool
 	WithoutKubeProxy bool
@@ -53,6 +53,23 @@ type Config struct {
 type Node struct {
 	layout.Layout
 	sup *supervise.Supervisor
+}
+
+// Ports of the children where the configuration says nothing else, as upstream has them.
+const (
+	kubeletPort   = 10250
+	kubeletHealth = 10248
+	proxyHealth   = 10256
+	proxyMetrics  = 10249
+)
+
+// Ports are the addresses that the children listen at by default.
+func Ports() []string {
+	addresses := []string{fmt.Sprintf(":%d", kubeletPort)}
+	for _, p := range []int{kubeletHealth, proxyHealth, proxyMetrics} {
+		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", p))
+	}
+	return addresses
 }
 
 // Names of the children.
@@ -84,10 +101,10 @@ func (c *Config) defaults() error {
 			*p = v
 		}
 	}
-	number(&c.KubeletPort, 10250)
-	number(&c.KubeletHealth, 10248)
-	number(&c.ProxyHealth, 10256)
-	number(&c.ProxyMetrics, 10249)
+	number(&c.KubeletPort, kubeletPort)
+	number(&c.KubeletHealth, kubeletHealth)
+	number(&c.ProxyHealth, proxyHealth)
+	number(&c.ProxyMetrics, proxyMetrics)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

@@ -1,21 +1,18 @@
 package preflight
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os/exec"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"slipway.dev/cluster/network"
 	"slipway.dev/cluster/node/layout"
 )
 
-// ranges refuses pod and service ranges that lie over an address or route of the
-// machine, or over one another.
+// ranges refuses pod and service ranges, and that of our own bridge where one is needed,
+// that lie over an address or route of the machine, or over one another.
 func ranges(c Config) []Problem {
 	pods, err := netip.ParsePrefix(c.PodCIDR)
 	if err != nil {
@@ -28,18 +25,28 @@ func ranges(c Config) []Problem {
 	if pods.Overlaps(services) {
 		return []Problem{{"service-range", fmt.Sprintf("services %s and pods %s overlap", services, pods), "give ranges that do not"}}
 	}
+	const unreadable = "run as root in a network namespace that may be changed"
 	taken, err := takenRanges(pods)
 	if err != nil {
-		return []Problem{{"routes-unreadable", err.Error(), "run as root in a network namespace that may be changed"}}
+		return []Problem{{"routes-unreadable", err.Error(), unreadable}}
+	}
+	bridge, needed, err := network.BridgeRange(network.Config{NodeIP: c.NodeIP})
+	if err != nil {
+		return []Problem{{"routes-unreadable", err.Error(), unreadable}}
 	}
 	var found []Problem
-	for name, mine := range map[string]netip.Prefix{"pod-range": pods, "service-range": services} {
+	overlap := func(name string, mine netip.Prefix, next string) {
 		for _, t := range taken {
 			if t.prefix.Overlaps(mine) {
-				found = append(found, Problem{name, fmt.Sprintf("%s overlaps %s", mine, t.what), "configure another range"})
-				break
+				found = append(found, Problem{name, fmt.Sprintf("%s overlaps %s", mine, t.what), next})
+				return
 			}
 		}
+	}
+	overlap("pod-range", pods, "give another range by --pod-cidr, such as 10.200.0.0/16")
+	overlap("service-range", services, "give another range by --service-cidr, such as 10.201.0.0/16")
+	if needed {
+		overlap("node-range", bridge, "give an address of this machine by --node-ip: it has no default route to choose one by")
 	}
 	return found
 }
@@ -106,53 +113,4 @@ func podVeth(l netlink.Link, addrs []netlink.Addr, pods netip.Prefix) bool {
 		}
 	}
 	return true
-}
-
-// forwarding looks for a base chain that drops forwarded packets by policy. An
-// accept in our own table can not overrule it: in netfilter a drop is final.
-func forwarding(ctx context.Context) []Problem {
-	out, err := exec.CommandContext(ctx, "nft", "-j", "list", "chains").Output()
-	if err != nil {
-		return []Problem{{"nftables-unusable", "nft list chains: " + err.Error(), "load the nf_tables module, and run with CAP_NET_ADMIN"}}
-	}
-	chains, err := droppingChains(out)
-	if err != nil {
-		return []Problem{{"nftables-unusable", err.Error(), "install a current nftables"}}
-	}
-	var found []Problem
-	for _, c := range chains {
-		rule := fmt.Sprintf("nft insert rule %s %s %s ip", c.Family, c.Table, c.Name)
-		next := fmt.Sprintf("let pods through: `%[1]s saddr <pods> accept` and `%[1]s daddr <pods> accept`", rule)
-		if c.Table == "filter" && c.Name == "FORWARD" {
-			next = "run `iptables -P FORWARD ACCEPT` (Docker and ufw set it to DROP), or insert accept rules for the pod range"
-		}
-		found = append(found, Problem{"forwarding-dropped", fmt.Sprintf("chain %s of table %s %s drops forwarded packets by policy", c.Name, c.Family, c.Table), next})
-	}
-	return found
-}
-
-type chain struct {
-	Family string `json:"family"`
-	Table  string `json:"table"`
-	Name   string `json:"name"`
-	Hook   string `json:"hook"`
-	Policy string `json:"policy"`
-}
-
-func droppingChains(list []byte) ([]chain, error) {
-	var doc struct {
-		Items []struct {
-			Chain *chain `json:"chain"`
-		} `json:"nftables"`
-	}
-	if err := json.Unmarshal(list, &doc); err != nil {
-		return nil, fmt.Errorf("nft -j list chains: %w", err)
-	}
-	var found []chain
-	for _, i := range doc.Items {
-		if c := i.Chain; c != nil && c.Hook == "forward" && c.Policy == "drop" && strings.HasPrefix(c.Family, "i") {
-			found = append(found, *c)
-		}
-	}
-	return found, nil
 }

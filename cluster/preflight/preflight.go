@@ -37,18 +37,18 @@ type Config struct {
 	DataDir     string
 	PodCIDR     string
 	ServiceCIDR string
-	BridgeCIDR  string   // optional: of slipway0, when it will be made
+	NodeIP      string   // optional: given by the user, instead of chosen
 	Ports       []string // TCP addresses that will be listened on: "127.0.0.1:2379", ":8443"
 }
 
 // Check looks at everything and returns all problems at once.
 func Check(ctx context.Context, c Config) []Problem {
+	if os.Geteuid() != 0 {
+		return []Problem{{"not-root", "the server runs as user " + strconv.Itoa(os.Geteuid()), "start it as root: containers, mounts and nftables need it"}}
+	}
 	l, err := layout.New(c.DataDir)
 	if err != nil {
 		return []Problem{{"data-directory", err.Error(), "give another --data-dir"}}
-	}
-	if os.Geteuid() != 0 {
-		return []Problem{{"not-root", "the server runs as user " + strconv.Itoa(os.Geteuid()), "start it as root: containers, mounts and nftables need it"}}
 	}
 	own := ownProcesses(l)
 	var found []Problem
@@ -63,7 +63,7 @@ func Check(ctx context.Context, c Config) []Problem {
 	if !hasTool("nft") {
 		return found
 	}
-	return append(found, forwarding(ctx)...)
+	return append(found, forwarding(ctx, c.PodCIDR)...)
 }
 
 // ownProcesses are the server of this data directory and what it left; they are
@@ -124,8 +124,9 @@ func dataDir(l layout.Layout) []Problem {
 	return found
 }
 
-// needed are the programs that the daemons start; all else is brought along.
-var needed = map[string]string{"nft": "nftables", "mount": "mount", "umount": "mount"}
+// needed are the programs that the server and its daemons start, by their packages; all
+// else is brought along.
+var needed = map[string]string{"git": "git", "nft": "nftables", "mount": "mount", "umount": "mount"}
 
 func hasTool(name string) bool { _, err := exec.LookPath(name); return err == nil }
 
@@ -177,7 +178,8 @@ func kubeletRunning(own map[int]bool) []Problem {
 		if err != nil || own[pid] {
 			continue
 		}
-		argv := strings.Split(strings.TrimRight(string(data), "\x00"), "\x00")
+		// Some write a title over it, with spaces.
+		argv := strings.Fields(strings.ReplaceAll(string(data), "\x00", " "))
 		if isForeignKubelet(argv) {
 			return []Problem{{"kubelet-running", fmt.Sprintf("a kubelet of another Kubernetes runs here (pid %d, %s)", pid, argv[0]),
 				"stop that Kubernetes first, or use it instead of the bundled one"}}
@@ -191,11 +193,15 @@ func isForeignKubelet(argv []string) bool {
 	if len(argv) == 0 {
 		return false
 	}
-	base := filepath.Base(argv[0])
-	if len(argv) > 1 && (base == "k3s" || base == "rke2" || base == "k0s") {
-		return argv[1] == "server" || argv[1] == "agent" || argv[1] == "controller" || argv[1] == "worker"
+	switch base := filepath.Base(argv[0]); base {
+	case "kubelet", "kubelite", "k3s-server", "k3s-agent":
+		return true
+	case "hyperkube":
+		return slices.Contains(argv, "kubelet")
+	case "k3s", "rke2", "k0s":
+		return len(argv) > 1 && slices.Contains([]string{"server", "agent", "controller", "worker"}, argv[1])
 	}
-	return base == "kubelet" || base == "hyperkube" && slices.Contains(argv, "kubelet")
+	return false
 }
 
 // busy says whether somebody listens on an address already.

@@ -35,12 +35,31 @@ type cluster struct {
 	payload *payload.Payload
 	refs    map[string]string // system images by name
 	pki     *pki.Files
-	plane   *controlplane.ControlPlane
-	node    *node.Node
-	own     *supervise.Supervisor // children that are not the node's
-	admin   *rest.Config          // every right, for the first objects
-	config  *rest.Config          // the server's own identity
+	// identities are whom the certificates are for.
+	identities pki.Options
+	plane      *controlplane.ControlPlane
+	node       *node.Node
+	own        *supervise.Supervisor // children that are not the node's
+	admin      *rest.Config          // every right, for the first objects
+	config     *rest.Config          // the server's own identity
 }
+
+// checkMachine refuses one that a server would not work on, before anything is made.
+func checkMachine(ctx context.Context, conf config.Config) error {
+	ports := []string{conf.HTTP, conf.HTTPS, fmt.Sprintf(":%d", conf.APIServerPort), etcdAddress(conf.EtcdPort), etcdAddress(conf.EtcdPort + 1)}
+	var problems []error
+	for _, p := range preflight.Check(ctx, preflight.Config{
+		DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR, NodeIP: conf.NodeIP, Ports: append(ports, node.Ports()...),
+	}) {
+		problems = append(problems, errors.New(p.String()))
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("this machine is not ready for a server:\n%w", errors.Join(problems...))
+	}
+	return nil
+}
+
+func etcdAddress(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 // bootCluster prepares the machine and starts control plane and node, side by
 // side as far as they do not need one another.
@@ -51,16 +70,6 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 			c.stop(log)
 		}
 	}()
-	var problems []error
-	for _, p := range preflight.Check(ctx, preflight.Config{
-		DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
-		Ports: []string{conf.HTTP, conf.HTTPS, fmt.Sprintf(":%d", conf.APIServerPort), fmt.Sprintf("127.0.0.1:%d", conf.EtcdPort), ":10250"},
-	}) {
-		problems = append(problems, errors.New(p.String()))
-	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("this machine is not ready for a server:\n%w", errors.Join(problems...))
-	}
 	dns, err := nth(conf.ServiceCIDR, 10)
 	if err != nil {
 		return nil, err
@@ -100,7 +109,11 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 	}
 	state.ask(children(c.node.State))
 	state.ask(func(context.Context) []api.Component {
-		return []api.Component{{Name: "kubernetes", Ready: true, Message: "https://" + c.nodeIP + fmt.Sprintf(":%d", conf.APIServerPort)}}
+		store := api.Component{Name: "etcd", Ready: true, Message: c.plane.Store().Size().String()}
+		if err := c.plane.Store().Room(); err != nil {
+			store.Ready, store.Message = false, err.Error()
+		}
+		return []api.Component{store, {Name: "kubernetes", Ready: true, Message: "https://" + c.nodeIP + fmt.Sprintf(":%d", conf.APIServerPort)}}
 	})
 	return c, nil
 }
@@ -112,10 +125,8 @@ func (c *cluster) startPlane(ctx, life context.Context, conf config.Config, log 
 		return err
 	}
 	ip := net.ParseIP(c.nodeIP)
-	c.pki, err = pki.Ensure(filepath.Join(conf.DataDir, "pki"), pki.Options{
-		NodeName: conf.NodeName, NodeIP: ip, ServiceIP: net.ParseIP(first), APIPort: conf.APIServerPort,
-	})
-	if err != nil {
+	c.identities = pki.Options{NodeName: conf.NodeName, NodeIP: ip, ServiceIP: net.ParseIP(first), APIPort: conf.APIServerPort}
+	if c.pki, err = pki.Ensure(filepath.Join(conf.DataDir, "pki"), c.identities); err != nil {
 		return err
 	}
 	if c.config, err = kube.Load(c.pki.SlipwayKubeconfig, "server"); err != nil {
@@ -131,7 +142,7 @@ func (c *cluster) startPlane(ctx, life context.Context, conf config.Config, log 
 	}
 	c.plane, err = controlplane.Start(ctx, controlplane.Config{
 		DataDir: conf.DataDir, PKI: c.pki, NodeIP: ip, APIPort: conf.APIServerPort,
-		EtcdPort: conf.EtcdPort, EtcdPeerPort: conf.EtcdPort + 1, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
+		EtcdPort: conf.EtcdPort, EtcdPeerPort: conf.EtcdPort + 1, EtcdQuota: conf.EtcdQuota, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
 		FeatureGates: map[string]bool{"EventedPLEG": !conf.UpstreamDefaults}, Log: log.With("part", "kubernetes"),
 	})
 	if err != nil {

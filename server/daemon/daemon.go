@@ -24,6 +24,9 @@ const stopGrace = 30 * time.Second
 // restarted within the process fails. Pods outlive it.
 func Run(ctx context.Context, conf config.Config, log *slog.Logger, out io.Writer) error {
 	began := time.Now()
+	if err := checkMachine(ctx, conf); err != nil {
+		return err
+	}
 	for _, dir := range []string{conf.DataDir, filepath.Join(conf.DataDir, "run")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err

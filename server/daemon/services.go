@@ -31,6 +31,7 @@ import (
 	"slipway.dev/cluster/disk"
 	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/images/seed"
+	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/git"
 	"slipway.dev/observability/observe"
 	"slipway.dev/registry/embedded"
@@ -137,13 +138,20 @@ func (s *services) newManager(context.Context) (err error) {
 }
 
 func (s *services) openDoor(context.Context) error {
+	uploads := filepath.Join(s.conf.DataDir, "run", "uploads")
+	if err := os.RemoveAll(uploads); err != nil { // what a crash left
+		return err
+	}
+	if err := os.MkdirAll(uploads, 0o700); err != nil {
+		return err
+	}
 	parts := front.Parts{
 		API: api.Handler(api.Deps{
 			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: s.gitops, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
-			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Status: s.components, Tenants: s.tenants,
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
@@ -223,6 +231,10 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 	s.pipelines.start(run)
 	run("volumes", func(ctx context.Context) error {
 		s.cluster.volumes.Run(ctx)
+		return nil
+	})
+	run("certificates", func(ctx context.Context) error {
+		pki.Maintain(ctx, s.cluster.pki.Dir, s.cluster.identities, s.log.With("part", "pki"))
 		return nil
 	})
 	run("seeds", s.seed)
