@@ -3,14 +3,13 @@
 // defaults, the YAML file (decoded strictly), SLIPWAY_* variables, flags.
 //
 // Start at Config; each field names its key in the file, its flag is the same
-// name in kebab case and its variable the same in upper case.
+// name in kebab case and its variable the same in upper case. Load puts them together.
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -18,7 +17,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/pflag"
 
 	"slipway.dev/cluster/network"
@@ -163,49 +161,6 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")
 }
 
-// Load completes c, whose flags fs has parsed: file (if not empty), then the
-// environment, then the flags that were given. It refuses what does not fit,
-// with the file's line and column.
-func Load(c *Config, fs *pflag.FlagSet, file string) error {
-	given := map[string]string{}
-	fs.Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
-	if file != "" {
-		if err := readFile(c, file); err != nil {
-			return err
-		}
-	}
-	var errs []error
-	fs.VisitAll(func(f *pflag.Flag) {
-		name := "SLIPWAY_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		if v, ok := os.LookupEnv(name); ok && given[f.Name] == "" {
-			if err := f.Value.Set(v); err != nil {
-				errs = append(errs, fmt.Errorf("environment %s: %w", name, err))
-			}
-		}
-	})
-	for name, v := range given {
-		if err := fs.Lookup(name).Value.Set(v); err != nil {
-			errs = append(errs, fmt.Errorf("--%s: %w", name, err))
-		}
-	}
-	if err := errors.Join(errs...); err != nil {
-		return err
-	}
-	return c.complete()
-}
-
-func readFile(c *Config, file string) error {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	err = yaml.NewDecoder(bytes.NewReader(b), yaml.DisallowUnknownField()).Decode(c)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("configuration %s: %s", file, yaml.FormatError(err, false, true))
-	}
-	return nil
-}
-
 func (c *Config) complete() error {
 	dir, err := filepath.Abs(c.DataDir)
 	if err != nil {
@@ -222,15 +177,18 @@ func (c *Config) complete() error {
 		}
 		c.NodeName = strings.ToLower(c.NodeName)
 	}
-	host, _, err := net.SplitHostPort(c.HTTP)
-	if err != nil {
-		return fmt.Errorf("http %q: %w", c.HTTP, err)
+	if err := c.checkPorts(); err != nil {
+		return err
 	}
+	host, _, _ := net.SplitHostPort(c.HTTP) // it has been looked at
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("http %q: plain HTTP is served on loopback only; use --https for other addresses", c.HTTP)
 	}
-	if _, _, err := net.SplitHostPort(c.HTTPS); err != nil {
-		return fmt.Errorf("https %q: %w", c.HTTPS, err)
+	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return fmt.Errorf("logLevel %q: want debug, info, warn or error", c.LogLevel)
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return fmt.Errorf("logFormat %q: want text or json", c.LogFormat)
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("tlsCert and tlsKey: give both or none")

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -56,6 +57,15 @@ func TestRefusals(t *testing.T) {
 		"upstream port":   {args: []string{"--upstreams=docker.io=mirror.example:80"}, want: "not an address"},
 		"upstream secret": {args: []string{"--upstreams=docker.io=https://a:b@mirror.example"}, want: "without credentials"},
 		"upstream list":   {file: "upstreams: [docker.io]\n", want: "[1:12]"},
+		"port":            {args: []string{"--apiserver-port=0"}, want: "apiserverPort"},
+		"peers' port":     {args: []string{"--etcd-port=65535"}, want: "for its peers"},
+		"port by name":    {args: []string{"--https=:https"}, want: "from 1 to 65535"},
+		"port twice":      {args: []string{"--etcd-port=6442"}, want: "6443"},
+		"front twice":     {args: []string{"--https=:8080"}, want: "both at port 8080"},
+		"log format":      {file: "logFormat: xml\n", want: "text or json"},
+		"log level":       {args: []string{"--log-level=loud"}, want: "debug, info"},
+		"two documents":   {file: "etcdPort: 2000\n---\netcdPort: 2001\n", want: "second document"},
+		"etcd's quota":    {args: []string{"--etcd-quota=1000"}, want: "etcdQuota"},
 		"long data dir":   {args: []string{"--data-dir=/" + strings.Repeat("x", 80)}, want: "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,6 +73,83 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("got %v, want %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// A flag that is given as empty takes back what file and environment say.
+func TestEmptyFlagWins(t *testing.T) {
+	t.Setenv("SLIPWAY_NODE_IP", "192.0.2.1")
+	t.Setenv("SLIPWAY_TLS_CERT", "c")
+	t.Setenv("SLIPWAY_TLS_KEY", "k")
+	c, err := load(t, "nodeIP: 192.0.2.2\n", "--node-ip=", "--tls-cert=", "--tls-key=")
+	if err != nil || c.NodeIP != "" || c.TLSCert != "" || c.TLSKey != "" {
+		t.Fatalf("%+v %v", c, err)
+	}
+}
+
+func TestUnknownVariables(t *testing.T) {
+	for name, known := range map[string]bool{
+		"SLIPWAY_ETCD_PROT": false, "SLIPWAY_E2E_NETNS": true, "SLIPWAY_TOKEN": true, "SLIPWAY_TOKENS": false, "SLIPWAY_": false, "OTHER": true,
+	} {
+		c := Default()
+		fs := pflag.NewFlagSet("server", pflag.ContinueOnError)
+		c.Flags(fs)
+		errs := unknownEnv(fs, []string{name + "=1", "SLIPWAY_ETCD_PORT=2000"})
+		if (len(errs) == 0) != known || !known && !strings.Contains(errs[0].Error(), name) {
+			t.Errorf("%s: %v", name, errs)
+		}
+	}
+}
+
+// TestDocumented: docs/configuration.md has a row for each flag, with its key.
+func TestDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := map[string]string{} // by flag
+	for line := range strings.Lines(string(text)) {
+		for _, word := range strings.Split(line, "`") {
+			if flag, ok := strings.CutPrefix(word, "--"); ok && strings.HasPrefix(line, "| `--") && rows[flag] == "" {
+				rows[flag] = line
+			}
+		}
+	}
+	keys := map[string]string{} // as they are without dots and case
+	var read func(prefix string, of reflect.Type)
+	read = func(prefix string, of reflect.Type) {
+		for i := range of.NumField() {
+			f := of.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+			if f.Type.Kind() != reflect.Struct {
+				keys[strings.ToLower(strings.ReplaceAll(prefix+name, ".", ""))] = prefix + name
+				continue
+			}
+			if name != "" {
+				name = prefix + name + "."
+			} else {
+				name = prefix
+			}
+			read(name, f.Type)
+		}
+	}
+	read("", reflect.TypeFor[Config]())
+	c := Default()
+	fs := pflag.NewFlagSet("server", pflag.ContinueOnError)
+	c.Flags(fs)
+	fs.VisitAll(func(f *pflag.Flag) {
+		key := keys[strings.ReplaceAll(f.Name, "-", "")]
+		if row := rows[f.Name]; row == "" || key == "" || !strings.Contains(row, "`"+key+"`") {
+			t.Errorf("--%s, key %q: its row is %q", f.Name, key, row)
+		}
+		delete(keys, strings.ReplaceAll(f.Name, "-", ""))
+		delete(rows, f.Name)
+	})
+	if len(keys) > 0 {
+		t.Errorf("keys that have no flag: %v", keys)
+	}
+	for flag, row := range rows {
+		t.Errorf("no flag --%s: %s", flag, row)
 	}
 }
 
