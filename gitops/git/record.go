@@ -1,9 +1,11 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,6 +62,7 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		before := repo.Status.DeepCopy()
 		shown := shown(&repo, all)
 		updates = apply(&repo.Status, shown, via, by, take, time.Now())
+		repo.Status.Overtaken = overtaken(before, repo.Status.Refs, repo.RunsThrough())
 		repo.Status.DefaultBranch, err = h.defaultBranch(&repo, all)
 		if err != nil {
 			return err
@@ -87,6 +90,28 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 	})
 	return updates, nil
 }
+
+// overtaken are the updates without a run that the refs do not have any more: those that
+// were left over before, and those that were there until now. Whoever pushed them was told
+// the address of a run.
+func overtaken(before *v1alpha1.RepositoryStatus, now map[string]v1alpha1.RefStatus, through int64) (left []v1alpha1.RefUpdate) {
+	for _, u := range before.Overtaken {
+		if u.Sequence > through {
+			left = append(left, u)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(before.Refs)) {
+		if old := before.Refs[name]; old.Sequence > through && now[name].Sequence != old.Sequence {
+			left = append(left, v1alpha1.RefUpdate{Ref: name, RefStatus: old})
+		}
+	}
+	slices.SortStableFunc(left, func(a, b v1alpha1.RefUpdate) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return left[max(0, len(left)-maxOvertaken):]
+}
+
+// maxOvertaken is what an object has room for. Pushes are refused long before; updates of
+// other repositories are looked for every now and then only.
+const maxOvertaken = 5 * v1alpha1.MaxOvertaken
 
 // shown is the part of the refs that is recorded: what the filters of the repository
 // take, as far as it fits.

@@ -233,6 +233,9 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 	}
 	defer h.endPush(rt)
 	note, lines, err := pushOptions(p.options)
+	if err == nil && a.repo != nil && len(a.repo.Status.Overtaken) >= v1alpha1.MaxOvertaken {
+		err = fmt.Errorf("%d earlier pushes wait for their runs; push again in a moment", len(a.repo.Status.Overtaken))
+	}
 	if err == nil {
 		err = h.mayPush(r.Context(), rt, p)
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -17,14 +18,10 @@ import (
 	"slipway.dev/cluster/refs"
 )
 
-// handledAnnotation is the sequence up to which a Repository's updates have runs. It
-// is written after the Runs, whose names are deterministic, so that a crash between
-// repeats into AlreadyExists; and it outlives the Runs, so that deleting one does not
-// bring it back.
-const handledAnnotation = "slipway.dev/runs-through"
-
 // Pushes makes a Run for each ref update and each head of a merge request of each
-// Repository.
+// Repository. Up to which it has is written to an annotation after the Runs, whose names
+// are deterministic, so that a crash between repeats into AlreadyExists; and it outlives
+// the Runs, so that deleting one does not bring it back.
 type Pushes struct {
 	client.Client
 	// Purge forgets the archived runs of a repository that had the name before the one
@@ -54,14 +51,11 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if !repo.DeletionTimestamp.IsZero() {
 		return ctrl.Result{}, nil
 	}
-	handled, _ := strconv.ParseInt(repo.Annotations[handledAnnotation], 10, 64)
+	handled := repo.RunsThrough()
+	updates := pending(repo, handled)
 	through := handled
-	var updates []string
-	for ref, s := range repo.Status.Refs {
-		if s.Sequence > handled {
-			updates = append(updates, ref)
-			through = max(through, s.Sequence)
-		}
+	for _, u := range updates {
+		through = max(through, u.Sequence)
 	}
 	var requests []*v1alpha1.MergeRequest
 	for i := range repo.Status.MergeRequests {
@@ -76,11 +70,8 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if err := p.Purge(ctx, req.NamespacedName, repo.UID); err != nil {
 		return ctrl.Result{}, err
 	}
-	slices.SortFunc(updates, func(a, b string) int {
-		return int(repo.Status.Refs[a].Sequence - repo.Status.Refs[b].Sequence)
-	})
-	for _, ref := range updates {
-		s := repo.Status.Refs[ref]
+	for _, u := range updates {
+		ref, s := u.Ref, u.RefStatus
 		if !refs.Watched(&repo.Spec, ref) || s.Commit == "" || s.NoRun != "" {
 			continue
 		}
@@ -103,7 +94,7 @@ func (p *Pushes) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if repo.Annotations == nil {
 		repo.Annotations = map[string]string{}
 	}
-	repo.Annotations[handledAnnotation] = strconv.FormatInt(through, 10)
+	repo.Annotations[v1alpha1.RunsThroughAnnotation] = strconv.FormatInt(through, 10)
 	return ctrl.Result{}, client.IgnoreNotFound(p.Patch(ctx, repo, patch))
 }
 
@@ -113,6 +104,23 @@ func (p *Pushes) create(ctx context.Context, run *v1alpha1.Run) error {
 	}
 	p.Log.Info("run made", "namespace", run.Namespace, "run", run.Name, "ref", run.Spec.Ref, "commit", run.Spec.Commit)
 	return nil
+}
+
+// pending are the updates that have no run yet, in their order: what the refs are at, and
+// what they were at before.
+func pending(repo *v1alpha1.Repository, handled int64) (updates []v1alpha1.RefUpdate) {
+	for _, u := range repo.Status.Overtaken {
+		if u.Sequence > handled {
+			updates = append(updates, u)
+		}
+	}
+	for ref, s := range repo.Status.Refs {
+		if s.Sequence > handled {
+			updates = append(updates, v1alpha1.RefUpdate{Ref: ref, RefStatus: s})
+		}
+	}
+	slices.SortFunc(updates, func(a, b v1alpha1.RefUpdate) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return updates
 }
 
 // newRun of what a ref points to. What was there before is known to a push only.

@@ -3,6 +3,9 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"strings"
 	"testing"
 
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
@@ -81,7 +84,7 @@ func TestRestartMakesNothingTwice(t *testing.T) {
 	if err := w.Get(t.Context(), repoKey, repo); err != nil {
 		t.Fatal(err)
 	}
-	delete(repo.Annotations, handledAnnotation)
+	delete(repo.Annotations, v1alpha1.RunsThroughAnnotation)
 	if err := w.Update(t.Context(), repo); err != nil {
 		t.Fatal(err)
 	}
@@ -109,5 +112,43 @@ func TestRestartMakesNothingTwice(t *testing.T) {
 	w.push()
 	if err := w.Get(t.Context(), types.NamespacedName{Namespace: "default", Name: "shop-1"}, &v1alpha1.Run{}); !apierrors.IsNotFound(err) {
 		t.Errorf("err %v", err)
+	}
+}
+
+// TestEveryUpdateHasARun: of two pushes that come before anybody looks each was told the
+// address of its run, and neither is made twice when a third has come.
+func TestEveryUpdateHasARun(t *testing.T) {
+	w := newWorld(t, plan.Job{Name: "a"})
+	next := func(sequence int64, overtaken ...v1alpha1.RefUpdate) {
+		repo := &v1alpha1.Repository{}
+		if err := w.Get(t.Context(), repoKey, repo); err != nil {
+			t.Fatal(err)
+		}
+		main := repo.Status.Refs["refs/heads/main"]
+		main.Before, main.Commit, main.Sequence, main.By = main.Commit, fmt.Sprintf("%040d", sequence), sequence, "bob"
+		repo.Status.Refs["refs/heads/main"], repo.Status.Sequence, repo.Status.Overtaken = main, sequence, overtaken
+		if err := w.Status().Update(t.Context(), repo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := v1alpha1.RefUpdate{Ref: "refs/heads/main", RefStatus: v1alpha1.RefStatus{Commit: strings.Repeat("a", 40), Sequence: 1, Via: "push", By: "ann"}}
+	gone := v1alpha1.RefUpdate{Ref: "refs/heads/gone", RefStatus: v1alpha1.RefStatus{Commit: strings.Repeat("b", 40), Sequence: 2, Via: "push", By: "ann"}}
+	next(3, first, gone)
+	w.push()
+	next(4, first, gone) // nobody has cleared the list meanwhile
+	w.push()
+	runs := &v1alpha1.RunList{}
+	if err := w.List(t.Context(), runs); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, r := range runs.Items {
+		got[r.Name] = r.Spec.Commit[:4] + " of " + r.Spec.Ref + " by " + r.Spec.By
+	}
+	want := map[string]string{
+		"shop-1": "aaaa of refs/heads/main by ann", "shop-2": "bbbb of refs/heads/gone by ann", "shop-3": "0000 of refs/heads/main by bob", "shop-4": "0000 of refs/heads/main by bob",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

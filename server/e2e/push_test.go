@@ -264,6 +264,28 @@ func TestPushDuringShutdown(t *testing.T) {
 	}
 }
 
+// TestEveryPushHasARun: pushes that follow each other as fast as git can, to one branch,
+// are each told the address of a run, and that is there.
+func TestEveryPushHasARun(t *testing.T) {
+	t.Parallel()
+	r := newRepo(t, "hasty", map[string]string{".gitlab-ci.yml": oneJob})
+	var told []string
+	for range 8 {
+		out := r.push()
+		if !strings.Contains(out, "/runs/default/"+r.run()) {
+			t.Errorf("told nothing of %s:\n%s", r.run(), out)
+		}
+		told = append(told, r.run())
+	}
+	for _, name := range told {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		if run, err := user.WaitRun(ctx, name, over); err != nil {
+			t.Errorf("%s: %v %v", name, err, run)
+		}
+		cancel()
+	}
+}
+
 func lastLine(s string) string {
 	lines := strings.Split(strings.TrimSpace(s), "\n")
 	return lines[len(lines)-1]

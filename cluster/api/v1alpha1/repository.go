@@ -107,6 +107,10 @@ type RepositoryStatus struct {
 	// The run of update N is named <repository>-N.
 	// +optional
 	Sequence int64 `json:"sequence,omitempty"`
+	// Overtaken are updates that had no run yet when a newer one of their ref came.
+	// +optional
+	// +listType=atomic
+	Overtaken []RefUpdate `json:"overtaken,omitempty"`
 	// MergeRequests that are open at the forge, as its webhooks tell, by number; at most
 	// 200, those that changed last.
 	// +optional
