@@ -1,6 +1,7 @@
 package reset
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,15 @@ func TestOpenRefusesAStrangersDirectory(t *testing.T) {
 	}
 	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), "--data-dir") {
 		t.Fatalf("opened: %v", err)
+	}
+}
+
+func TestOpenOfNothing(t *testing.T) {
+	dir := t.TempDir()
+	for _, d := range []string{dir, filepath.Join(dir, "none")} {
+		if _, err := Open(d); !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), d) {
+			t.Errorf("%s: %v", d, err)
+		}
 	}
 }
 

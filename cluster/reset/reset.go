@@ -29,14 +29,22 @@ type Target struct {
 	sockets  []string // of shims, outside the data directory
 }
 
+// ErrNothing says that no server ever ran there, or that it was taken down already.
+var ErrNothing = errors.New("nothing to take down")
+
 // Open reads what ran on a data directory.
 func Open(dataDir string) (*Target, error) {
 	l, err := layout.New(dataDir)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(l.DataDir); err != nil {
+	switch entries, err := os.ReadDir(l.DataDir); {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("data directory %s does not exist: %w", l.DataDir, ErrNothing)
+	case err != nil:
 		return nil, fmt.Errorf("data directory: %w", err)
+	case len(entries) == 0: // as a reset leaves one that is a mount
+		return nil, fmt.Errorf("data directory %s is empty: %w", l.DataDir, ErrNothing)
 	}
 	ours := false
 	for _, mark := range []string{l.Instance(), l.PKI(), l.Run()} {

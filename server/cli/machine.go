@@ -21,6 +21,10 @@ func resetVerb(c *user) *cobra.Command {
 			return err
 		}
 		target, err := reset.Open(dir)
+		if errors.Is(err, reset.ErrNothing) {
+			fmt.Fprintln(cmd.OutOrStdout(), err)
+			return nil
+		}
 		if err != nil {
 			return err
 		}

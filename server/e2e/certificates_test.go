@@ -16,7 +16,7 @@ import (
 // TestCertificatesAreRenewed puts certificates that are about to end in the place of those
 // of a running server: it signs new ones, and every port shows them without a restart.
 func TestCertificatesAreRenewed(t *testing.T) {
-	t.Parallel()
+	together(t)
 	dir := filepath.Join(dataDir, "pki")
 	block := func(name string) []byte {
 		t.Helper()

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -89,7 +91,17 @@ func TestGuestbook(t *testing.T) {
 		}
 		return nil
 	})
+	volume := filepath.Join(dataDir, "volumes", must(t, "kubectl", "get", "persistentvolumeclaim", "guestbook-data", "-o", "jsonpath={.spec.volumeName}"))
+	if _, err := os.Stat(volume); err != nil {
+		t.Errorf("the volume went with the application: %v", err)
+	}
 	must(t, "kubectl", "delete", "persistentvolumeclaim", "guestbook-data") // what people wrote is for people to delete
+	eventually(t, 30*time.Second, func() error {
+		if _, err := os.Stat(volume); !os.IsNotExist(err) {
+			return fmt.Errorf("volume %s is left: %v", volume, err)
+		}
+		return nil
+	})
 	if out, err := r.command(mustToken(t), "ls-remote", r.url()); err == nil {
 		t.Errorf("the repository is still there: %s", out)
 	}

@@ -186,11 +186,22 @@ func TestMachine(t *testing.T) {
 		t.Errorf("installing it again restarted a pod: %s was %s", now, id)
 	}
 	m.must(t, "slipway", "uninstall")
+	if grouped, _ := m.left(); grouped == "" {
+		t.Error("nothing runs before the reset: the search after it says nothing")
+	}
 	m.must(t, "slipway", "reset", "--data")
 	if out := m.must(t, "ls", "-A", "/var/lib/slipway"); out != "" {
 		t.Errorf("a reset left %s", out)
 	}
-	if out, _ := m.do("pgrep", "-af", "/var/lib/slipway"); out != "" {
-		t.Errorf("a reset left %s", out)
+	if grouped, files := m.left(); grouped+files != "" {
+		t.Errorf("a reset left %s %s", grouped, files)
 	}
+	m.must(t, "slipway", "reset", "--data") // a second time there is nothing to do
+}
+
+// left are the processes and the groups of a server, and its files elsewhere.
+func (m *machine) left() (grouped, files string) {
+	grouped, _ = m.do("sh", "-c", `grep -El '/slipway-[0-9a-f]{8}(/|$)' /proc/[0-9]*/cgroup; find /sys/fs/cgroup -type d -name 'slipway-????????'; pgrep -af /var/lib/slipway`)
+	files, _ = m.do("sh", "-c", "find /run/containerd /var/lib/cni /etc/cni 2>/dev/null")
+	return grouped, files
 }

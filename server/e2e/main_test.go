@@ -1,7 +1,8 @@
 // Package e2e owns the end-to-end tests: they start the built binary with the
 // real cluster, in a network namespace of their own that has no route out, and
 // use it as people do, with git, HTTP and a browser. Nothing here links
-// Kubernetes. Start at TestMain; the tests share one server and run in order.
+// Kubernetes. Start at TestMain; the tests share one server, and those that stop it or
+// measure run in order before those that run together.
 package e2e
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -77,7 +79,19 @@ var (
 	dataDir string
 	server  *process
 	user    *client.Client
+	// before is what lay outside the data directory before the server started.
+	before []string
+	// others are the tests that run beside each other, after all that run alone.
+	others sync.WaitGroup
 )
+
+// together lets a test run beside others that neither stop the server nor care for load.
+func together(t *testing.T) {
+	t.Helper()
+	others.Add(1)
+	t.Cleanup(others.Done)
+	t.Parallel()
+}
 
 func inside(m *testing.M) int {
 	// Parallel tests wait for pods most of the time.
@@ -91,6 +105,7 @@ func inside(m *testing.M) int {
 		return 1
 	}
 	dataDir = filepath.Join(dir, "d")
+	before = outside()
 	user = &client.Client{Server: "http://127.0.0.1:8080", DataDir: dataDir, Namespace: "default"}
 	defer os.RemoveAll(dir)
 	defer func() {

@@ -15,7 +15,7 @@ import (
 // and a table of processes of its own: it refuses at once, by name and with the next
 // step, and leaves nothing behind.
 func TestUnfitMachines(t *testing.T) {
-	t.Parallel()
+	together(t)
 	busybox := filepath.Join(top, "build", "payload", "busybox")
 	tools := func(t *testing.T, names ...string) string {
 		dir := t.TempDir()

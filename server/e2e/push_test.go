@@ -267,7 +267,7 @@ func TestPushDuringShutdown(t *testing.T) {
 // TestEveryPushHasARun: pushes that follow each other as fast as git can, to one branch,
 // are each told the address of a run, and that is there.
 func TestEveryPushHasARun(t *testing.T) {
-	t.Parallel()
+	together(t)
 	r := newRepo(t, "hasty", map[string]string{".gitlab-ci.yml": oneJob})
 	var told []string
 	for range 8 {
