@@ -15,20 +15,7 @@ import (
 func appVerb(c *user) *cobra.Command {
 	app := &cobra.Command{Use: "app", Aliases: []string{"apps", "application"}, Short: "Applications and their releases"}
 	app.AddCommand(
-		&cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List applications", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			var l slipway.ApplicationList
-			if err := c.Call(cmd.Context(), "GET", c.Path("applications"), nil, &l); err != nil {
-				return err
-			}
-			return c.print(cmd.OutOrStdout(), &l, appTable(l.Items))
-		}},
-		&cobra.Command{Use: "get NAME", Short: "Show an application", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			var a slipway.Application
-			if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0]), nil, &a); err != nil {
-				return err
-			}
-			return c.print(cmd.OutOrStdout(), &a, appTable([]slipway.Application{a}))
-		}},
+		appList(c), appGet(c),
 		appCreate(c),
 		action(c, "sync NAME", "Apply the desired value again, also one that failed", "sync"),
 		action(c, "unpin NAME", "Follow the desired value again after a rollback", "unpin"),
@@ -77,6 +64,32 @@ func appDiff(c *user) *cobra.Command {
 	}
 	cmd.Flags().Int64Var(&release, "release", 0, "show what this release changed")
 	cmd.Flags().Int64Var(&against, "against", 0, "compare it with this release (default the one before)")
+	return cmd
+}
+
+func appList(c *user) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List applications", Args: cobra.NoArgs}
+	w := watchFlag(cmd, "Application")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var l slipway.ApplicationList
+		if err := c.Call(cmd.Context(), "GET", c.Path("applications"), nil, &l); err != nil {
+			return err
+		}
+		return show(c, cmd, w, &l, l.Items, func(*slipway.Application) bool { return true }, appTable)
+	}
+	return cmd
+}
+
+func appGet(c *user) *cobra.Command {
+	cmd := &cobra.Command{Use: "get NAME", Short: "Show an application", Args: cobra.ExactArgs(1)}
+	w := watchFlag(cmd, "Application")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var a slipway.Application
+		if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0]), nil, &a); err != nil {
+			return err
+		}
+		return show(c, cmd, w, &a, []slipway.Application{a}, func(a *slipway.Application) bool { return a.Name == args[0] }, appTable)
+	}
 	return cmd
 }
 
@@ -146,7 +159,7 @@ func appRollback(c *user) *cobra.Command {
 			if wait {
 				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 				defer cancel()
-				_, err = c.WaitApp(ctx, args[0], n)
+				_, err = c.FollowApp(ctx, args[0], n, appProgress(cmd))
 			}
 			return err
 		},
@@ -162,7 +175,7 @@ func appWait(c *user) *cobra.Command {
 	cmd := &cobra.Command{Use: "wait NAME", Short: "Wait until an application is healthy", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
 		defer cancel()
-		a, err := c.WaitApp(ctx, args[0], release)
+		a, err := c.FollowApp(ctx, args[0], release, appProgress(cmd))
 		if err != nil {
 			return err
 		}
@@ -171,4 +184,12 @@ func appWait(c *user) *cobra.Command {
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")
 	cmd.Flags().Int64Var(&release, "release", 0, "the release that must be the healthy one (default any)")
 	return cmd
+}
+
+// appProgress tells whoever waits how the application is.
+func appProgress(cmd *cobra.Command) func(*slipway.Application) {
+	say := told(cmd.ErrOrStderr())
+	return func(a *slipway.Application) {
+		say("%s", strings.TrimSuffix(fmt.Sprintf("%s: release %d is %s, %s: %s", a.Name, a.Status.Current, a.Status.Health, a.Status.Sync, a.Status.Message), ": "))
+	}
 }

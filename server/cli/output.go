@@ -20,7 +20,26 @@ type table struct {
 	rows   [][]string
 }
 
+// gap between two columns.
+const gap = 3
+
+// columns that show with an output.
+func (t *table) columns(output string) int {
+	if output == "wide" {
+		return len(t.header)
+	}
+	return len(t.header) - t.wide
+}
+
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
+
+func (c *user) checkOutput() error {
+	switch c.output {
+	case "", "wide", "json", "yaml":
+		return nil
+	}
+	return usageError{fmt.Errorf("-o %q: want json, yaml or wide", c.output)}
+}
 
 // print writes v as the user asked: as JSON, as YAML or as the table.
 func (c *user) print(w io.Writer, v any, t table) error {
@@ -35,15 +54,9 @@ func (c *user) print(w io.Writer, v any, t table) error {
 			_, err = w.Write(b)
 		}
 		return err
-	case "", "wide":
-	default:
-		return usageError{fmt.Errorf("-o %q: want json, yaml or wide", c.output)}
 	}
-	show := len(t.header)
-	if c.output != "wide" {
-		show -= t.wide
-	}
-	tw := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
+	show := t.columns(c.output)
+	tw := tabwriter.NewWriter(w, 0, 4, gap, ' ', 0)
 	fmt.Fprintln(tw, strings.Join(t.header[:show], "\t"))
 	for _, r := range t.rows {
 		fmt.Fprintln(tw, strings.Join(r[:show], "\t"))

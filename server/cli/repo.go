@@ -16,20 +16,7 @@ func repoVerb(c *user) *cobra.Command {
 	repo := &cobra.Command{Use: "repo", Aliases: []string{"repos", "repository"}, Short: "Git repositories, hosted here or watched elsewhere"}
 	repo.AddCommand(
 		repoAdd(c),
-		&cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List repositories", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-			var l slipway.RepositoryList
-			if err := c.Call(cmd.Context(), "GET", c.Path("repositories"), nil, &l); err != nil {
-				return err
-			}
-			return c.print(cmd.OutOrStdout(), &l, repoTable(c, l.Items))
-		}},
-		&cobra.Command{Use: "get NAME", Short: "Show a repository", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			var r slipway.Repository
-			if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0]), nil, &r); err != nil {
-				return err
-			}
-			return c.print(cmd.OutOrStdout(), &r, repoTable(c, []slipway.Repository{r}))
-		}},
+		repoList(c), repoGet(c),
 		&cobra.Command{Use: "sync NAME", Short: "Look at a repository's remote now", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			return c.Call(cmd.Context(), "POST", c.Path("repositories", args[0], "sync"), nil, nil)
 		}},
@@ -41,7 +28,33 @@ func repoVerb(c *user) *cobra.Command {
 	return repo
 }
 
-func repoTable(c *user, items []slipway.Repository) table {
+func repoList(c *user) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List repositories", Args: cobra.NoArgs}
+	w := watchFlag(cmd, "Repository")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var l slipway.RepositoryList
+		if err := c.Call(cmd.Context(), "GET", c.Path("repositories"), nil, &l); err != nil {
+			return err
+		}
+		return show(c, cmd, w, &l, l.Items, func(*slipway.Repository) bool { return true }, c.repoTable)
+	}
+	return cmd
+}
+
+func repoGet(c *user) *cobra.Command {
+	cmd := &cobra.Command{Use: "get NAME", Short: "Show a repository", Args: cobra.ExactArgs(1)}
+	w := watchFlag(cmd, "Repository")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var r slipway.Repository
+		if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0]), nil, &r); err != nil {
+			return err
+		}
+		return show(c, cmd, w, &r, []slipway.Repository{r}, func(r *slipway.Repository) bool { return r.Name == args[0] }, c.repoTable)
+	}
+	return cmd
+}
+
+func (c *user) repoTable(items []slipway.Repository) table {
 	t := table{header: []string{"NAME", "URL", "BRANCH", "COMMIT", "PUSHES"}}
 	for _, r := range items {
 		url := r.Spec.URL
@@ -66,7 +79,7 @@ func repoAdd(c *user) *cobra.Command {
 			}
 			if forge != (slipway.Forge{}) {
 				if forge.TokenSecret == "" {
-					return errors.New("--forge, --forge-api and --forge-project need --forge-token, the Secret with the token")
+					return usageError{errors.New("--forge, --forge-api and --forge-project need --forge-token, the Secret with the token")}
 				}
 				r.Spec.Forge = &forge
 			}

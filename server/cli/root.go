@@ -7,6 +7,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,5 +68,39 @@ func Root() *cobra.Command {
 		root.AddCommand(v)
 	}
 	root.AddCommand(hiddenVerbs()...)
+	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkOutput() }
+	strict(root)
 	return root
+}
+
+// strict makes every command line that does not fit a usageError: arguments, groups of
+// flags, and verbs that there are not.
+func strict(cmd *cobra.Command) {
+	for _, sub := range cmd.Commands() {
+		strict(sub)
+	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args = cobra.ArbitraryArgs
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			next := cmd.CommandPath() + " --help"
+			if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+				next = cmd.CommandPath() + " " + like[0]
+			}
+			return usageError{fmt.Errorf("no verb %q; try `%s`", args[0], next)}
+		}
+		return
+	}
+	args := cmd.Args
+	if args == nil {
+		return // what is behind it goes to another program
+	}
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		if err := cmp.Or(args(cmd, given), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+			return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
+		}
+		return nil
+	}
 }

@@ -16,13 +16,7 @@ func runVerb(c *user) *cobra.Command {
 	run := &cobra.Command{Use: "run", Aliases: []string{"runs"}, Short: "Pipeline runs"}
 	run.AddCommand(
 		runList(c),
-		&cobra.Command{Use: "get NAME", Short: "Show a run and its jobs", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := c.Run(cmd.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return c.print(cmd.OutOrStdout(), r, jobTable(r))
-		}},
+		runGet(c),
 		runStart(c), runLogs(c), runTests(c), runArtifacts(c), runWait(c), runWatch(c), runRerun(c), runPlay(c),
 		&cobra.Command{Use: "cancel NAME [JOB]", Short: "Stop what runs and start nothing more; or one job", Args: cobra.RangeArgs(1, 2), RunE: func(cmd *cobra.Command, args []string) error {
 			path := []string{"runs", args[0], "cancel"}
@@ -42,7 +36,9 @@ func runVerb(c *user) *cobra.Command {
 func runList(c *user) *cobra.Command {
 	var repository string
 	var limit int
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List runs, newest first", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
+	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List runs, newest first", Args: cobra.NoArgs}
+	w := watchFlag(cmd, "Run")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if limit < 0 {
 			return usageError{fmt.Errorf("--limit %d: a number of runs, or 0 for all", limit)}
 		}
@@ -50,10 +46,23 @@ func runList(c *user) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return c.print(cmd.OutOrStdout(), l, runTable(l.Items))
-	}}
+		return show(c, cmd, w, l, l.Items, func(r *slipway.Run) bool { return repository == "" || r.Spec.Repository == repository }, runTable)
+	}
 	cmd.Flags().StringVar(&repository, "repo", "", "of this repository only")
 	cmd.Flags().IntVar(&limit, "limit", 50, "so many, the newest (0: all)")
+	return cmd
+}
+
+func runGet(c *user) *cobra.Command {
+	cmd := &cobra.Command{Use: "get NAME", Short: "Show a run and its jobs", Args: cobra.ExactArgs(1)}
+	w := watchFlag(cmd, "Run")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r, err := c.Run(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		return show(c, cmd, w, r, []slipway.Run{*r}, func(r *slipway.Run) bool { return r.Name == args[0] }, func(runs []slipway.Run) table { return jobTable(&runs[0]) })
+	}
 	return cmd
 }
 

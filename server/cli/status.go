@@ -5,15 +5,21 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"slipway.dev/server/client"
 )
 
 func statusVerb(c *user) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
 	cmd := &cobra.Command{Use: "status", Short: "What runs, what does not, and why", Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error {
-		s, err := c.Status(cmd.Context())
+		var s *client.Status
+		var err error
 		if wait {
-			s, err = c.WaitReady(cmd.Context(), timeout, func(string) {})
+			say := told(cmd.ErrOrStderr())
+			s, err = c.WaitReady(cmd.Context(), timeout, func(missing string) { say("waiting: %s", missing) })
+		} else {
+			s, err = c.Status(cmd.Context())
 		}
 		if err != nil {
 			return err

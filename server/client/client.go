@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/spf13/pflag"
 )
@@ -28,6 +29,9 @@ type Client struct {
 	// Server is the address, TokenFile and CA are files; empty ones are those of DataDir.
 	Server, TokenFile, CA, DataDir string
 	Namespace                      string
+
+	mu   sync.Mutex
+	http *http.Client // made at the first request: connections are used again
 }
 
 // Flags binds c to flags whose defaults come from the environment.
@@ -61,7 +65,14 @@ func (c *Client) Token() (string, error) {
 	return strings.TrimSpace(string(b)), err
 }
 
-func (c *Client) http() (*http.Client, error) {
+// transport makes the HTTP client once what it trusts is known: the authority of a server
+// that has not started yet is not there.
+func (c *Client) transport() (*http.Client, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.http != nil {
+		return c.http, nil
+	}
 	file := c.CA
 	if file == "" {
 		file = filepath.Join(c.DataDir, "pki", "ca.crt")
@@ -70,14 +81,20 @@ func (c *Client) http() (*http.Client, error) {
 	if err != nil && c.CA != "" {
 		return nil, err
 	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
+	roots, poolErr := x509.SystemCertPool()
+	if poolErr != nil {
 		roots = x509.NewCertPool()
 	}
 	roots.AppendCertsFromPEM(pem)
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
-	return &http.Client{Transport: t}, nil
+	client := &http.Client{Transport: t}
+	if err == nil || strings.HasPrefix(c.Server, "http://") {
+		c.http = client
+	} else {
+		t.DisableKeepAlives = true // it is used once
+	}
+	return client, nil
 }
 
 // Path is the address of a resource of the namespace.
@@ -112,7 +129,7 @@ func (c *Client) Open(ctx context.Context, method, path string, body any) (io.Re
 	if body != nil && !raw {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	hc, err := c.http()
+	hc, err := c.transport()
 	if err != nil {
 		return nil, err
 	}
@@ -127,18 +144,30 @@ func (c *Client) Open(ctx context.Context, method, path string, body any) (io.Re
 	return resp.Body, nil
 }
 
+// Refused is an answer that is none of the good ones.
+type Refused struct {
+	Status int
+	text   string
+}
+
+// Error is what the server said, with its hint.
+func (r *Refused) Error() string { return r.text }
+
 func answerError(resp *http.Response) error {
 	var e struct {
 		Error struct{ Message, Hint string }
 	}
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	if json.Unmarshal(b, &e) != nil || e.Error.Message == "" {
-		return fmt.Errorf("server: %s", resp.Status)
+	var text string
+	switch {
+	case json.Unmarshal(b, &e) != nil || e.Error.Message == "":
+		text = "server: " + resp.Status
+	case e.Error.Hint != "":
+		text = e.Error.Message + "; " + e.Error.Hint
+	default:
+		text = e.Error.Message
 	}
-	if e.Error.Hint != "" {
-		return fmt.Errorf("%s; %s", e.Error.Message, e.Error.Hint)
-	}
-	return errors.New(e.Error.Message)
+	return &Refused{Status: resp.StatusCode, text: text}
 }
 
 // Call sends a request and decodes the answer into out, unless out is nil.

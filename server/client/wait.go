@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
@@ -37,7 +38,7 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 }
 
 // WaitReady asks until every component is ready, and tells progress of what is
-// still missing. There is no event to wait for: the server may not have begun
+// still missing, or that nobody answers. There is no event to wait for: the server may not have begun
 // to listen.
 func (c *Client) WaitReady(ctx context.Context, timeout time.Duration, progress func(missing string)) (*Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
@@ -52,6 +53,8 @@ func (c *Client) WaitReady(ctx context.Context, timeout time.Duration, progress 
 		if err == nil {
 			progress(s.Missing())
 			err = fmt.Errorf("not ready: %s", s.Missing())
+		} else if ctx.Err() == nil {
+			progress("the server at " + c.Server)
 		}
 		select {
 		case <-tick.C:
@@ -149,7 +152,13 @@ func (c *Client) WaitRelease(ctx context.Context, name string) (*slipway.Release
 
 // WaitApp returns the application once it is healthy, at the release if that is not 0.
 func (c *Client) WaitApp(ctx context.Context, name string, release int64) (*slipway.Application, error) {
+	return c.FollowApp(ctx, name, release, func(*slipway.Application) {})
+}
+
+// FollowApp is WaitApp, and tells progress of the application whenever it changes.
+func (c *Client) FollowApp(ctx context.Context, name string, release int64, progress func(*slipway.Application)) (*slipway.Application, error) {
 	a, err := waitFor(ctx, c, "Application", name, func(a *slipway.Application) bool {
+		progress(a)
 		settled := a.Status.Health == "Healthy" && a.Status.Sync != "OutOfSync"
 		return settled && a.Status.Current > 0 && (release == 0 || a.Status.Current == release)
 	})
@@ -166,13 +175,16 @@ func waitFor[T any, P interface {
 	GetName() string
 }](ctx context.Context, c *Client, kind, name string, enough func(P) bool) (P, error) {
 	var last P
-	err := c.Watch(ctx, func(k string, decode func(any) error) (bool, error) {
-		if k != kind {
+	err := c.Watch(ctx, func(change Change) (bool, error) {
+		if change.Kind != kind {
 			return false, nil
 		}
 		o := P(new(T))
-		if err := decode(o); err != nil || o.GetName() != name {
+		if err := json.Unmarshal(change.Object, o); err != nil || o.GetName() != name {
 			return false, err
+		}
+		if change.Type == "DELETED" {
+			return false, fmt.Errorf("%s %s was deleted", strings.ToLower(kind), name)
 		}
 		last = o
 		return enough(o), nil

@@ -6,14 +6,60 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"time"
 )
 
-// Watch calls seen with each object of the namespace as it is and as it
-// changes, until seen says that is enough.
-func (c *Client) Watch(ctx context.Context, seen func(kind string, decode func(any) error) (enough bool, err error)) error {
+// Change is an object as it is or as it changed.
+type Change struct {
+	Kind string `json:"kind"`
+	// Type: ADDED, MODIFIED, DELETED.
+	Type   string          `json:"type"`
+	Object json.RawMessage `json:"object"`
+}
+
+// How long a server that went away is waited for, as for one that is restarted.
+const (
+	awayLimit = 2 * time.Minute
+	awayPause = 200 * time.Millisecond
+)
+
+// Watch calls seen with each object of the namespace as it is and as it changes, until
+// seen says that is enough. Where the server goes away it is asked again; all objects then
+// come once more, and what was deleted meanwhile is not told.
+func (c *Client) Watch(ctx context.Context, seen func(Change) (enough bool, err error)) error {
+	var away time.Time // since when
+	for first := true; ; first = false {
+		reached, enough, err := c.watch(ctx, seen)
+		var refused *Refused
+		switch {
+		case enough || ctx.Err() != nil:
+			return errors.Join(err, ctx.Err())
+		case first && !reached, errors.As(err, &refused) && refused.Status < 500, errors.As(err, new(handlerError)):
+			return err
+		case reached || away.IsZero():
+			away = time.Now()
+		case time.Since(away) > awayLimit:
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(awayPause):
+		}
+	}
+}
+
+// handlerError is one of seen's.
+type handlerError struct{ error }
+
+func (e handlerError) Unwrap() error { return e.error }
+
+// watch once, until the server ends it.
+func (c *Client) watch(ctx context.Context, seen func(Change) (bool, error)) (reached, enough bool, err error) {
 	r, err := c.Open(ctx, "GET", c.Path("watch"), nil)
 	if err != nil {
-		return err
+		return false, false, err
 	}
 	defer r.Close()
 	lines := bufio.NewScanner(r)
@@ -23,27 +69,20 @@ func (c *Client) Watch(ctx context.Context, seen func(kind string, decode func(a
 		if !ok {
 			continue
 		}
-		var change struct {
-			Kind   string
-			Type   string
-			Object json.RawMessage
-		}
+		var change Change
 		if err := json.Unmarshal(data, &change); err != nil {
-			return err
+			return true, false, handlerError{fmt.Errorf("watch: %w", err)}
 		}
-		if change.Type == "DELETED" {
-			continue
+		enough, err := seen(change)
+		if err != nil {
+			err = handlerError{err}
 		}
-		enough, err := seen(change.Kind, func(v any) error { return json.Unmarshal(change.Object, v) })
 		if enough || err != nil {
-			return err
+			return true, enough, err
 		}
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err := lines.Err(); err != nil {
+		return true, false, err
 	}
-	if lines.Err() != nil {
-		return lines.Err()
-	}
-	return errors.New("the server ended the watch")
+	return true, false, errors.New("the server ended the watch")
 }

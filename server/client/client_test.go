@@ -1,0 +1,113 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+)
+
+// talk starts a server and a client of it.
+func talk(t *testing.T, h http.HandlerFunc) (*Client, *atomic.Int64) {
+	t.Helper()
+	t.Setenv("SLIPWAY_TOKEN", "secret")
+	var connections atomic.Int64
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	return &Client{Server: s.URL, DataDir: t.TempDir(), Namespace: "default"}, &connections
+}
+
+func tell(w http.ResponseWriter, typ, kind, name string, release int) {
+	fmt.Fprintf(w, ": still here\n\ndata: {\"kind\": %q, \"type\": %q, \"object\": {\"metadata\": {\"name\": %q}, \"status\": {\"current\": %d, \"health\": \"Healthy\"}}}\n\n", kind, typ, name, release)
+	_ = http.NewResponseController(w).Flush()
+}
+
+func TestConnectionsAreUsedAgain(t *testing.T) {
+	c, connections := talk(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer secret" {
+			t.Errorf("no token: %v", r.Header)
+		}
+		fmt.Fprint(w, `{"ready": true}`)
+	})
+	for range 5 {
+		if s, err := c.Status(t.Context()); err != nil || !s.Ready {
+			t.Fatalf("%+v %v", s, err)
+		}
+	}
+	if n := connections.Load(); n != 1 {
+		t.Errorf("%d connections for 5 requests", n)
+	}
+}
+
+// TestWatchGoesOn over a server that goes away in its middle.
+func TestWatchGoesOn(t *testing.T) {
+	asked := 0
+	c, _ := talk(t, func(w http.ResponseWriter, r *http.Request) {
+		switch asked++; asked {
+		case 1:
+			tell(w, "ADDED", "Application", "shop", 1)
+			tell(w, "DELETED", "Application", "other", 0)
+			panic(http.ErrAbortHandler)
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case 3: // ends as if it were stopped
+		default:
+			tell(w, "ADDED", "Run", "shop", 0)
+			tell(w, "ADDED", "Application", "shop", 2)
+		}
+	})
+	var seen []int64
+	a, err := c.FollowApp(t.Context(), "shop", 2, func(a *slipway.Application) { seen = append(seen, a.Status.Current) })
+	if err != nil || a.Status.Current != 2 || fmt.Sprint(seen) != "[1 2]" || asked != 4 {
+		t.Errorf("%v after %d requests, seen %v: %v", a, asked, seen, err)
+	}
+}
+
+func TestWaitsThatEnd(t *testing.T) {
+	for name, tc := range map[string]struct {
+		answer http.HandlerFunc
+		want   string
+	}{
+		"deleted": {func(w http.ResponseWriter, _ *http.Request) {
+			tell(w, "ADDED", "Application", "shop", 1)
+			tell(w, "DELETED", "Application", "shop", 1)
+		}, "application shop was deleted"},
+		"refused": {func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			fmt.Fprint(w, `{"error": {"message": "not you", "hint": "ask ann"}}`)
+		}, "not you; ask ann"},
+		"nonsense": {func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "data: {\n\n") }, "watch: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := talk(t, tc.answer)
+			if _, err := c.WaitApp(t.Context(), "shop", 2); err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v, want %q", err, tc.want)
+			}
+		})
+	}
+	c, _ := talk(t, func(http.ResponseWriter, *http.Request) {})
+	c.Server = "http://127.0.0.1:1"
+	if _, err := c.WaitApp(t.Context(), "shop", 2); err == nil || !strings.Contains(err.Error(), "is `slipway server` running?") {
+		t.Errorf("nobody there: %v", err)
+	}
+	c, _ = talk(t, func(w http.ResponseWriter, _ *http.Request) { tell(w, "ADDED", "Application", "shop", 1) })
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if _, err := c.WaitApp(ctx, "shop", 2); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "release 1 is Healthy") {
+		t.Errorf("too long: %v", err)
+	}
+}
