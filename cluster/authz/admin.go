@@ -49,6 +49,7 @@ func (t *Tokens) EnsureAdmin(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("admin token: %w", err)
 	}
+	t.remember(adminID, want)
 	return text, nil
 }
 

@@ -3,6 +3,7 @@ package authz
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -99,6 +100,34 @@ func TestGuessesAreLimited(t *testing.T) {
 		}
 	}
 	require.Less(t, asked, 200)
+}
+
+// TestFreshTokensInAFlood: a token works from the moment it was made, also before the
+// informer knows it and while others guess as fast as they can.
+func TestFreshTokensInAFlood(t *testing.T) {
+	tokens := NewTokens(fake.NewClientset()) // its informer never starts
+	flood := func() {
+		for i := range 100 {
+			_, err := tokens.Authenticate(t.Context(), formatToken(fmt.Sprint("a", i), strings.Repeat("0", 64)))
+			require.ErrorIs(t, err, ErrUnauthorized)
+		}
+	}
+	flood()
+	token, text, err := tokens.Create(t.Context(), Token{User: "ann"})
+	require.NoError(t, err)
+	admin, err := tokens.EnsureAdmin(t.Context(), filepath.Join(t.TempDir(), "admin.token"))
+	require.NoError(t, err)
+	flood()
+	for text, user := range map[string]string{text: "ann", admin: AdminUser} {
+		u, err := tokens.Authenticate(t.Context(), text)
+		require.NoError(t, err)
+		require.Equal(t, user, u.Name)
+	}
+	_, err = tokens.Authenticate(t.Context(), formatToken(token.ID, strings.Repeat("0", 64)))
+	require.ErrorIs(t, err, ErrUnauthorized)
+	require.NoError(t, tokens.Revoke(t.Context(), token.ID))
+	_, err = tokens.Authenticate(t.Context(), text)
+	require.ErrorIs(t, err, ErrUnauthorized)
 }
 
 func TestEnsureAdmin(t *testing.T) {

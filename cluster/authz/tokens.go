@@ -30,9 +30,19 @@ type Tokens struct {
 	unknown *rate.Limiter
 	now     func() time.Time
 
-	mu      sync.Mutex
-	revoked map[string]time.Time // by id, until the informer has surely seen it
+	mu sync.Mutex
+	// By id, until the informer has surely seen it: what was made and what was revoked here.
+	fresh   map[string]freshToken
+	revoked map[string]time.Time
 }
+
+type freshToken struct {
+	secret *corev1.Secret
+	until  time.Time
+}
+
+// seenWithin is when the informer has surely heard of what was written.
+const seenWithin = time.Minute
 
 // NewTokens needs the right to read and write secrets in the system namespace.
 func NewTokens(client kubernetes.Interface) *Tokens {
@@ -41,7 +51,7 @@ func NewTokens(client kubernetes.Interface) *Tokens {
 		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = tokenLabel + "=true" }))
 	return &Tokens{
 		client: client, factory: factory, informer: factory.Core().V1().Secrets().Informer(),
-		unknown: rate.NewLimiter(10, 50), now: time.Now, revoked: map[string]time.Time{},
+		unknown: rate.NewLimiter(10, 50), now: time.Now, fresh: map[string]freshToken{}, revoked: map[string]time.Time{},
 	}
 }
 
@@ -72,7 +82,10 @@ func (t *Tokens) Authenticate(ctx context.Context, token string) (User, error) {
 			return u, nil
 		}
 	}
-	// Made or changed a moment ago, or wrong: ask, but let nobody make us ask often.
+	if s := t.isFresh(id); s != nil {
+		return check(s, secret, t.now())
+	}
+	// Made or changed elsewhere a moment ago, or wrong: ask, but let nobody make us ask often.
 	if !t.unknown.Allow() {
 		return User{}, ErrUnauthorized
 	}
@@ -100,6 +113,7 @@ func (t *Tokens) Create(ctx context.Context, token Token) (Token, string, error)
 	if _, err := t.client.CoreV1().Secrets(obj.Namespace).Create(ctx, obj, metav1.CreateOptions{FieldManager: "slipway"}); err != nil {
 		return token, "", fmt.Errorf("tokens: %w", err)
 	}
+	t.remember(token.ID, obj)
 	return token, formatToken(token.ID, secret), nil
 }
 
@@ -136,8 +150,31 @@ func (t *Tokens) Revoke(ctx context.Context, id string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.revoked[id] = t.now().Add(time.Minute)
+	t.revoked[id] = t.now().Add(seenWithin)
+	delete(t.fresh, id)
 	return nil
+}
+
+// remember a token that was written here, so that it works at once.
+func (t *Tokens) remember(id string, s *corev1.Secret) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for other, f := range t.fresh {
+		if t.now().After(f.until) {
+			delete(t.fresh, other)
+		}
+	}
+	t.fresh[id] = freshToken{s, t.now().Add(seenWithin)}
+}
+
+func (t *Tokens) isFresh(id string) *corev1.Secret {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f, ok := t.fresh[id]
+	if !ok || t.now().After(f.until) {
+		return nil
+	}
+	return f.secret
 }
 
 // isRevoked covers the moment between the deletion and the informer's hearing of it.

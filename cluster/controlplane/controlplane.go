@@ -141,6 +141,12 @@ func (p *ControlPlane) AdminConfig() (*rest.Config, error) {
 	return clientcmd.BuildConfigFromFlags("", p.config.PKI.AdminKubeconfig)
 }
 
+const (
+	partStop = 5 * time.Second
+	// StopLimit is how long Stop takes at most: the three components, and etcd.
+	StopLimit = 4 * partStop
+)
+
 // Stop ends the components in the reverse order of their start and waits for each.
 // What runs on the nodes goes on.
 func (p *ControlPlane) Stop() {
@@ -151,7 +157,7 @@ func (p *ControlPlane) Stop() {
 			t.cancel()
 			select {
 			case <-t.done:
-			case <-time.After(5 * time.Second): // watches of clients that are slow to go
+			case <-time.After(partStop): // watches of clients that are slow to go
 				p.config.Log.Warn("component did not stop in time", "component", t.name)
 			}
 		}

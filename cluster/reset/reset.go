@@ -73,9 +73,6 @@ func Run(ctx context.Context, dataDir string, withData bool) error {
 	return t.Run(ctx, withData)
 }
 
-// serverGrace is how long a server may take to stop its own daemons.
-const serverGrace = 45 * time.Second
-
 // Run does the work. Every step is tried, also after another has failed.
 func (t *Target) Run(ctx context.Context, withData bool) error {
 	if err := t.stopServer(ctx); err != nil {
@@ -114,7 +111,7 @@ func (t *Target) stopServer(ctx context.Context) error {
 			return fmt.Errorf("server (pid %d): %w", r.PID, err)
 		}
 	}
-	if err := supervise.Terminate(r, syscall.SIGTERM, serverGrace); err != nil {
+	if err := supervise.Terminate(r, syscall.SIGTERM, unit.StopTimeout); err != nil {
 		return fmt.Errorf("server: %w", err)
 	}
 	return nil

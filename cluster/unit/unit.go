@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"slipway.dev/cluster/atomicfile"
 )
@@ -26,6 +27,10 @@ const (
 	// File is where the unit is installed.
 	File = "/etc/systemd/system/" + Name
 )
+
+// StopTimeout is how long a server may take to stop before systemd kills it. It is longer
+// than the server gives itself.
+const StopTimeout = 2 * time.Minute
 
 // Text is the unit. KillMode=process and Delegate: a stop or restart of the
 // server leaves pods alone. LimitNOFILE: shims and etcd inherit it.
@@ -48,7 +53,7 @@ RestartSec=2
 KillMode=process
 KillSignal=SIGTERM
 TimeoutStartSec=0
-TimeoutStopSec=60
+TimeoutStopSec=%d
 Delegate=yes
 LimitNOFILE=1048576
 LimitNPROC=infinity
@@ -58,7 +63,7 @@ OOMScoreAdjust=-500
 
 [Install]
 WantedBy=multi-user.target
-`, command)
+`, command, int(StopTimeout.Seconds()))
 }
 
 // quote makes one word of a unit's command line: a percent sign and a dollar

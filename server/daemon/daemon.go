@@ -12,13 +12,19 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"slipway.dev/cluster/controlplane"
 	"slipway.dev/cluster/supervise"
+	"slipway.dev/cluster/unit"
 	"slipway.dev/server/config"
 	"slipway.dev/server/front"
 )
 
-// stopGrace bounds an orderly stop. Workloads go on all the same.
+// stopGrace bounds each of the two steps of an orderly stop: requests and controllers,
+// then the daemons; the control plane follows. Workloads go on all the same.
 const stopGrace = 30 * time.Second
+
+// A server has stopped before its unit is killed; else this does not compile.
+const _ = uint64(unit.StopTimeout - 2*stopGrace - controlplane.StopLimit)
 
 // Run boots everything and serves until ctx ends or a part that cannot be
 // restarted within the process fails. Pods outlive it.

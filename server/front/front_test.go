@@ -2,13 +2,16 @@ package front
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway.dev/server/api"
 )
@@ -104,5 +107,53 @@ func TestAPanicReachesNobody(t *testing.T) {
 	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	if w.Code != http.StatusInternalServerError || strings.Contains(w.Body.String(), "secret") {
 		t.Fatalf("%d %s", w.Code, w.Body)
+	}
+}
+
+// TestListenersStopTogether: no door is open while another waits for its last request.
+func TestListenersStopTogether(t *testing.T) {
+	begun, finish := make(chan struct{}), make(chan struct{})
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/slow" {
+			close(begun)
+			<-finish
+		}
+	})
+	var listeners []Listener
+	for range 3 {
+		l, err := Listen("127.0.0.1:0", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, l)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- Serve(ctx, h, listeners, time.Minute, slog.New(slog.DiscardHandler)) }()
+	slow := make(chan error, 1)
+	go func() {
+		resp, err := http.Get("http://" + listeners[0].Addr().String() + "/slow")
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		slow <- err
+	}()
+	<-begun
+	stop()
+	for _, l := range listeners[1:] {
+		for end := time.Now().Add(10 * time.Second); ; <-time.After(time.Millisecond) {
+			c, err := net.Dial("tcp", l.Addr().String())
+			if err != nil {
+				break
+			}
+			_ = c.Close()
+			if time.Now().After(end) {
+				t.Fatalf("%s is open while %s waits", l.Addr(), listeners[0].Addr())
+			}
+		}
+	}
+	close(finish)
+	if err := errors.Join(<-slow, <-served); err != nil {
+		t.Error(err)
 	}
 }

@@ -69,10 +69,12 @@ func Serve(ctx context.Context, h http.Handler, listeners []Listener, grace time
 	stop, done := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer done()
 	for _, srv := range servers {
-		if err := srv.Shutdown(stop); err != nil {
-			cancel()
-			_ = srv.Close()
-		}
+		wg.Go(func() {
+			if err := srv.Shutdown(stop); err != nil {
+				cancel()
+				_ = srv.Close()
+			}
+		})
 	}
 	wg.Wait()
 	return failed
