@@ -51,7 +51,8 @@ type Registry struct {
 	mirror  *mirror
 	metrics *metrics
 
-	failures failureLimit
+	// By address; from this machine itself, by credential.
+	failures, localFailures failureLimit
 }
 
 var _ http.Handler = (*Registry)(nil)

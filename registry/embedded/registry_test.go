@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -277,12 +279,102 @@ func TestKeysArePrivateAndStay(t *testing.T) {
 	}
 }
 
+// TestTooManyWrongCredentials: who guesses is slowed down. From other machines that is an
+// address; from this one, which pulls for all pods, a credential.
 func TestTooManyWrongCredentials(t *testing.T) {
-	_, host := open(t, nil)
-	for range failureBurst * 3 {
-		if do(t, http.MethodGet, "http://"+host+TokenPath, "Bearer wrong").StatusCode == http.StatusTooManyRequests {
-			return
+	r, _ := open(t, nil)
+	ask := func(address, authorization string) int {
+		req := httptest.NewRequest(http.MethodGet, TokenPath, nil)
+		req.RemoteAddr = address + ":40000"
+		req.Header.Set("Authorization", authorization)
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, req)
+		return w.Code
+	}
+	slowed := func(address string, guess func(n int) string) bool {
+		for n := range failureBurst * 3 {
+			switch code := ask(address, guess(n)); code {
+			case http.StatusTooManyRequests:
+				return true
+			case http.StatusUnauthorized:
+			default:
+				t.Fatalf("a guess from %s: %d", address, code)
+			}
+		}
+		return false
+	}
+	const good = "Bearer default-secret"
+	if !slowed("192.0.2.7", func(n int) string { return fmt.Sprint("Bearer guess", n) }) {
+		t.Error("guessing from elsewhere is not slowed down")
+	}
+	if code := ask("192.0.2.7", good); code != http.StatusTooManyRequests {
+		t.Errorf("the guesser's address: %d", code)
+	}
+	if code := ask("192.0.2.8", good); code != http.StatusOK {
+		t.Errorf("another address: %d", code)
+	}
+	for _, local := range []string{"127.0.0.1", "[::1]"} {
+		if !slowed(local, func(int) string { return "Bearer wrong" }) {
+			t.Errorf("%s: a wrong credential again and again is not slowed down", local)
+		}
+		if code := ask(local, good); code != http.StatusOK {
+			t.Errorf("%s: another pod's credential: %d", local, code)
 		}
 	}
-	t.Fatal("guessing is not slowed down")
+}
+
+// counting is people that counts how often it is asked.
+type counting struct {
+	people
+	who, may atomic.Int64
+}
+
+func (c *counting) Authenticate(ctx context.Context, username, password string) (User, error) {
+	c.who.Add(1)
+	return c.people.Authenticate(ctx, username, password)
+}
+
+func (c *counting) Allowed(ctx context.Context, u User, verb, namespace, resource, name string) (bool, error) {
+	c.may.Add(1)
+	return c.people.Allowed(ctx, u, verb, namespace, resource, name)
+}
+
+// TestNobodyIsAskedForEachBlob: who and whether is asked once a token, however many layers
+// an image has.
+func TestNobodyIsAskedForEachBlob(t *testing.T) {
+	asked := map[int64][2]int64{}
+	for _, layers := range []int64{1, 40} {
+		count := &counting{}
+		_, host := open(t, func(o *Options) { o.Authenticator, o.Authorizer = count, count })
+		img, err := random.Image(1000, layers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst := tag(t, host+"/default/hello:1")
+		if err := remote.Write(dst, img, remote.WithAuth(as("default"))); err != nil {
+			t.Fatal(err)
+		}
+		got, err := remote.Image(dst, remote.WithAuth(as("reader")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pulled, err := got.Layers()
+		if err != nil || int64(len(pulled)) != layers {
+			t.Fatalf("%d layers: %v", len(pulled), err)
+		}
+		for _, l := range pulled {
+			rc, err := l.Compressed()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = io.Copy(io.Discard, rc)
+			if err := errors.Join(err, rc.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		asked[layers] = [2]int64{count.who.Load(), count.may.Load()}
+	}
+	if asked[1] != asked[40] || asked[1][0] == 0 || asked[1][1] == 0 {
+		t.Errorf("authenticator and authorizer were asked, by layers: %v", asked)
+	}
 }

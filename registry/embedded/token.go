@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"net"
@@ -47,20 +48,20 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 		serveError(w, http.StatusBadRequest, "UNSUPPORTED", "the token request cannot be read")
 		return
 	}
-	source, _, _ := net.SplitHostPort(req.RemoteAddr)
 	username, password := credentials(req)
 	if password == "" {
 		r.refuseToken(w)
 		return
 	}
-	if !r.failures.allowed(source) {
+	failures, source := r.guesser(req, username, password)
+	if !failures.allowed(source) {
 		w.Header().Set("Retry-After", "10")
 		serveError(w, http.StatusTooManyRequests, "TOOMANYREQUESTS", "too many wrong credentials from this address; wait and try again")
 		return
 	}
 	user, err := r.options.Authenticator.Authenticate(req.Context(), username, password)
 	if errors.Is(err, ErrUnauthenticated) || (err == nil && user.Name == "") {
-		r.failures.count(source)
+		failures.count(source)
 		r.refuseToken(w)
 		return
 	}
@@ -96,6 +97,18 @@ func (r *Registry) serveToken(w http.ResponseWriter, req *http.Request) {
 	}); err != nil {
 		r.log.Debug("registry token not delivered", "error", err)
 	}
+}
+
+// guesser says whose failures a request may add to: those of its address. All pods of a
+// node are pulled for from this machine's own, so there each credential counts for itself,
+// and one pod with a wrong secret keeps no other from its images.
+func (r *Registry) guesser(req *http.Request, username, password string) (*failureLimit, string) {
+	source, _, _ := net.SplitHostPort(req.RemoteAddr)
+	if ip := net.ParseIP(source); ip == nil || !ip.IsLoopback() {
+		return &r.failures, source
+	}
+	sum := sha256.Sum256([]byte(username + "\x00" + password))
+	return &r.localFailures, string(sum[:])
 }
 
 func (r *Registry) refuseToken(w http.ResponseWriter) {
