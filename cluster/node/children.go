@@ -61,6 +61,7 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 		Env:    []string{path, "CONTAINERD_ADDRESS=" + f.ContainerdSocket()},
 		Config: []string{f.KubeletFile(), f.CredentialFile(), kubeconfig},
 		Ready:  answers(c.KubeletHealth, "/healthz"),
+		Hold:   c.HoldKubelet,
 	})
 }
 

@@ -42,6 +42,9 @@ type Config struct {
 	WithoutBuildkit  bool
 	WithoutKubeProxy bool
 
+	// HoldKubelet says how long a start of the kubelet has to be put off. Optional.
+	HoldKubelet func() time.Duration
+
 	// AfterContainerd runs when containerd is ready and before the kubelet
 	// starts: the place to import system images. Optional.
 	AfterContainerd func(ctx context.Context, socket string) error

@@ -32,6 +32,10 @@ type Child struct {
 	// started process is ready.
 	Ready func(context.Context) error
 
+	// Hold says how long a start has to be put off, which one that is adopted is not. nil:
+	// not at all. It should answer within seconds.
+	Hold func() time.Duration
+
 	StopSignal syscall.Signal // default SIGTERM
 	StopGrace  time.Duration  // before SIGKILL; default 10 s
 }
@@ -84,6 +88,13 @@ func (c *Child) identity() (string, error) {
 		sum.Write(data)
 	}
 	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+func (c *Child) hold() time.Duration {
+	if c.Hold == nil {
+		return 0
+	}
+	return c.Hold()
 }
 
 func (c *Child) stopSignal() syscall.Signal {

@@ -76,6 +76,9 @@ func (r *runner) adoptOrStart() (*process, error) {
 			return nil, fmt.Errorf("child %s: of an earlier server: %w", r.child.Name, err)
 		}
 	}
+	if !r.pause(r.child.hold()) {
+		return nil, fmt.Errorf("child %s: stopped", r.child.Name)
+	}
 	return r.start(identity)
 }
 
@@ -138,7 +141,7 @@ func (r *runner) run(p *process) {
 			if stopped {
 				return
 			}
-			pause := wait.after(time.Since(started))
+			pause := max(wait.after(time.Since(started)), r.child.hold())
 			r.log.Warn("child ended, starting it again", "how", how, "in", pause.Round(time.Millisecond),
 				"log", r.state.LogFile, "last", lastLine(Tail(r.state.LogFile, tailBytes)))
 			if !r.pause(pause) {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -177,6 +178,41 @@ func TestRestartsAndReportsWhyNotReady(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no such flag") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Fatalf("unhelpful: %v", err)
 	}
+	stop(t, s)
+}
+
+// TestHold puts off the first start and every other, and no stop.
+func TestHold(t *testing.T) {
+	dir := t.TempDir()
+	s := New(dir, dir, quiet())
+	var held atomic.Int64
+	c := sleeper(dir)
+	c.Hold = func() time.Duration {
+		if held.Add(1) > 2 {
+			return time.Hour
+		}
+		return 300 * time.Millisecond
+	}
+	began := time.Now()
+	if err := s.Start(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	kill := func() {
+		began = time.Now()
+		if err := syscall.Kill(s.State()[0].PID, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Errorf("started after %s", took)
+	}
+	kill()
+	until(t, "restart", func() bool { st := s.State()[0]; return st.Running && st.Restarts == 1 })
+	if took := time.Since(began); took < 300*time.Millisecond {
+		t.Errorf("started again after %s", took)
+	}
+	kill()
+	until(t, "hold", func() bool { return held.Load() == 3 })
 	stop(t, s)
 }
 

@@ -168,7 +168,7 @@ func (c *cluster) startNode(ctx context.Context, conf config.Config, up <-chan s
 	}
 	c.node, err = node.Start(ctx, node.Config{
 		DataDir: conf.DataDir, BinDir: c.bin, NodeName: conf.NodeName, NodeIP: c.nodeIP, ClusterDNS: dns, PodCIDR: conf.PodCIDR,
-		SandboxImage: c.refs[images.Pause], RegistryAddr: conf.HTTP, Mirrored: mirrored(conf), UpstreamDefaults: conf.UpstreamDefaults, Log: log.With("part", "node"),
+		HoldKubelet: c.holdKubelet(conf, log), SandboxImage: c.refs[images.Pause], RegistryAddr: conf.HTTP, Mirrored: mirrored(conf), UpstreamDefaults: conf.UpstreamDefaults, Log: log.With("part", "node"),
 		AfterContainerd: func(ctx context.Context, socket string) error {
 			if err := images.Import(ctx, socket, c.payload); err != nil {
 				return err
