@@ -13,12 +13,13 @@ import (
 	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 
+	"slipway.dev/cluster/node/layout"
 	"slipway.dev/cluster/payload"
 )
 
 const (
 	// namespace is the one of containerd's that the kubelet sees.
-	namespace   = "k8s.io"
+	namespace   = layout.KubernetesNamespace
 	snapshotter = "overlayfs"
 
 	managedLabel, managed = "io.cri-containerd.image", "managed"

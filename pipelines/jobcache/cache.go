@@ -236,7 +236,7 @@ func (s *Store) prune() error {
 		}
 	}
 	blobs, err := os.ReadDir(filepath.Join(s.Dir, "blobs"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	for _, b := range blobs {

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/types"
+
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/images"
@@ -97,7 +99,7 @@ func (s *services) openPipelines(context.Context) error {
 	if err := p.SetupWithManager(s.manager); err != nil {
 		return err
 	}
-	if err := (&run.Pushes{Client: mc, Purge: p.Purge, Log: log}).SetupWithManager(s.manager); err != nil {
+	if err := (&run.Pushes{Client: mc, Purge: purge(p.Controller, caches), Log: log}).SetupWithManager(s.manager); err != nil {
 		return err
 	}
 	p.jobs = &jobapi.Server{
@@ -115,6 +117,18 @@ func (s *services) openPipelines(context.Context) error {
 	}
 	s.pipelines = p
 	return nil
+}
+
+// purge forgets what a repository that is gone has left: its archived runs, and the caches
+// of its jobs.
+func purge(c *run.Controller, caches *jobcache.Store) func(context.Context, types.NamespacedName, types.UID) error {
+	return func(ctx context.Context, repository types.NamespacedName, uid types.UID) error {
+		err := c.Purge(ctx, repository, uid)
+		if uid == "" {
+			err = errors.Join(err, caches.Forget(repository.Namespace, repository.Name))
+		}
+		return err
+	}
 }
 
 func (p *pipelines) start(work func(string, func(context.Context) error)) {

@@ -135,7 +135,8 @@ func (o *rollout) state() (ready bool, err error) {
 		}
 	}
 	if !ready && !maps.Equal(kept, o.old) {
-		o.t.Fatalf("%s: the healthy pod changed before the new one was ready: %v was %v", o.r.name, kept, o.old)
+		events, _ := slipway(o.t, "kubectl", "get", "events", "--sort-by=.lastTimestamp")
+		o.t.Fatalf("%s: the healthy pod changed before the new one was ready: %v was %v\n%+v\n%s", o.r.name, kept, o.old, pods, events)
 	}
 	if fresh == 0 {
 		return false, fmt.Errorf("%s: no pod of release %d", o.r.name, o.number)
@@ -167,6 +168,14 @@ func (o *rollout) ends() {
 	if _, err := user.WaitApp(within(o.t, time.Minute), o.r.name, int64(o.number)); err != nil {
 		o.t.Fatal(err)
 	}
+	// The old pod goes once the new one serves.
+	eventually(o.t, time.Minute, func() error {
+		pods, err := list[pod](o.t, "pods", "-l", "app="+o.r.name)
+		if err == nil && len(pods) != 1 {
+			err = fmt.Errorf("%s: %d pods after the rollout", o.r.name, len(pods))
+		}
+		return err
+	})
 	o.r.releases(o.number)
 }
 

@@ -30,7 +30,8 @@ func outside() (found []string) {
 var group = regexp.MustCompile(`/(slipway-[0-9a-f]{8})(/|\n|$)`)
 
 // running are the processes of the group, or whose command line, environment or
-// directory names the data directory; this one is not of them.
+// directory names the data directory; this one is not of them. What has ended and only
+// waits for process 1 to notice does not run.
 func running(name string) (found []string) {
 	procs, _ := filepath.Glob("/proc/[0-9]*")
 	for _, proc := range procs {
@@ -39,6 +40,9 @@ func running(name string) (found []string) {
 		environ, _ := os.ReadFile(proc + "/environ")
 		cwd, _ := os.Readlink(proc + "/cwd")
 		text := slices.Concat(command, environ, []byte(cwd))
+		if stat, _ := os.ReadFile(proc + "/stat"); bytes.Contains(stat, []byte(") Z ")) {
+			continue
+		}
 		if name != "" && bytes.Contains(cgroups, []byte("/"+name)) || bytes.Contains(text, []byte(dataDir)) {
 			found = append(found, filepath.Base(proc)+" "+string(bytes.ReplaceAll(command, []byte{0}, []byte(" "))))
 		}

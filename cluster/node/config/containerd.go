@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"path/filepath"
 	"text/template"
+
+	"slipway.dev/cluster/node/layout"
 )
 
 // render fills a template. The %q of Go is a TOML basic string for any path.
@@ -177,7 +179,7 @@ func (n Node) buildkitd() (string, error) {
 	}{
 		Node:      n,
 		Address:   "unix://" + n.BuildkitSocket(),
-		Namespace: "slipway-buildkit",
+		Namespace: layout.BuildkitNamespace,
 		Cgroup:    "/" + n.CgroupName() + "/build",
 		Shim:      filepath.Join(n.BinDir, "containerd-shim-runc-v2"),
 		Runc:      filepath.Join(n.BinDir, "runc"),
