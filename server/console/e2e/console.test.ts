@@ -178,6 +178,11 @@ test("an application: chart, history, rollback that asks first, unpin", async ()
   const wanted = process.env.SLIPWAY_APP ?? items[0].metadata.name;
   await page.goto(`${base}/applications/${wanted}`);
   await page.getByTestId("chart").locator("canvas").waitFor();
+  // Every release of the last hour is marked on it.
+  const { items: releases } = await api<{ items: { spec: { number: number } }[] }>(`applications/${wanted}/releases`);
+  expect(releases.length).toBeGreaterThan(1);
+  const numbers = releases.map((r) => r.spec.number).sort((a, b) => a - b);
+  await page.locator(`.chart[data-deploys="${numbers.join(" ")}"]`).waitFor();
   // The README's picture.
   if (process.env.SLIPWAY_PICTURE) await page.screenshot({ path: process.env.SLIPWAY_PICTURE });
   const history = page.getByRole("table", { name: "Releases" });
@@ -192,6 +197,21 @@ test("an application: chart, history, rollback that asks first, unpin", async ()
   await page.getByText(`Pinned to release ${number}: pushes do not change it.`).waitFor();
   await page.getByRole("button", { name: "Unpin" }).click();
   await page.getByText(`Pinned to release ${number}`).waitFor({ state: "detached" });
+});
+
+test.runIf(!real)("a log grows while its job runs", async () => {
+  const name = "hello-1202";
+  const job = "deploy";
+  const phase = async () => {
+    const run = await api<{ status?: { jobs?: { name: string; phase: string }[] } }>(`runs/${name}`);
+    return run.status?.jobs?.find((j) => j.name === job)?.phase;
+  };
+  await page.goto(`${base}/runs/${name}?job=${job}`);
+  const last = async () => Number(/.*tick (\d+)/s.exec((await page.locator(".lines").textContent()) ?? "")?.[1] ?? 0);
+  await expect.poll(last, { timeout: 60_000 }).toBeGreaterThan(0);
+  const before = await last();
+  await expect.poll(last, { timeout: 20_000 }).toBeGreaterThan(before + 1);
+  expect(await phase()).toBe("Running"); // it was not read when all was over
 });
 
 test("logs can be searched", async () => {

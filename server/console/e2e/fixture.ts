@@ -66,6 +66,13 @@ function data() {
   };
 }
 
+/** ticking is the log of a job that prints slowly and is not over. */
+function ticking(res: ServerResponse) {
+  let n = 0;
+  const id = setInterval(() => res.write(`tick ${++n}\n`), 200);
+  res.on("close", () => clearInterval(id));
+}
+
 function log(job: string): string {
   if (job === "unit") return `\x1b[0Ksection_start:100:prepare[collapsed=true]\r\x1b[0KPreparing\nhidden inside\n\x1b[0Ksection_end:104:prepare\r\x1b[0Kafterwards\n`;
   if (job !== "build") return `$ make ${job}\n\x1b[31mred\x1b[0m and ${planted}\n`;
@@ -147,6 +154,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
     const l = /^jobs\/(.+)\/log$/.exec(rest);
     if (l) {
       res.writeHead(200, { "Content-Type": "text/plain; charset=utf-8" });
+      if (l[1] === "deploy") return ticking(res);
       res.end(log(l[1]));
       return;
     }

@@ -70,6 +70,7 @@ function marks(releases: () => Release[]): uPlot.Plugin {
         ctx.textBaseline = "alphabetic";
         ctx.lineWidth = devicePixelRatio;
         ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+        const shown: number[] = [];
         for (const r of releases()) {
           const at = Date.parse(r.status?.startedAt ?? r.metadata.creationTimestamp ?? "") / 1000;
           if (!(at >= (u.scales.x.min ?? 0) && at <= (u.scales.x.max ?? 0))) continue;
@@ -80,8 +81,12 @@ function marks(releases: () => Release[]): uPlot.Plugin {
           ctx.lineTo(x, bbox.top + bbox.height);
           ctx.stroke();
           ctx.fillText(`#${r.spec.number}`, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+          shown.push(r.spec.number);
         }
         ctx.restore();
+        // A canvas tells nobody what is on it.
+        const holder = u.root.parentElement;
+        if (holder) holder.dataset.deploys = shown.sort((a, b) => a - b).join(" ");
       },
     },
   };
