@@ -17,6 +17,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/storer"
+
+	"slipway.dev/cluster/atomicfile"
 )
 
 const (
@@ -147,7 +149,7 @@ func (f *fetch) indexPack(ctx context.Context, pack io.Reader, whole bool) (stri
 	case !ValidCommit(name):
 		return "", fmt.Errorf("index-pack says %q", name)
 	}
-	return name, syncDir(filepath.Join(f.pool, "objects", "pack"))
+	return name, atomicfile.SyncDir(filepath.Join(f.pool, "objects", "pack"))
 }
 
 // errorReader remembers why reading ended before its end.

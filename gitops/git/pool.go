@@ -15,6 +15,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+
+	"slipway.dev/cluster/atomicfile"
 )
 
 // A pool is a bare repository in poolDir that holds the objects of mirrors of the same
@@ -111,7 +113,7 @@ func (s *Store) leave(key string) error {
 	if err := os.Rename(s.poolPath(key), filepath.Join(trash, "x")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return syncDir(filepath.Join(s.Dir, poolDir))
+	return atomicfile.SyncDir(filepath.Join(s.Dir, poolDir))
 }
 
 func linkPacks(from, to string) error {
@@ -130,7 +132,7 @@ func linkPacks(from, to string) error {
 			}
 		}
 	}
-	return syncDir(into)
+	return atomicfile.SyncDir(into)
 }
 
 // writeWhole replaces a file of a repository of ours at once.
@@ -139,7 +141,7 @@ func writeWhole(name, text string) error {
 	if err := writeSynced(tmp, []byte(text)); err != nil {
 		return err
 	}
-	return errors.Join(os.Rename(tmp, name), syncDir(filepath.Dir(name)))
+	return errors.Join(os.Rename(tmp, name), atomicfile.SyncDir(filepath.Dir(name)))
 }
 
 // storage of the repository at dir for go-git: its refs, its objects, and those of its

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/atomicfile"
 )
 
 // access is what a request may do with the repository it names.
@@ -384,7 +385,7 @@ func (h *Host) syncRefs(rt route, p push) {
 		}
 	}
 	for d := range dirs {
-		_ = syncDir(filepath.Join(dir, d)) // a deleted ref takes its directory along
+		_ = atomicfile.SyncDir(filepath.Join(dir, d)) // a deleted ref takes its directory along
 	}
 }
 

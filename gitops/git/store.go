@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	gogit "github.com/go-git/go-git/v5"
+
+	"slipway.dev/cluster/atomicfile"
 )
 
 // ErrNotFound is wrapped when a repository, branch, commit or path is not there. It
@@ -150,7 +152,7 @@ func (s *Store) makeBare(dir string, o origin) error {
 		}
 		return err
 	}
-	return errors.Join(syncDir(parent), syncDir(s.Dir))
+	return errors.Join(atomicfile.SyncDir(parent), atomicfile.SyncDir(s.Dir))
 }
 
 func layout(dir string, o origin) error {
@@ -170,7 +172,7 @@ func layout(dir string, o origin) error {
 		}
 	}
 	for _, d := range []string{"objects", "refs", "."} {
-		if err := syncDir(filepath.Join(dir, d)); err != nil {
+		if err := atomicfile.SyncDir(filepath.Join(dir, d)); err != nil {
 			return err
 		}
 	}
@@ -209,7 +211,7 @@ func (s *Store) Remove(ns, name string) error {
 	if err := os.RemoveAll(s.snapshots(ns, name)); err != nil {
 		return fmt.Errorf("repository %s: %w", name, err)
 	}
-	return syncDir(s.Dir)
+	return atomicfile.SyncDir(s.Dir)
 }
 
 // open reads the repository with go-git. A handle is for one request: it does
@@ -239,14 +241,6 @@ func writeSynced(name string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Sync(), f.Close())
-}
-
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // ensureEmpty makes the repository that stands for those without data.

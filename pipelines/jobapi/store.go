@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"slipway.dev/cluster/atomicfile"
 )
 
 // ErrTooLarge is what a store answers to more bytes than allowed.
@@ -72,7 +74,7 @@ func (d Dir) Put(_ context.Context, namespace, run, name string, r io.Reader, li
 	if err := os.Rename(f.Name(), p); err != nil {
 		return err
 	}
-	return syncDir(dir)
+	return atomicfile.SyncDir(dir)
 }
 
 // Get opens one.
@@ -103,13 +105,4 @@ func (d Dir) DeleteRun(_ context.Context, namespace, run string) error {
 		return err
 	}
 	return os.RemoveAll(p)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
 }

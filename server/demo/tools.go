@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"slipway.dev/server/client"
 )
 
 // serve starts `slipway server` in a session of its own, unless one answers.
@@ -96,10 +98,7 @@ func (s *story) command(ctx context.Context, name string, args ...string) error 
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = s.dir
 	cmd.Stdout, cmd.Stderr = indent{s.Out}, indent{s.Out}
-	cmd.Env = append(os.Environ(),
-		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Bearer "+token,
-		"GIT_AUTHOR_NAME=Demo", "GIT_AUTHOR_EMAIL=demo@example.com", "GIT_COMMITTER_NAME=Demo", "GIT_COMMITTER_EMAIL=demo@example.com",
-		"GIT_TERMINAL_PROMPT=0", "SLIPWAY_DATA_DIR="+s.Client.DataDir, "SLIPWAY_SERVER="+s.Client.Server)
+	cmd.Env = append(client.GitEnviron(token, "Demo", "demo@example.com"), "SLIPWAY_DATA_DIR="+s.Client.DataDir, "SLIPWAY_SERVER="+s.Client.Server)
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s %s: %w", filepath.Base(name), strings.Join(args, " "), err)
 	}

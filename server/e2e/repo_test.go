@@ -11,6 +11,7 @@ import (
 	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/server/client"
 )
 
 // repo is a work tree whose pushes go to the shared server.
@@ -60,10 +61,7 @@ func (r *repo) write(files map[string]string) {
 func (r *repo) command(token string, args ...string) (string, error) {
 	cmd := exec.CommandContext(r.t.Context(), "git", args...)
 	cmd.Dir = r.dir
-	cmd.Env = append(os.Environ(),
-		"GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=http.extraHeader", "GIT_CONFIG_VALUE_0=Authorization: Bearer "+token,
-		"GIT_AUTHOR_NAME=Test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=Test", "GIT_COMMITTER_EMAIL=test@example.com",
-		"GIT_TERMINAL_PROMPT=0")
+	cmd.Env = client.GitEnviron(token, "Test", "test@example.com")
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
