@@ -12,8 +12,9 @@ import (
 // maxPackFiles is how many packs a repository may have before they are joined.
 const maxPackFiles = 40
 
-// maintain joins the packs of repositories that have many. Objects that no ref
-// names any more are kept: a release may still name their commit.
+// maintain joins the packs of repositories that have many, and indexes the commits of
+// large ones. Objects that no ref names any more are kept: a release may still name
+// their commit.
 func (h *Host) maintain(ctx context.Context) {
 	dirs, _ := filepath.Glob(filepath.Join(h.Dir, "*", "*.git"))
 	for _, dir := range dirs {
@@ -22,10 +23,10 @@ func (h *Host) maintain(ctx context.Context) {
 		}
 		packs, _ := filepath.Glob(filepath.Join(dir, "objects", "pack", "*.pack"))
 		loose, _ := filepath.Glob(filepath.Join(dir, "objects", "17", "*"))
-		if len(packs) < maxPackFiles && len(loose) < 50 {
-			continue
+		if len(packs) >= maxPackFiles || len(loose) >= 50 {
+			h.repack(ctx, dir)
 		}
-		h.repack(ctx, dir)
+		h.graph(ctx, dir, packs)
 	}
 }
 
