@@ -130,7 +130,7 @@ func (r *Reconciler) render(ctx context.Context, app *v1alpha1.Application, desi
 	}
 	return r.Renderer.Render(ctx, dir, render.Request{
 		Path: app.Spec.Source.Path, Renderer: app.Spec.Source.Renderer, Images: desired.Images,
-		Namespace: destination(app), Application: app.Name,
+		Namespace: destination(app), Application: app.Name, Renew: app.Spec.WriteBack != nil && app.Spec.WriteBack.Images,
 	})
 }
 

@@ -18,6 +18,8 @@ type Request struct {
 	Renderer string `json:"renderer,omitempty"`
 	// Images whose digests replace the tags of the same names.
 	Images []v1alpha1.Image `json:"images,omitempty"`
+	// Renew has Images replace digests in the manifests too: those were written back there.
+	Renew bool `json:"renew,omitempty"`
 	// Namespace of objects without one.
 	Namespace string `json:"namespace,omitempty"`
 	// Application is the value of the label slipway.dev/application. It goes to objects

@@ -71,17 +71,18 @@ func prepare(object map[string]any, req Request) {
 		list, _ := spec[key].([]any)
 		for _, item := range list {
 			if container, ok := item.(map[string]any); ok {
-				pin(container, req.Images)
+				pin(container, req.Images, req.Renew)
 			}
 		}
 	}
 }
 
 // pin replaces the tag of a container's image by the digest of the same name. A
-// digest that the manifest itself names stays.
-func pin(container map[string]any, images []v1alpha1.Image) {
+// digest that the manifest itself names stays, unless it is to be renewed.
+func pin(container map[string]any, images []v1alpha1.Image, renew bool) {
 	ref, _ := container["image"].(string)
-	if ref == "" || strings.Contains(ref, "@") {
+	ref, _, fixed := strings.Cut(ref, "@")
+	if ref == "" || fixed && !renew {
 		return
 	}
 	bare := ref

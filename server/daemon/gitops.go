@@ -20,6 +20,7 @@ import (
 	"slipway.dev/gitops/hook"
 	"slipway.dev/gitops/release"
 	"slipway.dev/gitops/render"
+	"slipway.dev/gitops/writeback"
 	"slipway.dev/registry/artifacts"
 	"slipway.dev/server/api"
 )
@@ -71,9 +72,12 @@ func (s *services) openGitops(context.Context) error {
 		Client: mc, Reader: direct, Source: s.git.Store, Spaces: addons.Previews{Client: mc, Reader: direct},
 		Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "generators"),
 	}
+	back := &writeback.Controller{
+		Client: mc, Reader: direct, Git: g.repos, Deployer: g.deployer, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "write-back"),
+	}
 	s.gitops = g
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		g.repos, g.Reconciler, g.promotions, g.sets, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
+		g.repos, g.Reconciler, g.promotions, g.sets, back, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err
