@@ -9,8 +9,9 @@ import (
 )
 
 // Group is the API group of Slipway's kinds and of its virtual resources: images
-// (get pulls, create pushes, delete), logs, metrics, tokens and variables (CI variables,
-// whose values nobody reads).
+// (get pulls, create pushes, delete), logs, metrics, tokens, variables (CI variables,
+// whose values nobody reads), and developerartifacts and maintainerartifacts (what jobs
+// keep for those alone).
 const Group = "slipway.dev"
 
 // Names of the cluster roles.
@@ -59,6 +60,7 @@ func maintainerRole() *rbacv1.ClusterRole {
 	r := developerRole()
 	return role(RoleMaintainer, append(r.Rules,
 		rule([]string{"list", "create", "delete"}, Group, "variables"),
+		rule([]string{"get"}, Group, "maintainerartifacts"),
 		rule([]string{"approve"}, Group, "promotions", "applicationsets"),
 	)...)
 }
@@ -71,6 +73,7 @@ func developerRole() *rbacv1.ClusterRole {
 		rule([]string{"get", "create"}, Group, "images"),
 		rule(read, Group, "logs", "metrics"),
 		rule([]string{"list"}, Group, "variables"),
+		rule([]string{"get"}, Group, "developerartifacts"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),
 	)
 }

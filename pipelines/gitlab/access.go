@@ -82,9 +82,15 @@ func (c *compiler) readTags(j *job, v *value, env *environment) {
 		return
 	}
 	for _, item := range items {
-		if tag := env.expand(c.text(item, "tags")); tag != "" {
-			c.addNode(j, tag)
+		tag := c.known(j, &value{kind: kindString, text: c.text(item, "tags"), place: item.place}, env, "tags")
+		if !j.included || tag == "" {
+			continue
 		}
+		if _, err := plan.ParseLabel(tag); err != nil {
+			c.add(item.place, ruleValue, "label a node so: slipway kubectl label node NAME gpu=yes", "%s", err)
+			continue
+		}
+		c.addNode(j, tag)
 	}
 }
 

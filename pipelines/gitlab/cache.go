@@ -63,6 +63,12 @@ func (c *compiler) readCache(j *job, v *value, env *environment) {
 			}
 		}
 	}
+	// After the cache's own, the one for all caches of the job.
+	if global := strings.TrimSpace(env.setting("CACHE_FALLBACK_KEY")); global != "" && len(one.Fallback) < maxFallback+1 {
+		if strings.Contains(env.written["CACHE_FALLBACK_KEY"], "$") || c.goodKey(global, j.at) {
+			one.Fallback = append(one.Fallback, "$CACHE_FALLBACK_KEY")
+		}
+	}
 	// Without paths nothing is cached, as GitLab documents it.
 	if len(one.Paths) > 0 || one.Untracked {
 		j.plan.Caches = append(j.plan.Caches, one)

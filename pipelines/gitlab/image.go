@@ -39,8 +39,11 @@ func (c *compiler) image(j *job, v *value, env *environment, keys keyset) (image
 		return image, false
 	}
 	image.Name = c.imageName(j, name, env)
-	if j.included && image.Name == "" || strings.ContainsAny(image.Name, " \t\r\n\x00") {
-		c.add(name.place, ruleValue, "", "image %q is not the name of an image", image.Name)
+	if !j.included || strings.Contains(image.Name, "$") {
+		return image, true
+	}
+	if err := plan.CheckImage(image.Name); err != nil {
+		c.add(name.place, ruleValue, "such as busybox or registry.example.com/tools/go:1.26", "%s", err)
 		return image, false
 	}
 	return image, true
@@ -126,7 +129,10 @@ func (c *compiler) readUser(j *job, v *value, image *plan.Image, env *environmen
 			continue
 		}
 		if u := o.get("user"); u != nil {
-			image.User = env.expand(c.text(u, executor+":user"))
+			image.User = c.known(j, &value{kind: kindString, text: c.text(u, executor+":user"), place: u.place}, env, executor+":user")
+			if _, err := plan.ParseUser(image.User); err != nil && j.included {
+				c.add(u.place, ruleValue, "", "%s", err)
+			}
 		}
 		if p := o.get("platform"); p != nil {
 			c.readPlatform(j, p, env)
@@ -139,7 +145,10 @@ var architectures = map[string]string{"amd64": "amd64", "x86_64": "amd64", "arm6
 
 // readPlatform chooses the node: an image is pulled for the node that it runs on.
 func (c *compiler) readPlatform(j *job, v *value, env *environment) {
-	platform := env.expand(c.text(v, "docker:platform"))
+	platform := c.known(j, &value{kind: kindString, text: c.text(v, "docker:platform"), place: v.place}, env, "docker:platform")
+	if !j.included {
+		return
+	}
 	parts := strings.Split(strings.TrimPrefix(platform, "linux/"), "/")
 	arch, ok := architectures[parts[0]]
 	if !ok || len(parts) > 2 {
@@ -162,6 +171,9 @@ func (c *compiler) readServices(j *job, v *value, env *environment) {
 		image, ok := c.image(j, item, env, serviceKeys)
 		if !ok {
 			continue
+		}
+		if u, err := plan.ParseUser(image.User); err == nil && u.Name != "" {
+			c.add(item.place, ruleUnsupported, "give its number in the image, as 1000 or 1000:1000", "the user %q of a service by name is not supported", image.User)
 		}
 		s := plan.Service{Image: image}
 		if !strings.Contains(image.Name, "$") {

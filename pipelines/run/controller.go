@@ -338,7 +338,7 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			continue
 		}
 		if tr != nil && js.StoppingAt == nil {
-			if err := c.giveUp(ctx, tr, unpullable(tr)); err != nil {
+			if err := c.giveUp(ctx, tr, refusedImage(tr, job, js)); err != nil {
 				return nil, false, err
 			}
 		}

@@ -43,6 +43,8 @@ type Detector struct {
 	TagMessage func(ctx context.Context, namespace, repository, tag, commit string) (string, error)
 	// ServerURL is the front door's address as people know it.
 	ServerURL string
+	// Nodes gives the labels of each node by its name. Nil: nothing is known of them.
+	Nodes func(ctx context.Context) (map[string]map[string]string, error)
 	// Modules finds the submodules that jobs ask for. Nil: there are none.
 	Modules *submodule.Finder
 	// Elsewhere is what files may include beyond their commit.
@@ -116,6 +118,10 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 		var more []v1alpha1.Problem
 		more, err = d.submodules(ctx, run, repo, p)
 		problems = append(problems, more...)
+		if err == nil {
+			more, err = d.placed(ctx, p)
+			problems = append(problems, more...)
+		}
 	}
 	return Compiled{Plan: p, Problems: problems}, err
 }

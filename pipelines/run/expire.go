@@ -106,7 +106,7 @@ func (c *Controller) expireRun(ctx context.Context, run *v1alpha1.Run, at time.T
 				return fmt.Errorf("run %s: artifacts of job %s: %w", run.Name, js.Name, err)
 			}
 		}
-		js.Artifacts = false
+		js.Artifacts, js.Exposed = false, nil
 	}
 	return nil
 }

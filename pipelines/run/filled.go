@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/distribution/reference"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -75,7 +74,7 @@ func fillImage(name *string, env []plan.Variable) error {
 	if unset != "" {
 		return fmt.Errorf("image %s: $%s is not set; set it, or let a job before this one report it", *name, unset)
 	}
-	if _, err := reference.ParseDockerRef(image); err != nil {
+	if plan.CheckImage(image) != nil {
 		return fmt.Errorf("image %s is not an image name with the values of its variables; write it as name:tag", *name)
 	}
 	*name = image

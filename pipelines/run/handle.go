@@ -119,6 +119,7 @@ func retryFailed(run *v1alpha1.Run, p *plan.Plan, by string) {
 func retryJob(run *v1alpha1.Run, p *plan.Plan, js *v1alpha1.JobStatus, job *plan.Job, by string) {
 	begun := js.Attempt > 0
 	again(js)
+	js.PullWay = 0
 	js.AllowFailure = job.AllowFailure
 	if begun {
 		js.By = by
@@ -131,6 +132,7 @@ func renew(js *v1alpha1.JobStatus, job *plan.Job, all bool) {
 		return
 	}
 	again(js)
+	js.PullWay = 0
 	js.By, js.ApprovedBy, js.ApprovedAt, js.Played = "", "", nil, 0
 	js.Manual, js.AllowFailure = job.When == plan.Manual, job.AllowFailure
 }

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/plan"
 )
 
 // unpullablePrefix marks the status message of a TaskRun that was ended because of an image.
@@ -66,6 +67,15 @@ func unpullable(tr *tekton.TaskRun) string {
 		}
 	}
 	return ""
+}
+
+// refusedImage says why an attempt ends for want of an image.
+func refusedImage(tr *tekton.TaskRun, job *plan.Job, js *v1alpha1.JobStatus) string {
+	why := unpullable(tr)
+	if why == "" && js.PullWay < moreWays(job) {
+		why = unpulled(tr)
+	}
+	return why
 }
 
 // refusal reads what the kubelet says of an image that it could not have.

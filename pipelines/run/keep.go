@@ -5,6 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,14 +27,44 @@ func (c *Controller) Kept(ctx context.Context, ref jobapi.Ref) error {
 	if err != nil {
 		return err
 	}
+	link, err := c.exposed(ctx, ref, job.Artifacts)
+	if err != nil {
+		return err
+	}
 	return c.change(ctx, ref, func(js *v1alpha1.JobStatus) {
-		js.Artifacts, js.ArtifactsExpire = true, nil
+		js.Artifacts, js.ArtifactsExpire, js.Exposed = true, nil, link
 		if job.Artifacts != nil && !job.Artifacts.Keep {
 			in := cmp.Or(job.Artifacts.ExpireIn.Duration, c.Settings.ArtifactsExpire, defaultExpiry)
 			at := metav1.NewTime(time.Now().Add(in).Truncate(time.Second))
 			js.ArtifactsExpire = &at
 		}
 	})
+}
+
+// exposed is the link to what a job kept; nil where it asks for none, or for one that
+// needs variables, which GitLab does not show either.
+func (c *Controller) exposed(ctx context.Context, ref jobapi.Ref, a *plan.Artifacts) (*v1alpha1.ExposedArtifacts, error) {
+	if a == nil || a.ExposeAs == "" || slices.ContainsFunc(a.Paths, func(p string) bool { return strings.Contains(p, "$") }) {
+		return nil, nil
+	}
+	link := &v1alpha1.ExposedArtifacts{Name: a.ExposeAs}
+	if len(a.Paths) != 1 {
+		return link, nil
+	}
+	rc, err := c.Artifacts.Get(ctx, ref.Namespace, ref.Run, jobapi.ArtifactName(ref.Job))
+	if err != nil {
+		return nil, err
+	}
+	archive, err := jobapi.OpenArchive(rc)
+	if err != nil {
+		return link, nil // it is there, whatever is in it
+	}
+	defer archive.Close()
+	if one, err := archive.One(a.Paths[0]); err == nil {
+		one.Close()
+		link.Path = path.Clean(a.Paths[0])
+	}
+	return link, nil
 }
 
 // summarize the coverage and tests of the jobs.
@@ -62,6 +94,15 @@ func summarize(run *v1alpha1.Run) {
 	if figures > 0 {
 		run.Status.Coverage = fmt.Sprintf("%.2f", sum/float64(figures))
 	}
+}
+
+// Access says for whom a job keeps its artifacts: "" or all, developer, maintainer, none.
+func (c *Controller) Access(ctx context.Context, namespace, name, job string) (string, error) {
+	_, j, err := c.job(ctx, namespace, name, job)
+	if err != nil || j.Artifacts == nil {
+		return "", err
+	}
+	return j.Artifacts.Access, nil
 }
 
 // errPrivate is what people get who ask for artifacts that nobody may download.

@@ -73,6 +73,7 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 	if err != nil {
 		return err
 	}
+	job = atWay(job, js.PullWay)
 	ref := jobapi.Ref{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Attempt: js.Attempt}
 	limit := c.timeout(job) + startMargin
 	meta := metav1.ObjectMeta{

@@ -94,13 +94,16 @@ func began(tr *tekton.TaskRun) *metav1.MicroTime {
 
 // fail an attempt; where the plan allows another, the job goes back to the beginning.
 func fail(js *v1alpha1.JobStatus, job *plan.Job, reason, message string) {
+	if job != nil && nextWay(js, job, reason, message) {
+		return
+	}
 	end(js, v1alpha1.Failed, reason, message)
 	if job == nil {
 		return
 	}
 	js.AllowFailure = job.Allowed(plan.State{ExitCode: js.ExitCode})
-	allowed := len(job.AllowExitCodes) > 0 && js.AllowFailure
-	if !allowed && job.Retry.Allows(js.Attempt, reason, js.ExitCode) {
+	// As in GitLab, a failure that is allowed is tried again too.
+	if job.Retry.Allows(js.Attempt-js.PullWay, reason, js.ExitCode) {
 		again(js)
 		js.AllowFailure = job.AllowFailure
 	}

@@ -3,18 +3,13 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
-	"regexp"
-	"strconv"
 	"strings"
 
-	"github.com/distribution/reference"
 	"github.com/tektoncd/pipeline/pkg/apis/pipeline/pod"
 	tekton "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
 
@@ -87,8 +82,8 @@ func (c *Controller) step(ref jobapi.Ref, job *plan.Job) (tekton.Step, error) {
 		image = c.Settings.DefaultImage
 	}
 	for _, name := range images(image, job) {
-		if _, err := reference.ParseDockerRef(name); err != nil {
-			return tekton.Step{}, fmt.Errorf("image %q is not an image name: %w; write it as name:tag", name, err)
+		if err := plan.CheckImage(name); err != nil {
+			return tekton.Step{}, err
 		}
 	}
 	security, name, err := user(job.Image.User)
@@ -156,48 +151,27 @@ func pullPolicy(image, wanted string) corev1.PullPolicy {
 // systemImages are imported into every node and never change under one tag.
 const systemImages = "system/"
 
-var (
-	userNumberRE = regexp.MustCompile(`^([0-9]{1,10})(?::([0-9]{1,10}))?$`)
-	userNameRE   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}(?::[A-Za-z_][A-Za-z0-9_.-]{0,63})?$`)
-)
-
 // user that the container runs as. Numbers are Kubernetes'; a name is looked up by the
 // runner in the image's own list of users.
 func user(text string) (*corev1.SecurityContext, string, error) {
-	s := &corev1.SecurityContext{}
-	if text == "" || userNameRE.MatchString(text) {
-		return s, text, nil
+	u, err := plan.ParseUser(text)
+	if err != nil {
+		return nil, "", err
 	}
-	m := userNumberRE.FindStringSubmatch(text)
-	if m == nil {
-		return nil, "", fmt.Errorf("image user %q: give a name or a number, as node or 1000:1000", text)
-	}
-	for i, to := range []**int64{&s.RunAsUser, &s.RunAsGroup} {
-		if m[i+1] == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(m[i+1], 10, 32)
-		if err != nil {
-			return nil, "", fmt.Errorf("image user %q: the number is too large", text)
-		}
-		*to = &n
-	}
-	return s, "", nil
+	return &corev1.SecurityContext{RunAsUser: u.UID, RunAsGroup: u.GID}, u.Name, nil
 }
 
 // nodes chooses nodes that have all the labels: "gpu" with any value, or "arch=arm64".
 func nodes(labels []string) (*corev1.Affinity, error) {
 	var match []corev1.NodeSelectorRequirement
 	for _, label := range labels {
-		key, value, valued := strings.Cut(label, "=")
-		r := corev1.NodeSelectorRequirement{Key: key, Operator: corev1.NodeSelectorOpExists}
-		faults := validation.IsQualifiedName(key)
-		if valued {
-			r.Operator, r.Values = corev1.NodeSelectorOpIn, []string{value}
-			faults = append(faults, validation.IsValidLabelValue(value)...)
+		l, err := plan.ParseLabel(label)
+		if err != nil {
+			return nil, err
 		}
-		if len(faults) > 0 {
-			return nil, fmt.Errorf("tag %q is not a label that a node can have: %s; name a label of a node, as gpu or kubernetes.io/arch=arm64", label, faults[0])
+		r := corev1.NodeSelectorRequirement{Key: l.Key, Operator: corev1.NodeSelectorOpExists}
+		if l.Valued {
+			r.Operator, r.Values = corev1.NodeSelectorOpIn, []string{l.Value}
 		}
 		match = append(match, r)
 	}

@@ -122,6 +122,6 @@ func again(js *v1alpha1.JobStatus) {
 func clearResults(js *v1alpha1.JobStatus) {
 	js.Message, js.Reason, js.TaskRun, js.Child = "", "", "", ""
 	js.StartedAt, js.FinishedAt, js.StartAt, js.QueuedAt, js.StoppingAt = nil, nil, nil, nil, nil
-	js.ExitCode, js.Images, js.Artifacts, js.ArtifactsExpire = nil, nil, false, nil
+	js.ExitCode, js.Images, js.Artifacts, js.ArtifactsExpire, js.Exposed = nil, nil, false, nil, nil
 	js.Coverage, js.Tests, js.EnvironmentURL = "", nil, ""
 }

@@ -9,6 +9,9 @@ import (
 
 // Kept is what the API asks of pipelines about what jobs left.
 type Kept interface {
+	// ArtifactAccess says for whom the job keeps its artifacts: "" or all (who may read
+	// the run), developer, maintainer, none.
+	ArtifactAccess(ctx context.Context, namespace, run, job string) (string, error)
 	// Artifacts opens the archive that a job kept, and says its file name.
 	Artifacts(ctx context.Context, namespace, run, job string) (r io.ReadCloser, file string, err error)
 	// ArtifactIndex lists the files of the archive.
@@ -29,8 +32,31 @@ func ofJob(r *http.Request) (ns, run, job string, err error) {
 	return r.PathValue("ns"), run, r.PathValue("job"), err
 }
 
+// ofKept is ofJob for those who may have what the job kept.
+func (s *server) ofKept(r *http.Request) (ns, run, job string, err error) {
+	if ns, run, job, err = ofJob(r); err != nil {
+		return
+	}
+	access, err := s.Kept.ArtifactAccess(r.Context(), ns, run, job)
+	if err != nil || access == "" || access == "all" {
+		return ns, run, job, err
+	}
+	allowed := false
+	u, _ := UserFrom(r.Context())
+	if access == "developer" || access == "maintainer" {
+		if allowed, err = s.Authorizer.Allowed(r.Context(), u, "get", access+"artifacts", ns, run); err != nil {
+			return
+		}
+	}
+	if !allowed {
+		err = refuse(http.StatusForbidden, "artifacts:access of the job says so", "the artifacts of job %s are for %s", job,
+			map[string]string{"developer": "developers", "maintainer": "maintainers", "none": "its other jobs only"}[access])
+	}
+	return
+}
+
 func (s *server) artifacts(w http.ResponseWriter, r *http.Request) error {
-	ns, run, job, err := ofJob(r)
+	ns, run, job, err := s.ofKept(r)
 	if err != nil {
 		return err
 	}
@@ -44,7 +70,7 @@ func (s *server) artifacts(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) artifactIndex(w http.ResponseWriter, r *http.Request) error {
-	ns, run, job, err := ofJob(r)
+	ns, run, job, err := s.ofKept(r)
 	if err != nil {
 		return err
 	}
@@ -57,7 +83,7 @@ func (s *server) artifactIndex(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) artifactFile(w http.ResponseWriter, r *http.Request) error {
-	ns, run, job, err := ofJob(r)
+	ns, run, job, err := s.ofKept(r)
 	if err != nil {
 		return err
 	}
@@ -75,7 +101,7 @@ func (s *server) artifactFile(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *server) jobReport(w http.ResponseWriter, r *http.Request) error {
-	ns, run, job, err := ofJob(r)
+	ns, run, job, err := s.ofKept(r)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 
@@ -25,6 +26,19 @@ func serviceLogs(kube kubernetes.Interface) func(ctx context.Context, namespace,
 			Container: container, TailLines: ptr.To[int64](200), LimitBytes: ptr.To[int64](wire.MaxServiceLog),
 		}).Stream(ctx)
 	}
+}
+
+// nodeLabels of each node by its name.
+func (s *services) nodeLabels(ctx context.Context) (map[string]map[string]string, error) {
+	list, err := s.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	labels := map[string]map[string]string{}
+	for i := range list.Items {
+		labels[list.Items[i].Name] = list.Items[i].Labels
+	}
+	return labels, nil
 }
 
 // imageStore is the embedded registry in the words of jobapi.

@@ -14,6 +14,10 @@ type kept struct{ *run.Controller }
 
 var _ api.Kept = kept{}
 
+func (k kept) ArtifactAccess(ctx context.Context, namespace, name, job string) (string, error) {
+	return k.Access(ctx, namespace, name, job)
+}
+
 func (k kept) Artifacts(ctx context.Context, namespace, name, job string) (io.ReadCloser, string, error) {
 	r, file, err := k.OpenArtifacts(ctx, namespace, name, job)
 	return r, file, notThere(err, "job %s of run %s kept no artifacts", job, name)

@@ -85,7 +85,7 @@ func (s *services) openPipelines(context.Context) error {
 	artifacts := artifactStore{jobapi.Dir(filepath.Join(s.conf.DataDir, "artifacts")), s.disk}
 	p.Controller = &run.Controller{
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable, Modules: modules,
-		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, Modules: modules, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
+		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, Modules: modules, Nodes: s.nodeLabels, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
 		Artifacts: artifacts, Archive: p.archive, LogStore: store, Logs: p.collector,
 		ServiceLogs: serviceLogs(s.kube),
 		Tokens:      tokens, Signer: issuer, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),

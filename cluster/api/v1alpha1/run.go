@@ -214,6 +214,9 @@ type JobStatus struct {
 	// ArtifactsExpire is when they are deleted; absent: never.
 	// +optional
 	ArtifactsExpire *metav1.Time `json:"artifactsExpire,omitempty"`
+	// Exposed is the link on the run's page to what the job kept.
+	// +optional
+	Exposed *ExposedArtifacts `json:"exposed,omitempty"`
 	// StartAt is when a delayed job starts.
 	// +optional
 	StartAt *metav1.Time `json:"startAt,omitempty"`
@@ -247,6 +250,10 @@ type JobStatus struct {
 	// Attempts before this one, oldest first; the last ones where there were many.
 	// +optional
 	Attempts []Attempt `json:"attempts,omitempty"`
+	// PullWay is which of the ways to pull its images the newest attempt takes, from 0; the
+	// attempts before it that had another were for want of an image.
+	// +optional
+	PullWay int `json:"pullWay,omitempty"`
 	// QueuedAt is since when nothing but a limit or its resource group holds it back.
 	// +optional
 	QueuedAt *metav1.MicroTime `json:"queuedAt,omitempty"`

@@ -83,7 +83,9 @@ func TestCompile(t *testing.T) {
 				}
 				in.Repository = func(environment string) []gitlab.Known { return known(secrets, environment, in.Branch == "main") }
 				p, problems := gitlab.Compile(gitlab.File, []byte(now.files[gitlab.File]), in)
-				if said := places(problems); !slices.Equal(said, s.Problems) {
+				// Those without a place are the server's: it knows nodes and other repositories.
+				own := slices.DeleteFunc(slices.Clone(s.Problems), func(p string) bool { return strings.HasPrefix(p, "0:0 ") })
+				if said := places(problems); len(said)+len(own) > 0 && !slices.Equal(said, own) {
 					t.Fatalf("step %d: %+v, want %q", i+1, problems, s.Problems)
 				}
 				var got []string
@@ -93,6 +95,9 @@ func TestCompile(t *testing.T) {
 					}
 				}
 				slices.Sort(got)
+				if len(own) < len(s.Problems) {
+					continue
+				}
 				if want := slices.Sorted(maps.Keys(s.Jobs)); !slices.Equal(got, want) {
 					t.Errorf("step %d: jobs %q, want %q", i+1, got, want)
 				}

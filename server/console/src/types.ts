@@ -59,6 +59,7 @@ export interface Job {
   images?: Image[];
   artifacts?: boolean;
   artifactsExpire?: string;
+  exposed?: { name: string; path?: string };
   startAt?: string;
   by?: string;
   environment?: string;

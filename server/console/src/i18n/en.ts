@@ -102,6 +102,7 @@ export const en = {
   job: "Job",
   play: "Start",
   artifacts: "Artifacts",
+  exposed: "Results",
   exitCode: "exit status {code}",
   attempt: "attempt {n}",
   allowedToFail: "allowed to fail",

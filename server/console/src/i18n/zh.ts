@@ -103,6 +103,7 @@ export const zh: Record<Key, string> = {
   job: "作业",
   play: "启动",
   artifacts: "产物",
+  exposed: "结果",
   exitCode: "退出码 {code}",
   attempt: "第 {n} 次尝试",
   allowedToFail: "允许失败",

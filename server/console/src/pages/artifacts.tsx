@@ -6,6 +6,12 @@ import { bytes, dateTime } from "../lib/format";
 import { Problem, Table, type Column } from "../lib/ui";
 import type { Job } from "../types";
 
+/** exposed is the address of what a job asks to be linked: one file, or all that it kept. */
+export function exposed(run: string, job: Job): string {
+  const base = path("Run", run, "jobs", job.name, "artifacts");
+  return job.exposed?.path ? `${base}/file?path=${encodeURIComponent(job.exposed.path)}` : base;
+}
+
 export interface Entry {
   path: string;
   size: number;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { Job } from "../types";
+import { exposed } from "./artifacts";
 import { can, testLine } from "./job";
 import { files } from "./artifacts";
 import { inputs, variables } from "./start";
@@ -14,6 +15,11 @@ test("what can be done with a job", () => {
   expect(can(job({ phase: "Running", manual: true }))).toEqual({ play: false, unplay: false, cancel: true, retry: false });
   expect(can(job({ phase: "Failed" })).retry).toBe(true);
   expect(can(job({ phase: "Skipped" })).retry).toBe(false);
+});
+
+test("what a job asks to be linked: its one file, or all that it kept", () => {
+  expect(exposed("r", job({ exposed: { name: "x", path: "a b/c.html" } }))).toMatch(/\/runs\/r\/jobs\/j\/artifacts\/file\?path=a%20b%2Fc.html$/);
+  expect(exposed("r", job({ exposed: { name: "x" } }))).toMatch(/\/jobs\/j\/artifacts$/);
 });
 
 test("lines of variables", () => {

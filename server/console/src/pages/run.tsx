@@ -7,6 +7,7 @@ import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
 import { Action, Ago, Empty, Problem, State, useNow } from "../lib/ui";
 import type { Job, Problem as Fault, Run } from "../types";
+import { exposed } from "./artifacts";
 import { Compare } from "./compare";
 import { JobPanel, testLine } from "./job";
 
@@ -70,6 +71,19 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         <Fact name={t("duration")}>{span(run.status?.startedAt, run.status?.finishedAt, now)}</Fact>
         <Fact name={t("tests")}>{testLine(run.status?.tests)}</Fact>
         <Fact name={t("coverageName")}>{run.status?.coverage ? `${run.status.coverage} %` : ""}</Fact>
+        <Fact name={t("exposed")}>
+          {jobs.some((j) => j.exposed)
+            ? jobs.map((j) =>
+                j.exposed ? (
+                  <span key={j.name} class="address">
+                    <a href={exposed(name, j)} download title={j.name}>
+                      {j.exposed.name}
+                    </a>
+                  </span>
+                ) : null,
+              )
+            : null}
+        </Fact>
         <Fact name={t("parentRun")}>{run.spec.parent ? <Link href={to("runs", run.spec.parent.run)}>{run.spec.parent.run}</Link> : null}</Fact>
         <Fact name={t("childRun")}>
           {run.status?.children?.map((c) => (
