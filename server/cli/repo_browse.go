@@ -53,7 +53,7 @@ func repoLog(c *user) *cobra.Command {
 	var path string
 	cmd := &cobra.Command{
 		Use: "log NAME [REVISION]", Args: cobra.RangeArgs(1, 2), Short: "List commits, of a path if asked",
-		Example: "  slipway repo log shop\n  slipway repo log shop v1.2 --path deploy -n 5",
+		Example: "  slipway repo log shop\n  slipway repo log shop v1.2 --path deploy --limit 5",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 2 {
 				q.Set("ref", args[1])
@@ -78,7 +78,7 @@ func repoLog(c *user) *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().IntVarP(&limit, "limit", "n", 20, "how many commits, at most 100")
+	cmd.Flags().IntVar(&limit, "limit", 20, "how many commits, at most 100")
 	cmd.Flags().IntVar(&skip, "skip", 0, "leave out this many")
 	cmd.Flags().StringVar(&path, "path", "", "only commits that changed this file or directory")
 	return cmd
