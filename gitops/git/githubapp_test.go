@@ -180,6 +180,18 @@ func TestGitHubAppRefusals(t *testing.T) {
 	}
 }
 
+// Threat 5: the API is dialled by the same rules as the repository.
+func TestGitHubAppOfAPrivateAddressIsRefused(t *testing.T) {
+	g := newGitHub(t, http.NotFoundHandler())
+	repo := &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "copy"},
+		Spec: v1alpha1.RepositorySpec{URL: g.URL + "/x.git", CredentialsSecret: "app"}}
+	b := newBench(t, repo, g.secret(nil))
+	r := &Reconciler{Host: b.host}
+	if _, err := r.credentials(context.Background(), repo); err == nil || !strings.Contains(err.Error(), "private network") || g.made != 0 {
+		t.Fatal(err)
+	}
+}
+
 // An API that redirects gets the proof, and nobody else.
 func TestGitHubAppProofIsNotRedirected(t *testing.T) {
 	reached := false

@@ -166,6 +166,17 @@ func (e *errorReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// present says whether tips are in the pool at all.
+func (f *fetch) present(tips []plumbing.Hash) error {
+	st := f.storage(f.pool)
+	for _, t := range tips {
+		if err := st.HasEncodedObject(t); err != nil {
+			return fmt.Errorf("what came is not whole: %s: %w", t, err)
+		}
+	}
+	return nil
+}
+
 // connected says whether all that tips lead to is in the pool. Only object names reach
 // git, as lines.
 func (f *fetch) connected(ctx context.Context, tips []plumbing.Hash) error {

@@ -194,13 +194,14 @@ func (f *fetch) bring(ctx context.Context, session transport.UploadPackSession, 
 		return err
 	}
 	if len(have) == 0 {
-		return nil // index-pack has looked
+		err = f.present(tips) // index-pack has looked at all else
+	} else {
+		err = f.connected(ctx, tips)
 	}
-	if err := f.connected(ctx, tips); err != nil {
+	if err != nil {
 		f.drop(pack)
-		return err
 	}
-	return nil
+	return err
 }
 
 // followHead makes HEAD of the mirror name what it names elsewhere.
