@@ -84,6 +84,10 @@ $(PAYLOAD)/slipway-render: go.mod go.sum $(call sources,gitops/render) | $(STAMP
 	$(say) "compiling the child that renders, about 30 seconds cold"
 	@go build -ldflags "-s -w" -o $@ ./gitops/render/child
 
+$(PAYLOAD)/slipway-render-helm: go.mod go.sum $(call sources,gitops/render) | $(STAMPS)/packages
+	$(say) "compiling the child that renders charts, about 1 minute cold"
+	@go build -ldflags "-s -w" -o $@ ./gitops/render/helm/child
+
 $(PAYLOAD)/cni/slipway-jobs: go.mod go.sum $(call sources,cluster/node) | $(STAMPS)/packages
 	$(say) "compiling the CNI plugin of jobs"
 	@mkdir -p $(@D)
@@ -100,7 +104,7 @@ $(TOOLS)/pack: $(call sources,cluster/payload) go.mod | $(STAMPS)/packages
 	@go build -o $@ ./cluster/payload/pack
 
 # Made again when one of its files is newer; libexec decides about its own.
-$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(addprefix $(PAYLOAD)/,runner cni/slipway-jobs slipway-credential slipway-render busybox busybox.applets)
+$(BUILD)/payload.zip: $(TOOLS)/pack libexec $(PAYLOAD)/pause $(addprefix $(PAYLOAD)/,runner cni/slipway-jobs slipway-credential slipway-render slipway-render-helm busybox busybox.applets)
 	@if [ ! -e $@ ] || [ -n "$$(find $(PAYLOAD) $(TOOLS)/pack -type f -newer $@ -print -quit)" ]; then \
 		echo "== packing the daemons, about 5 seconds"; $(TOOLS)/pack archive $(PAYLOAD) $@; fi
 

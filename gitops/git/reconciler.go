@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/outside"
 	"slipway.dev/cluster/refs"
 )
 
@@ -231,7 +232,7 @@ func filter(repo *v1alpha1.Repository) string {
 
 func reason(err error) string {
 	switch {
-	case errors.Is(err, errAddress):
+	case errors.Is(err, outside.ErrAddress):
 		return "AddressNotAllowed"
 	case errors.Is(err, ErrName):
 		return "InvalidURL"

@@ -9,16 +9,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport/client"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/net/proxy"
+
+	"slipway.dev/cluster/outside"
 )
 
 // Remote says which repositories elsewhere may be looked at.
@@ -31,8 +31,6 @@ type Remote struct {
 	// Timeout of one fetch. Default 10m.
 	Timeout time.Duration
 }
-
-var errAddress = errors.New("address not allowed")
 
 // ParseURL refuses every URL that is not plainly https, http or ssh: no
 // options, no helpers, no credentials within.
@@ -88,52 +86,16 @@ func withRules(ctx context.Context, r rules) context.Context {
 	return context.WithValue(ctx, rulesKey{}, r)
 }
 
-// check refuses an address at the moment of dialling, after every name has been
-// resolved, so that neither a redirect nor a changing DNS answer gets around it.
-func (p Remote) check(_, address string, _ syscall.RawConn) error {
-	ap, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("%s: %w", address, errAddress)
-	}
-	a := ap.Addr().Unmap()
-	if a.IsLinkLocalUnicast() || a.IsMulticast() || a.IsUnspecified() || a == netip.MustParseAddr("100.100.100.200") || a == netip.MustParseAddr("fd00:ec2::254") {
-		return fmt.Errorf("%s: %w", a, errAddress)
-	}
-	if !p.Private && (a.IsPrivate() || a.IsLoopback() || sharedRange.Contains(a) || nat64.Contains(a)) {
-		return fmt.Errorf("%s is in a private network: %w; the server's configuration can allow it", a, errAddress)
-	}
-	return nil
-}
-
-var (
-	sharedRange = netip.MustParsePrefix("100.64.0.0/10")
-	nat64       = netip.MustParsePrefix("64:ff9b::/96")
-)
-
-func (p Remote) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	d := net.Dialer{Timeout: 15 * time.Second, Control: p.check}
-	return d.DialContext(ctx, network, address)
-}
+func (p Remote) guard() outside.Guard { return outside.Guard{Private: p.Private} }
 
 // HTTP is a client for other public files by the same rules: addresses are looked at
 // when they are dialled, those of redirects too.
 func (p Remote) HTTP() *http.Client { return p.client(nil) }
 
 func (p Remote) client(roots *x509.CertPool) *http.Client {
-	return &http.Client{
-		Transport: &http.Transport{
-			DialContext: p.dial, TLSHandshakeTimeout: 10 * time.Second, DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots},
-		},
-		CheckRedirect: func(r *http.Request, via []*http.Request) error {
-			switch {
-			case len(via) > 5:
-				return errors.New("more than 5 redirects")
-			case via[0].URL.Scheme == "https" && r.URL.Scheme != "https":
-				return fmt.Errorf("redirected from https to %s", r.URL.Scheme)
-			}
-			return nil
-		},
-	}
+	t := p.guard().Transport()
+	t.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return &http.Client{Transport: t, CheckRedirect: outside.Redirect}
 }
 
 func (p Remote) maxFetch() int64 {
@@ -149,7 +111,7 @@ func init() {
 	t := &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			r, _ := ctx.Value(rulesKey{}).(rules)
-			return r.dial(ctx, network, address)
+			return r.guard().Dial(ctx, network, address)
 		},
 		// A kept connection would be used under the rules of another request.
 		DisableKeepAlives:     true,
@@ -187,7 +149,7 @@ func (d sshDialer) Dial(network, address string) (net.Conn, error) {
 }
 
 func (d sshDialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := d.p.dial(ctx, network, address)
+	c, err := d.p.guard().Dial(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}

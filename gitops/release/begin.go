@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"syscall"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -58,11 +55,19 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 	if finished(rel) {
 		return ctrl.Result{RequeueAfter: 1}, nil
 	}
-	r.event(app, corev1.EventTypeNormal, "ReleaseStarted", "release %d of commit %.12s", n, rel.Spec.Desired.Commit)
+	r.event(app, corev1.EventTypeNormal, "ReleaseStarted", "release %d of %s", n, what(rel.Spec.Desired))
 	if refused != "" {
 		return r.fail(ctx, app, rel, refused, nil)
 	}
 	return r.advance(ctx, app, rel)
+}
+
+// what a value is, for people.
+func what(d v1alpha1.Desired) string {
+	if d.Commit == "" && d.Inputs != nil {
+		return "chart version " + d.Inputs.Version
+	}
+	return fmt.Sprintf("commit %.12s", d.Commit)
 }
 
 // forgive forgets that a value was refused, when it is tried again or healthy.
@@ -76,7 +81,7 @@ func forgive(app *v1alpha1.Application, rel *v1alpha1.Release) {
 // renderer makes a Release too, without a set, and is returned as text.
 func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n int64) (rel *v1alpha1.Release, refused string, err error) {
 	desired := app.Spec.Desired
-	subject, author, _, err := r.Source.Commit(ctx, app.Namespace, app.Spec.Source.Repository, desired.Commit)
+	subject, author, err := r.about(ctx, app, desired)
 	if err != nil {
 		return nil, "", err
 	}
@@ -95,13 +100,14 @@ func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n in
 	rel = &v1alpha1.Release{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: app.Namespace, Name: Name(app.Name, n),
-			Labels: map[string]string{
-				v1alpha1.LabelApplication: app.Name, v1alpha1.LabelRepository: app.Spec.Source.Repository,
-			},
+			Labels: map[string]string{v1alpha1.LabelApplication: app.Name},
 		},
 		Spec: v1alpha1.ReleaseSpec{
 			Application: app.Name, Number: n, Desired: *desired.DeepCopy(), Rendered: digest, Subject: subject, Author: author,
 		},
+	}
+	if repository := app.Spec.Source.Repository; repository != "" {
+		rel.Labels[v1alpha1.LabelRepository] = repository
 	}
 	if err := controllerutil.SetControllerReference(app, rel, r.Client.Scheme()); err != nil {
 		return nil, "", err
@@ -112,42 +118,26 @@ func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n in
 	return rel, refused, nil
 }
 
-// render checks the commit out and renders it in the child.
-func (r *Reconciler) render(ctx context.Context, app *v1alpha1.Application, desired v1alpha1.Desired) (*render.Set, error) {
-	dir, err := os.MkdirTemp(r.WorkDir, "render-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	if err := r.Source.Checkout(ctx, app.Namespace, app.Spec.Source.Repository, desired.Commit, dir, ""); err != nil {
-		if ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO) {
-			return nil, err
+// about says what a release is of: the subject and the author of its commit, or its chart.
+func (r *Reconciler) about(ctx context.Context, app *v1alpha1.Application, desired *v1alpha1.Desired) (subject, author string, err error) {
+	source := app.Spec.Source
+	if source.Repository == "" {
+		if source.Helm != nil && desired.Inputs != nil {
+			subject = strings.TrimSpace(source.Helm.Chart + " " + desired.Inputs.Version)
 		}
-		return nil, &apply.Refusal{Message: err.Error()}
+		return subject, "", nil
 	}
-	if err := readable(dir); err != nil {
-		return nil, err
-	}
-	return r.Renderer.Render(ctx, dir, render.Request{
-		Path: app.Spec.Source.Path, Renderer: app.Spec.Source.Renderer, Images: desired.Images,
-		Namespace: destination(app), Application: app.Name, Renew: app.Spec.WriteBack != nil && app.Spec.WriteBack.Images,
-	})
+	subject, author, _, err = r.Source.Commit(ctx, app.Namespace, source.Repository, desired.Commit)
+	return subject, author, err
 }
 
-// readable opens the tree to the child, which runs as nobody, whatever our umask
-// is. The directory above stays closed to everybody else.
-func readable(dir string) error {
-	return filepath.WalkDir(dir, func(p string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case e.IsDir():
-			return os.Chmod(p, 0o755)
-		case e.Type().IsRegular():
-			return os.Chmod(p, 0o644)
-		}
-		return nil
-	})
+// render gives the set of a desired value.
+func (r *Reconciler) render(ctx context.Context, app *v1alpha1.Application, desired v1alpha1.Desired) (*render.Set, error) {
+	set, err := r.Renderer.Render(ctx, app, desired)
+	if err == nil {
+		r.Store.hide(app.Namespace, app.Name, set)
+	}
+	return set, err
 }
 
 // refusal is the text of an error that will not go away by itself, or "".

@@ -83,6 +83,9 @@ func offer(app *v1alpha1.Application, desired v1alpha1.Desired) bool {
 	if have := app.Spec.Desired; have != nil && have.Sequence > desired.Sequence {
 		return false
 	}
+	if have := app.Spec.Desired; have != nil && desired.Inputs == nil {
+		desired.Inputs = have.Inputs // until other ones are found
+	}
 	refused := app.Status.Refused
 	if refused != nil && same(*refused, desired) && refused.Run != desired.Run && desired.Run != "" {
 		app.Spec.Retry = desired.Run

@@ -84,8 +84,8 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.cluster.kill = kill
 	w.r = &Reconciler{
 		Client: w.client, Reader: w.client, Pods: kubefake.NewClientset(), Source: repository{}, Renderer: renderer{}, Applier: w.cluster,
-		Store:   &Store{Sets: &sets{content: map[string][]byte{}}, Client: w.client, Reader: w.client},
-		WorkDir: t.TempDir(), Log: slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		Store: &Store{Sets: &sets{content: map[string][]byte{}}, Client: w.client, Reader: w.client},
+		Log:   slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
 	}
 	return w
 }
@@ -151,8 +151,12 @@ func (repository) Commit(_ context.Context, _, _, commit string) (string, string
 // image digest that the tests do not use; the tree is empty.
 type renderer struct{ set string }
 
-func (r renderer) Render(_ context.Context, _ string, req render.Request) (*render.Set, error) {
-	if req.Path == "bad" {
+func (renderer) Inputs(context.Context, *v1alpha1.Application) (*v1alpha1.Inputs, error) {
+	return nil, nil
+}
+
+func (r renderer) Render(_ context.Context, app *v1alpha1.Application, _ v1alpha1.Desired) (*render.Set, error) {
+	if app.Spec.Source.Path == "bad" {
 		return nil, &render.Error{File: "deploy/a.yaml", Line: 3, Message: "did not find expected node content"}
 	}
 	set := r.set
@@ -160,7 +164,7 @@ func (r renderer) Render(_ context.Context, _ string, req render.Request) (*rend
 		set = "v1"
 	}
 	return render.NewSet([]*unstructured.Unstructured{{Object: map[string]any{
-		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": set, "namespace": req.Namespace},
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": set, "namespace": destination(app)},
 	}}})
 }
 

@@ -157,6 +157,10 @@ func TestPinOutlivesRestartCommitsAndSync(t *testing.T) {
 // secretRenderer gives one Secret, whose value is the commit's.
 type secretRenderer struct{ values map[string]string }
 
+func (secretRenderer) Inputs(context.Context, *v1alpha1.Application) (*v1alpha1.Inputs, error) {
+	return nil, nil
+}
+
 func (s secretRenderer) set(values map[string]any, image string) *render.Set {
 	set, err := render.NewSet([]*unstructured.Unstructured{
 		{Object: map[string]any{"apiVersion": "v1", "kind": "Secret", "metadata": map[string]any{"name": "s", "namespace": "default"}, "data": values}},
@@ -168,14 +172,14 @@ func (s secretRenderer) set(values map[string]any, image string) *render.Set {
 	return set
 }
 
-func (s secretRenderer) Render(_ context.Context, _ string, req render.Request) (*render.Set, error) {
+func (s secretRenderer) Render(_ context.Context, _ *v1alpha1.Application, d v1alpha1.Desired) (*render.Set, error) {
 	data := map[string]any{"same": base64.StdEncoding.EncodeToString([]byte("planted-same"))}
 	for k, v := range s.values {
 		data[k] = base64.StdEncoding.EncodeToString([]byte(v))
 	}
 	image := "none"
-	if len(req.Images) > 0 {
-		image = req.Images[0].Digest + " " + s.values["token"]
+	if len(d.Images) > 0 {
+		image = d.Images[0].Digest + " " + s.values["token"]
 	}
 	return s.set(data, image), nil
 }

@@ -29,6 +29,7 @@ func (r *Reconciler) masks(ctx context.Context, namespaces ...string) (masks, er
 			return masks{}, err
 		}
 		all = append(all, list.Items...)
+		all = append(all, r.Store.hiding(ns)...)
 	}
 	return newMasks(all), nil
 }

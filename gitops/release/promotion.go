@@ -92,6 +92,9 @@ func (p *Promotions) advance(ctx context.Context, promotion *v1alpha1.Promotion)
 			return p.refuse(promotion, err)
 		}
 		d := rel.Spec.Desired.DeepCopy()
+		if d.Inputs != nil {
+			d.Inputs.Values = "" // the chart is promoted, the values are the application's own
+		}
 		d.By, d.Cause, d.Promotion, d.Manual = promotion.Spec.By, v1alpha1.CausePromotion, promotion.Name, false
 		s.Desired, s.Phase = d, v1alpha1.PromotionPending
 		p.event(to, "PromotionAsked", "%s asks for release %d of %s", promotion.Spec.By, promotion.Spec.Release, from.Name)

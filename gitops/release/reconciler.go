@@ -29,6 +29,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
+	"slipway.dev/gitops/source"
 )
 
 // Source gives commits; gitops/git satisfies it.
@@ -39,9 +40,12 @@ type Source interface {
 	Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error)
 }
 
-// Renderer turns a tree into a set; *render.Runner satisfies it.
+// Renderer turns what an application should be into a set; *source.Renderer satisfies it.
+// A fault that stays is a *render.Error.
 type Renderer interface {
-	Render(ctx context.Context, dir string, req render.Request) (*render.Set, error)
+	Render(ctx context.Context, app *v1alpha1.Application, desired v1alpha1.Desired) (*render.Set, error)
+	// Inputs are what a chart would be rendered with now; nil where there are none.
+	Inputs(ctx context.Context, app *v1alpha1.Application) (*v1alpha1.Inputs, error)
 }
 
 // Applier changes the cluster; *apply.Applier satisfies it.
@@ -55,7 +59,7 @@ type Applier interface {
 }
 
 var (
-	_ Renderer = (*render.Runner)(nil)
+	_ Renderer = (*source.Renderer)(nil)
 	_ Applier  = (*apply.Applier)(nil)
 )
 
@@ -82,8 +86,6 @@ type Reconciler struct {
 	// Events on the Application: mgr.GetEventRecorder("slipway").
 	Events  events.EventRecorder
 	Metrics *Metrics
-	// WorkDir for checked-out trees.
-	WorkDir string
 	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -188,12 +190,19 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		}
 		return r.observe(ctx, app, "Failed", "this value failed before; push a new commit or run `slipway app sync`")
 	}
+	if why := source.Waiting(app); why != "" {
+		return r.observe(ctx, app, "OutOfSync", why)
+	}
 	return r.begin(ctx, app)
 }
 
 // same compares values: the commit and the digests, not who asked.
 func same(a, b v1alpha1.Desired) bool {
 	if a.Commit != b.Commit || len(a.Images) != len(b.Images) {
+		return false
+	}
+	// A value that does not say with which chart and values means whatever they are.
+	if a.Inputs != nil && b.Inputs != nil && !source.SameInputs(a.Inputs, b.Inputs) {
 		return false
 	}
 	digests := map[string]string{}

@@ -38,11 +38,12 @@ import (
 	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
+	"slipway.dev/gitops/source"
 )
 
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "render" {
-		if err := render.Main(os.Stdin, os.Stdout); err != nil {
+		if err := render.Main(os.Stdin, os.Stdout, nil); err != nil {
 			os.Exit(1)
 		}
 		os.Exit(0)
@@ -96,7 +97,7 @@ func tree(tag, security, extra string) map[string]string {
 }
 
 // manage runs a manager with the reconciler until stop is called.
-func manage(t *testing.T, rc *rest.Config, scheme *runtime.Scheme, source Source, kept Sets) (r *Reconciler, stop func()) {
+func manage(t *testing.T, rc *rest.Config, scheme *runtime.Scheme, commits Source, kept Sets) (r *Reconciler, stop func()) {
 	t.Helper()
 	no := true
 	m, err := ctrl.NewManager(rc, ctrl.Options{
@@ -105,12 +106,13 @@ func manage(t *testing.T, rc *rest.Config, scheme *runtime.Scheme, source Source
 	require.NoError(t, err)
 	applier, err := apply.New(rc, m.GetAPIReader(), m.GetRESTMapper())
 	require.NoError(t, err)
+	store := &Store{Sets: kept, Client: m.GetClient(), Reader: m.GetAPIReader()}
 	r = &Reconciler{
-		Client: m.GetClient(), Reader: m.GetAPIReader(), Pods: kubernetes.NewForConfigOrDie(rc), Source: source,
-		Renderer: &render.Runner{}, Applier: applier,
-		Store:  &Store{Sets: kept, Client: m.GetClient(), Reader: m.GetAPIReader()},
+		Client: m.GetClient(), Reader: m.GetAPIReader(), Pods: kubernetes.NewForConfigOrDie(rc), Source: commits,
+		Renderer: &source.Renderer{Repository: commits, Child: &render.Runner{}, Reader: m.GetAPIReader(), Key: store.Key, WorkDir: t.TempDir()},
+		Applier:  applier, Store: store,
 		Events: m.GetEventRecorder("slipway"), Metrics: NewMetrics(prometheus.NewRegistry()),
-		WorkDir: t.TempDir(), Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+		Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 	}
 	require.NoError(t, r.SetupWithManager(m))
 	ctx, cancel := context.WithCancel(t.Context())

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,6 +48,7 @@ const (
 	maxKept    = 900 << 10                          // what a Secret can hold
 	maxPacked  = 64 << 20
 	sealedMark = "SLPS1"
+	maxHidden  = 5000 // values of one application that masks hide
 )
 
 // Store keeps rendered sets by their digest.
@@ -57,7 +59,10 @@ type Store struct {
 	Reader client.Reader
 
 	mu  sync.Mutex
+	raw []byte
 	key cipher.AEAD
+	// hidden values of the sets that were rendered or read, by namespace and application.
+	hidden map[string]map[string][]string
 }
 
 func place(namespace, application string) string { return namespace + "/" + application + "/releases" }
@@ -66,7 +71,11 @@ func tag(digest string) string { return strings.ReplaceAll(digest, ":", "-") }
 
 // Put stores a set. One with the data of a Secret is encrypted with the cluster key.
 func (s *Store) Put(ctx context.Context, namespace, application string, set *render.Set) error {
-	data, err := pack(set.Bytes())
+	text, err := set.Stored()
+	if err != nil {
+		return err
+	}
+	data, err := pack(text)
 	if err != nil {
 		return err
 	}
@@ -113,13 +122,56 @@ func (s *Store) Get(ctx context.Context, namespace, application, digest string) 
 			return nil, fmt.Errorf("sealed set %s does not open with this cluster's key: %w", digest, err)
 		}
 	}
-	return unpack(data, digest)
+	set, err := unpack(data, digest)
+	if err == nil {
+		s.hide(namespace, application, set)
+	}
+	return set, err
+}
+
+// hide remembers what a set has that must not be shown.
+func (s *Store) hide(namespace, application string, set *render.Set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(set.Hidden) == 0 {
+		return
+	}
+	if s.hidden == nil {
+		s.hidden = map[string]map[string][]string{}
+	}
+	if s.hidden[namespace] == nil {
+		s.hidden[namespace] = map[string][]string{}
+	}
+	// Values of sets before are still in what is compared with this one.
+	all := slices.Concat(set.Hidden, s.hidden[namespace][application])
+	slices.Sort(all)
+	all = slices.Compact(all)
+	s.hidden[namespace][application] = all[:min(len(all), maxHidden)]
+}
+
+// hiding gives what is hidden in a namespace, in the form that masks take.
+func (s *Store) hiding(namespace string) []corev1.Secret {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []corev1.Secret
+	for _, values := range s.hidden[namespace] {
+		secret := corev1.Secret{Data: map[string][]byte{}}
+		for i, v := range values {
+			secret.Data[strconv.Itoa(i)] = []byte(v)
+		}
+		out = append(out, secret)
+	}
+	return out
 }
 
 // Keep holds the last healthy set in the cluster, so that putting it back needs
 // neither registry nor forge. Secrets are encrypted at rest by the apiserver.
 func (s *Store) Keep(ctx context.Context, app *v1alpha1.Application, n int64, set *render.Set) error {
-	data, err := pack(set.Bytes())
+	text, err := set.Stored()
+	if err != nil {
+		return err
+	}
+	data, err := pack(text)
 	if err != nil {
 		return err
 	}
@@ -160,7 +212,21 @@ func (s *Store) LastHealthy(ctx context.Context, app *v1alpha1.Application, n in
 	if secret.Type != setSecret || string(secret.Data["release"]) != strconv.FormatInt(n, 10) {
 		return nil, fmt.Errorf("secret %s holds release %s, not %d", secret.Name, secret.Data["release"], n)
 	}
-	return unpack(secret.Data["set"], string(secret.Data["digest"]))
+	set, err := unpack(secret.Data["set"], string(secret.Data["digest"]))
+	if err == nil {
+		s.hide(app.Namespace, app.Name, set)
+	}
+	return set, err
+}
+
+// Key is the cluster key, of which other secrets are derived. It is made once.
+func (s *Store) Key(ctx context.Context) ([]byte, error) {
+	if _, err := s.cipher(ctx); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw, nil
 }
 
 // cipher reads the cluster key, or makes it once.
@@ -193,6 +259,7 @@ func (s *Store) cipher(ctx context.Context) (cipher.AEAD, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key of release sets: %w", err)
 	}
+	s.raw = secret.Data["key"]
 	s.key, err = cipher.NewGCM(block)
 	return s.key, err
 }
@@ -218,7 +285,7 @@ func unpack(data []byte, digest string) (*render.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("set %s: %w", digest, err)
 	}
-	set, err := render.ParseSet(text)
+	set, err := render.ParseStored(text)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/source"
 )
 
 // refused is an error that is for the person who asked: an answer of 400, in words.
@@ -46,6 +47,9 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 				}
 			}
 		}
+		if err := r.inputs(ctx, app, by); err != nil {
+			return err
+		}
 		if app.Spec.Desired == nil {
 			return refused("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
 		}
@@ -63,7 +67,25 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 // followsBranch says whether the head of its branch is what a person's sync asks for.
 func followsBranch(app *v1alpha1.Application) bool {
 	request := strings.HasPrefix(app.Annotations[v1alpha1.AnnotationRef], "refs/merge-requests/")
-	return app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil && !request
+	return app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil && app.Spec.Source.Repository != "" && !request
+}
+
+// inputs makes the chart and the values as they are now those of the desired value.
+func (r *Reconciler) inputs(ctx context.Context, app *v1alpha1.Application, by string) error {
+	if app.Spec.Source.Helm == nil || app.Spec.Desired == nil && app.Spec.Source.Repository != "" || app.Spec.Promotion != nil {
+		return nil
+	}
+	in, err := r.Renderer.Inputs(ctx, app)
+	if text := refusal(err); err != nil && text != "" {
+		return refused("application %s: %s", app.Name, text)
+	}
+	if err != nil {
+		return err
+	}
+	if source.Offer(app, in) && by != "" && app.Spec.Desired.Cause == v1alpha1.CauseInputs {
+		app.Spec.Desired.By, app.Spec.Desired.Cause = by, v1alpha1.CauseManual
+	}
+	return nil
 }
 
 // Retry has a value that failed tried again.
@@ -150,6 +172,10 @@ func (r *Reconciler) Diff(ctx context.Context, namespace, application string) (s
 func (r *Reconciler) Changes(ctx context.Context, namespace, application string) ([]apply.Change, error) {
 	app := &v1alpha1.Application{}
 	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
+		return nil, err
+	}
+	// What is shown is what would be applied now, with the chart and values of now.
+	if err := r.inputs(ctx, app, ""); err != nil {
 		return nil, err
 	}
 	if app.Spec.Desired == nil {

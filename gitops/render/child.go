@@ -18,52 +18,88 @@ import (
 // needs no right to any path above it.
 const treeFD = 3
 
-// response is what the child writes: the set, or why not.
+// job is what a child is asked: one of these.
+type job struct {
+	Render  *Request    `json:"render,omitempty"`
+	Decrypt *Decryption `json:"decrypt,omitempty"`
+	Find    *IndexQuery `json:"find,omitempty"`
+}
+
+// response is what the child writes: the result of its job, or why not.
 type response struct {
 	Set   json.RawMessage `json:"set,omitempty"`
+	Needs []Need          `json:"needs,omitempty"`
+	Reads []Read          `json:"reads,omitempty"`
+	Clock Clock           `json:"clock,omitempty"`
+	Plain []Plain         `json:"plain,omitempty"`
+	Entry *IndexEntry     `json:"entry,omitempty"`
 	Error *Error          `json:"error,omitempty"`
 }
 
 // Command is the hidden verb `render`, which the server runs as its own child
-// where the small program slipway-render is not at hand.
-func Command() *cobra.Command {
+// where the small programs are not at hand.
+func Command(charts ChartRenderer) *cobra.Command {
 	return &cobra.Command{
 		Use:    "render",
-		Short:  "Render a directory (request on stdin, directory as descriptor 3, set on stdout)",
+		Short:  "Render a directory (job on stdin, directory as descriptor 3, result on stdout)",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return Main(cmd.InOrStdin(), cmd.OutOrStdout())
+			return Main(cmd.InOrStdin(), cmd.OutOrStdout(), charts)
 		},
 	}
 }
 
-// Main is the whole of the child: one request in, one response out.
-func Main(in io.Reader, out io.Writer) error {
+// Main is the whole of the child: one job in, one response out. Without a
+// ChartRenderer it cannot render charts, and says so.
+func Main(in io.Reader, out io.Writer, charts ChartRenderer) error {
 	if err := confine(); err != nil {
 		return err
 	}
 	http.DefaultTransport = noNetwork{}
-	var req Request
-	decoder := json.NewDecoder(io.LimitReader(in, 1<<20))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&req); err != nil {
-		return fmt.Errorf("render: request: %w", err)
+	j, err := readJob(in)
+	if err != nil {
+		return err
 	}
 	root, err := os.OpenRoot(fmt.Sprintf("/proc/self/fd/%d", treeFD))
 	if err != nil {
 		return fmt.Errorf("render: directory: %w", err)
 	}
 	defer root.Close()
-	var resp response
-	set, err := Render(root, req)
-	switch {
-	case err == nil:
-		resp.Set = set.Bytes()
-	case !errors.As(err, &resp.Error):
+	resp, err := j.do(root, charts)
+	if err != nil && !errors.As(err, &resp.Error) {
 		resp.Error = &Error{Message: err.Error()}
 	}
 	return json.NewEncoder(out).Encode(resp)
+}
+
+func readJob(in io.Reader) (j job, err error) {
+	decoder := json.NewDecoder(io.LimitReader(in, maxRequestBytes))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&j); err != nil {
+		return j, fmt.Errorf("render: job: %w", err)
+	}
+	return j, nil
+}
+
+func (j job) do(root *os.Root, charts ChartRenderer) (resp response, err error) {
+	switch {
+	case j.Render != nil:
+		var a *Answer
+		if a, err = Render(root, *j.Render, charts); err != nil {
+			return resp, err
+		}
+		if resp.Needs, resp.Reads, resp.Clock = a.Needs, a.Reads, a.Clock; a.Set != nil {
+			resp.Set = a.Set.Bytes()
+		}
+	case j.Decrypt != nil:
+		resp.Plain, err = Decrypt(root, *j.Decrypt)
+	case j.Find != nil:
+		resp.Entry, err = Find(root, *j.Find)
+	default:
+		err = errors.New("render: an empty job")
+	}
+	return resp, err
 }
 
 // confine gives up what the child does not need, before it reads any input.

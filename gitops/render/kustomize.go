@@ -1,10 +1,12 @@
 package render
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -25,11 +27,11 @@ func isKustomization(file string) bool {
 
 // kustomize builds the directory: no plugins, no exec, no remote bases, nothing
 // read above a kustomization's own root.
-func kustomize(t *tree, dir string) ([]map[string]any, error) {
+func kustomize(t *Tree, dir string) ([]Document, error) {
 	options := krusty.MakeDefaultOptions()
 	options.LoadRestrictions = types.LoadRestrictionsRootOnly
 	options.PluginConfig = types.DisabledPluginConfig()
-	result, err := krusty.MakeKustomizer(options).Run(t, "/"+strings.TrimPrefix(dir, "."))
+	result, err := krusty.MakeKustomizer(options).Run(t, rooted(dir))
 	if t.refused != nil {
 		return nil, t.refused
 	}
@@ -43,21 +45,19 @@ func kustomize(t *tree, dir string) ([]map[string]any, error) {
 	if result.Size() > maxObjects {
 		return nil, refuse(dir, 0, "more than %d objects", maxObjects)
 	}
-	var objects []map[string]any
+	var out []Document
 	for _, r := range result.Resources() {
 		text, err := r.AsYAML()
 		if err != nil {
 			return nil, refuse(dir, 0, "%s: %v", r.CurId(), err)
 		}
-		docs, err := decode(fmt.Sprintf("%s (%s %s)", dir, r.GetKind(), r.GetName()), text)
+		docs, err := Decode(fmt.Sprintf("%s (%s %s)", dir, r.GetKind(), r.GetName()), text)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			objects = append(objects, d.value)
-		}
+		out = append(out, docs...)
 	}
-	return objects, nil
+	return out, nil
 }
 
 // noNetwork refuses what Kustomize would fetch, on top of the empty network
@@ -69,51 +69,76 @@ func (noNetwork) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // inspect looks at a file before Kustomize does: alias bombs in any YAML, and
-// references in a kustomization that are not files of the repository.
-func (t *tree) inspect(file string, data []byte) error {
+// references in a kustomization that are not files of the repository. What was brought
+// from elsewhere is put in place of such a reference.
+func (t *Tree) inspect(file string, data []byte) ([]byte, error) {
 	kustomization := isKustomization(file)
 	if ext := path.Ext(file); !kustomization && ext != ".yaml" && ext != ".yml" {
-		return nil
+		return data, nil
 	}
-	docs, err := decode(file, data)
+	docs, err := Decode(file, data)
 	if err != nil {
 		// A file that is only data (a generator's input) need not be a manifest.
-		var e *Error
-		limit := errors.As(err, &e) && (strings.HasPrefix(e.Message, "more than") || strings.HasPrefix(e.Message, "nested"))
-		if kustomization || limit {
-			return err
+		if kustomization || OverLimit(err) {
+			return nil, err
 		}
-		return nil
+		return data, nil
 	}
 	if !kustomization {
-		return nil
+		return data, nil
 	}
+	changed := false
 	for _, d := range docs {
-		if err := t.references(file, d.value); err != nil {
-			return err
+		replaced, err := t.references(file, d)
+		if err != nil {
+			return nil, err
 		}
+		changed = changed || replaced
 	}
-	return nil
+	if !changed || len(docs) != 1 {
+		return data, nil
+	}
+	return json.Marshal(docs[0].Value)
+}
+
+// OverLimit says whether an error of Decode is about what aliases expand to, or depth.
+func OverLimit(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && (strings.HasPrefix(e.Message, "more than") || strings.HasPrefix(e.Message, "nested"))
 }
 
 // references checks every key of a kustomization that names something to load.
-func (t *tree) references(file string, k map[string]any) error {
+func (t *Tree) references(file string, d Document) (replaced bool, err error) {
+	k := d.Value
 	for _, key := range []string{"helmCharts", "helmChartInflationGenerator"} {
 		if _, ok := k[key]; ok {
-			return refuse(file, 0, "%s is not supported: render the chart and commit the result", key)
+			return false, refuse(file, d.Line, "%s is not supported: let an application of its own render the chart (spec.source.helm), or commit what it renders to", key)
 		}
 	}
 	for _, key := range []string{"resources", "bases", "components"} {
-		for _, ref := range texts(k[key]) {
-			if err := t.reference(file, key, ref, true); err != nil {
-				return err
+		list, _ := k[key].([]any)
+		for i, item := range list {
+			ref, ok := item.(string)
+			if !ok {
+				continue
 			}
+			local, err := t.reference(file, key, ref, true)
+			if err != nil {
+				return false, err
+			}
+			if local != ref {
+				list[i], replaced = local, true
+			}
+		}
+		if replaced {
+			// What is still to be brought is left out: the result does not count yet.
+			k[key] = slices.DeleteFunc(list, func(v any) bool { return v == "" })
 		}
 	}
 	for _, key := range []string{"crds", "configurations", "generators", "transformers", "validators", "patchesStrategicMerge"} {
 		for _, ref := range texts(k[key]) {
-			if err := t.reference(file, key, ref, false); err != nil {
-				return err
+			if _, err := t.reference(file, key, ref, false); err != nil {
+				return false, err
 			}
 		}
 	}
@@ -129,30 +154,38 @@ func (t *tree) references(file string, k map[string]any) error {
 					if _, after, ok := strings.Cut(ref, "="); ok && sub == "files" {
 						ref = after
 					}
-					if err := t.reference(file, key, ref, false); err != nil {
-						return err
+					if _, err := t.reference(file, key, ref, false); err != nil {
+						return false, err
 					}
 				}
 			}
 		}
 	}
-	return nil
+	return replaced, nil
 }
 
-func (t *tree) reference(file, key, ref string, mustExist bool) error {
+// reference gives the local form of what a kustomization names.
+func (t *Tree) reference(file, key, ref string, base bool) (string, error) {
 	if strings.ContainsAny(ref, "\n{") {
-		return nil // an inline patch
+		return ref, nil // an inline patch
 	}
-	if strings.Contains(ref, "://") || strings.HasPrefix(ref, "git@") || strings.HasPrefix(ref, "git::") {
-		return refuse(file, 0, "%s: %q is remote; only files of the repository are rendered", key, ref)
-	}
-	if mustExist && !t.Exists(path.Join(path.Dir("/"+file), ref)) {
+	remote := strings.Contains(ref, "://") || strings.HasPrefix(ref, "git@") || strings.HasPrefix(ref, "git::")
+	if base && !remote && !t.Exists(path.Join(path.Dir("/"+file), ref)) {
 		if t.refused != nil {
-			return t.refused
+			return "", t.refused
 		}
-		return refuse(file, 0, "%s: %q is not in the repository; remote bases are not fetched", key, ref)
+		if !t.bases || !hostLike.MatchString(ref) {
+			return "", refuse(file, 0, "%s: %q is not in the repository; remote bases are not fetched", key, ref)
+		}
+		remote = true
 	}
-	return nil
+	switch {
+	case !remote:
+		return ref, nil
+	case !base || !t.bases:
+		return "", refuse(file, 0, "%s: %q is remote; only files of the repository are rendered", key, ref)
+	}
+	return t.base(file, key, ref)
 }
 
 // texts are the strings of a string or list.

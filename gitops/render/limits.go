@@ -5,14 +5,17 @@ import "fmt"
 // What one rendering may use. A set beyond these is refused with the name of the
 // limit; memory and time are held by the kernel (runner.go).
 const (
-	maxFileBytes  = 4 << 20  // one file
-	maxTreeBytes  = 32 << 20 // all files that are read
-	maxFiles      = 2000     // files that are read
-	maxObjects    = 2000     // objects of a set
-	maxDepth      = 100      // nesting of one document
-	maxNodes      = 400_000  // values of one file, aliases expanded
-	maxSetBytes   = 16 << 20 // the rendered set
-	maxPathLength = 4096
+	maxFileBytes = 4 << 20  // one file
+	maxTreeBytes = 64 << 20 // all files that are read, archives and what is in them
+
+	maxArchiveBytes = 16 << 20 // one packed chart
+	maxRequestBytes = 8 << 20  // what the server asks for
+	maxFiles        = 5000     // files that are read
+	maxObjects      = 2000     // objects of a set
+	maxDepth        = 100      // nesting of one document
+	maxNodes        = 400_000  // values of one file, aliases expanded
+	maxSetBytes     = 16 << 20 // the rendered set
+	maxPathLength   = 4096
 )
 
 // Error is a refusal that names the place.
@@ -32,6 +35,11 @@ func (e *Error) Error() string {
 	default:
 		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
 	}
+}
+
+// Refuse makes a refusal; file and line may be empty.
+func Refuse(file string, line int, format string, args ...any) *Error {
+	return refuse(file, line, format, args...)
 }
 
 func refuse(file string, line int, format string, args ...any) *Error {

@@ -1,9 +1,11 @@
 package render
 
 import (
+	"errors"
 	"os"
 	"path"
 	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -14,7 +16,7 @@ import (
 type Request struct {
 	// Path of the directory within the tree. Default "deploy".
 	Path string `json:"path"`
-	// Renderer is "plain", "kustomize" or empty: kustomize if there is a kustomization.
+	// Renderer is "plain", "kustomize", "helm" or empty: found out.
 	Renderer string `json:"renderer,omitempty"`
 	// Images whose digests replace the tags of the same names.
 	Images []v1alpha1.Image `json:"images,omitempty"`
@@ -25,16 +27,91 @@ type Request struct {
 	// Application is the value of the label slipway.dev/application. It goes to objects
 	// and pod templates, never into a selector.
 	Application string `json:"application,omitempty"`
+	// Chart says how a chart is rendered.
+	Chart Chart `json:"chart,omitzero"`
+	// Cluster is what is known of the target.
+	Cluster Cluster `json:"cluster,omitzero"`
+	// Decryption: encrypted files may be asked for. RemoteBases: bases of Kustomize.
+	Decryption  bool `json:"decryption,omitempty"`
+	RemoteBases bool `json:"remoteBases,omitempty"`
+	// Brought says where in the tree the server put what an answer asked for, by Need.Key.
+	Brought map[string]string `json:"brought,omitempty"`
 }
 
-// Render does the work. It belongs in the child: call Runner.Render instead.
-func Render(root *os.Root, req Request) (*Set, error) {
+// Chart says how a chart is rendered.
+type Chart struct {
+	// Archive in the tree; empty: the directory Path is the chart.
+	Archive string `json:"archive,omitempty"`
+	// Release is the name that templates see. Default: the application's.
+	Release string `json:"release,omitempty"`
+	// ValueFiles in the tree, or in the archive if FilesOfChart.
+	ValueFiles   []string `json:"valueFiles,omitempty"`
+	FilesOfChart bool     `json:"filesOfChart,omitempty"`
+	// Values in their order; later ones win, and over those of files.
+	Values   []Values `json:"values,omitempty"`
+	SkipCRDs bool     `json:"skipCRDs,omitempty"`
+	// Seed of everything that templates think is random. Secret.
+	Seed []byte `json:"seed,omitempty"`
+	// Time is what templates think is now.
+	Time time.Time `json:"time,omitzero"`
+}
+
+// Values are one YAML mapping and the name of where it is from.
+type Values struct {
+	From string `json:"from"`
+	Text string `json:"text"`
+}
+
+// Cluster is what is known of the target: nothing is asked while rendering.
+type Cluster struct {
+	Version string `json:"version,omitempty"`
+	// APIVersions as "v1", "apps/v1" and "apps/v1/Deployment".
+	APIVersions []string `json:"apiVersions,omitempty"`
+	// Unscoped are the kinds without a namespace, as "group/Kind".
+	Unscoped []string `json:"unscoped,omitempty"`
+}
+
+// ChartRenderer renders the chart that the request names.
+type ChartRenderer func(t *Tree, dir string, req Request) ([]Document, error)
+
+// Render does the work. It belongs in the child: call Runner.Render instead. Without a
+// ChartRenderer, charts are a need.
+func Render(root *os.Root, req Request, charts ChartRenderer) (*Answer, error) {
+	t := newTree(root, req)
+	docs, err := documents(t, req, charts)
+	switch {
+	case t.refused != nil:
+		return nil, t.origin(t.refused)
+	case len(t.needs) > 0:
+		return &Answer{Needs: t.needs}, nil
+	case err != nil:
+		return nil, t.origin(err)
+	}
+	var values []map[string]any
+	for _, d := range docs {
+		if values, err = flatten(values, d.File, d.Line, d.Value); err != nil {
+			return nil, t.origin(err)
+		}
+		if len(values) > maxObjects {
+			return nil, refuse(d.File, d.Line, "more than %d objects", maxObjects)
+		}
+	}
+	if len(values) == 0 {
+		return nil, refuse("", 0, "directory %q holds no manifests (*.yaml, *.yml, *.json)", req.Path)
+	}
+	set, err := NewSet(finish(values, req))
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Set: set, Reads: t.sortedReads(), Clock: t.clock}, nil
+}
+
+func documents(t *Tree, req Request, charts ChartRenderer) ([]Document, error) {
 	dir, err := directory(req.Path)
 	if err != nil {
 		return nil, err
 	}
-	t := &tree{root: root}
-	if !t.IsDir(dir) {
+	if req.Chart.Archive == "" && !t.IsDir(dir) {
 		if t.refused != nil {
 			return nil, t.refused
 		}
@@ -42,37 +119,59 @@ func Render(root *os.Root, req Request) (*Set, error) {
 	}
 	renderer := req.Renderer
 	if renderer == "" {
-		renderer = "plain"
-		for _, n := range kustomizationNames {
-			if t.Exists(path.Join(dir, n)) {
-				renderer = "kustomize"
-			}
+		renderer = t.guess(dir, req.Chart)
+	}
+	switch renderer {
+	case v1alpha1.RendererPlain:
+		return plain(t, dir)
+	case v1alpha1.RendererKustomize:
+		return kustomize(t, dir)
+	case v1alpha1.RendererHelm:
+		if charts == nil {
+			return nil, t.Need(Need{Kind: NeedHelm})
+		}
+		return charts(t, dir, req)
+	}
+	return nil, refuse("", 0, "renderer %q is not known; known: plain, kustomize, helm", renderer)
+}
+
+// guess the renderer by the files that each is known by.
+func (t *Tree) guess(dir string, chart Chart) string {
+	if chart.Archive != "" || t.Exists(path.Join(dir, "Chart.yaml")) {
+		return v1alpha1.RendererHelm
+	}
+	for _, n := range kustomizationNames {
+		if t.Exists(path.Join(dir, n)) {
+			return v1alpha1.RendererKustomize
 		}
 	}
-	var values []map[string]any
-	switch renderer {
-	case "plain":
-		values, err = plain(t, dir)
-	case "kustomize":
-		values, err = kustomize(t, dir)
-	default:
-		err = refuse("", 0, "renderer %q is not known; known: plain, kustomize", renderer)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if t.refused != nil {
-		return nil, t.refused
-	}
-	if len(values) == 0 {
-		return nil, refuse("", 0, "directory %q holds no manifests (*.yaml, *.yml, *.json)", dir)
-	}
+	return v1alpha1.RendererPlain
+}
+
+// finish fills in what the application decides.
+func finish(values []map[string]any, req Request) []*unstructured.Unstructured {
+	unscoped := newScopes(req.Cluster, values)
 	objects := make([]*unstructured.Unstructured, len(values))
 	for i, v := range values {
-		prepare(v, req)
+		prepare(v, req, unscoped)
 		objects[i] = &unstructured.Unstructured{Object: v}
 	}
-	return NewSet(objects)
+	return objects
+}
+
+// origin names a brought file by what it is instead of by where it was put.
+func (t *Tree) origin(err error) error {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	for key, dir := range t.brought {
+		if rest, ok := strings.CutPrefix(e.File, dir+"/"); ok {
+			parts := strings.Split(key, "\n")
+			return &Error{File: parts[2] + ": " + rest, Line: e.Line, Message: e.Message}
+		}
+	}
+	return err
 }
 
 // directory cleans the path of an application; it stays within the tree.
@@ -91,12 +190,12 @@ func directory(p string) (string, error) {
 }
 
 // plain reads every manifest of the directory, in the order of names.
-func plain(t *tree, dir string) ([]map[string]any, error) {
+func plain(t *Tree, dir string) ([]Document, error) {
 	names, err := t.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	var objects []map[string]any
+	var out []Document
 	for _, n := range names {
 		switch path.Ext(n) {
 		case ".yaml", ".yml", ".json":
@@ -107,24 +206,19 @@ func plain(t *tree, dir string) ([]map[string]any, error) {
 		if strings.HasPrefix(n, ".") || t.IsDir(file) || isKustomization(file) {
 			continue
 		}
-		data, err := t.read(file)
+		data, err := t.Read(file)
 		if err != nil {
 			return nil, err
 		}
-		docs, err := decode(file, data)
+		docs, err := Decode(file, data)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range docs {
-			if objects, err = flatten(objects, file, d.line, d.value); err != nil {
-				return nil, err
-			}
-			if len(objects) > maxObjects {
-				return nil, refuse(file, d.line, "more than %d objects", maxObjects)
-			}
+		if out = append(out, docs...); len(out) > maxObjects {
+			return nil, refuse(file, 0, "more than %d objects", maxObjects)
 		}
 	}
-	return objects, nil
+	return out, nil
 }
 
 // flatten appends the object, or the items of a List, after a look at its names.

@@ -48,7 +48,12 @@ func renderDir(t testing.TB, dir string, req Request) (*Set, error) {
 	root, err := os.OpenRoot(dir)
 	require.NoError(t, err)
 	defer root.Close()
-	return Render(root, req)
+	a, err := Render(root, req, nil)
+	if err != nil {
+		return nil, err
+	}
+	require.Empty(t, a.Needs)
+	return a.Set, nil
 }
 
 func request() Request {
@@ -153,12 +158,12 @@ func FuzzDecode(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		docs, err := decode("f.yaml", data)
+		docs, err := Decode("f.yaml", data)
 		if err != nil {
 			return
 		}
 		for _, d := range docs {
-			prepare(d.value, request())
+			prepare(d.Value, request(), scopes{})
 		}
 	})
 }

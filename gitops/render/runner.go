@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"slipway.dev/cluster/api/v1alpha1"
 )
 
 const (
@@ -31,12 +34,16 @@ const (
 	cpuEnv    = "SLIPWAY_RENDER_CPU"
 )
 
-// ProgramName of the small child, looked for in BinDir.
-const ProgramName = "slipway-render"
+// Programs that are looked for in BinDir: the small one renders everything but charts,
+// and decrypts; the other renders charts too, and takes three times as long to start.
+const (
+	ProgramName     = "slipway-render"
+	HelmProgramName = "slipway-render-helm"
+)
 
 // Runner starts one child for each rendering.
 type Runner struct {
-	// BinDir may hold slipway-render; without it our own binary runs its verb `render`,
+	// BinDir may hold the programs; without them our own binary runs its verb `render`,
 	// which is slower because it links Kubernetes.
 	BinDir string
 	// Memory, CPU and Deadline of a child; 0 means the default.
@@ -67,8 +74,53 @@ func (r *Runner) enter(ctx context.Context) (leave func(), err error) {
 	}
 }
 
-// Render renders the tree below dir. A refusal is an *Error.
-func (r *Runner) Render(ctx context.Context, dir string, req Request) (*Set, error) {
+// Render renders the tree below dir. A refusal is an *Error. The answer may have needs
+// instead of a set.
+func (r *Runner) Render(ctx context.Context, dir string, req Request) (*Answer, error) {
+	program := ProgramName
+	if req.Renderer == v1alpha1.RendererHelm || req.Chart.Archive != "" {
+		program = HelmProgramName
+	}
+	resp, err := r.do(ctx, program, dir, job{Render: &req})
+	if err == nil && len(resp.Needs) == 1 && resp.Needs[0].Kind == NeedHelm && program == ProgramName {
+		resp, err = r.do(ctx, HelmProgramName, dir, job{Render: &req})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(resp.Needs) > 0 {
+		return &Answer{Needs: resp.Needs}, nil
+	}
+	set, err := ParseSet(resp.Set)
+	if err != nil {
+		return nil, err
+	}
+	return &Answer{Set: set, Reads: resp.Reads, Clock: resp.Clock}, nil
+}
+
+// Decrypt opens files of the tree below dir. A refusal is an *Error.
+func (r *Runner) Decrypt(ctx context.Context, dir string, d Decryption) ([]Plain, error) {
+	resp, err := r.do(ctx, ProgramName, dir, job{Decrypt: &d})
+	if err != nil {
+		return nil, err
+	}
+	return resp.Plain, nil
+}
+
+// Find looks a chart up in the index of a chart repository that is below dir. A refusal
+// is an *Error.
+func (r *Runner) Find(ctx context.Context, dir string, q IndexQuery) (*IndexEntry, error) {
+	resp, err := r.do(ctx, ProgramName, dir, job{Find: &q})
+	if err != nil {
+		return nil, err
+	}
+	if resp.Entry == nil {
+		return nil, errors.New("render: the child's answer has no entry")
+	}
+	return resp.Entry, nil
+}
+
+func (r *Runner) do(ctx context.Context, program, dir string, j job) (*response, error) {
 	leave, err := r.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -85,11 +137,14 @@ func (r *Runner) Render(ctx context.Context, dir string, req Request) (*Set, err
 		return nil, fmt.Errorf("render: %w", err)
 	}
 	defer tree.Close()
-	body, err := json.Marshal(req)
+	body, err := json.Marshal(j)
 	if err != nil {
 		return nil, err
 	}
-	out, err := r.run(ctx, tree, body)
+	if len(body) > maxRequestBytes {
+		return nil, refuse("", 0, "the values are larger than %d MiB", maxRequestBytes>>20)
+	}
+	out, err := r.run(ctx, program, tree, body)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return nil, cause
@@ -103,28 +158,26 @@ func (r *Runner) Render(ctx context.Context, dir string, req Request) (*Set, err
 	if resp.Error != nil {
 		return nil, resp.Error
 	}
-	return ParseSet(resp.Set)
+	return &resp, nil
 }
 
 // limits travel in the environment: a parent without CAP_SYS_RESOURCE may not set
 // those of a child with another user, but the child may lower its own (child.go).
-func (r *Runner) limits() []string {
-	memory, cpu := r.Memory, r.CPU
-	if memory == 0 {
-		memory = memoryLimit
-	}
-	if cpu == 0 {
-		cpu = cpuSeconds
-	}
+func (r *Runner) limits() (memory, cpu uint64) {
+	return cmp.Or(r.Memory, memoryLimit), cmp.Or(r.CPU, cpuSeconds)
+}
+
+func (r *Runner) environment() []string {
+	memory, cpu := r.limits()
 	return []string{fmt.Sprintf("%s=%d", memoryEnv, memory), fmt.Sprintf("%s=%d", cpuEnv, cpu)}
 }
 
 // program opens what to execute, so that the child needs no right to its path.
-func (r *Runner) program() (*os.File, []string, error) {
+func (r *Runner) program(name string) (*os.File, []string, error) {
 	if r.BinDir != "" {
-		f, err := os.Open(filepath.Join(r.BinDir, ProgramName))
+		f, err := os.Open(filepath.Join(r.BinDir, name))
 		if err == nil {
-			return f, []string{ProgramName}, nil
+			return f, []string{name}, nil
 		}
 		if !errors.Is(err, os.ErrNotExist) {
 			return nil, nil, fmt.Errorf("render: %w", err)
@@ -136,8 +189,8 @@ func (r *Runner) program() (*os.File, []string, error) {
 
 // run executes one child: clean environment, own empty network, nobody's rights,
 // bounded memory, CPU, output and time.
-func (r *Runner) run(ctx context.Context, tree *os.File, request []byte) ([]byte, error) {
-	exe, args, err := r.program()
+func (r *Runner) run(ctx context.Context, program string, tree *os.File, request []byte) ([]byte, error) {
+	exe, args, err := r.program(program)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +198,7 @@ func (r *Runner) run(ctx context.Context, tree *os.File, request []byte) ([]byte
 	cmd := exec.CommandContext(ctx, fmt.Sprintf("/proc/self/fd/%d", treeFD+1))
 	cmd.Args = args
 	cmd.Dir = "/"
-	cmd.Env = append([]string{"HOME=/nonexistent", "PATH=/nonexistent", "GOMAXPROCS=2", "GOTRACEBACK=none"}, r.limits()...)
+	cmd.Env = append([]string{"HOME=/nonexistent", "PATH=/nonexistent", "GOMAXPROCS=2", "GOTRACEBACK=none"}, r.environment()...)
 	cmd.ExtraFiles = []*os.File{tree, exe}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if os.Geteuid() == 0 {
@@ -158,7 +211,7 @@ func (r *Runner) run(ctx context.Context, tree *os.File, request []byte) ([]byte
 		return nil, err
 	}
 	var stderr head
-	out := &capped{limit: maxSetBytes + 1<<20}
+	out := &capped{limit: maxSetBytes + 2<<20}
 	cmd.Stdout, cmd.Stderr = out, &stderr
 
 	// The parent-death signal follows the thread that forked: keep it alive.
@@ -170,7 +223,7 @@ func (r *Runner) run(ctx context.Context, tree *os.File, request []byte) ([]byte
 	_, werr := stdin.Write(request)
 	_ = stdin.Close()
 	if err := cmd.Wait(); err != nil {
-		return nil, died(err, stderr.buffer.String(), out)
+		return nil, r.died(err, stderr.buffer.String(), out)
 	}
 	if werr != nil {
 		return nil, fmt.Errorf("render: request: %w", werr)
@@ -179,19 +232,20 @@ func (r *Runner) run(ctx context.Context, tree *os.File, request []byte) ([]byte
 }
 
 // died says in a user's words why a child ended without an answer.
-func died(err error, stderr string, out *capped) error {
+func (r *Runner) died(err error, stderr string, out *capped) error {
+	memory, cpu := r.limits()
 	var exit *exec.ExitError
 	switch {
 	case out.over:
 		return refuse("", 0, "the rendered set is larger than %d MiB", maxSetBytes>>20)
 	case strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory"):
-		return refuse("", 0, "rendering needs more than the %d MiB it may use", memoryLimit>>20)
+		return refuse("", 0, "rendering needs more than the %d MiB it may use", memory>>20)
 	case strings.Contains(stderr, "stack exceeds"):
 		return refuse("", 0, "the manifests are nested too deeply")
 	case errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signaled():
 		sig := exit.Sys().(syscall.WaitStatus).Signal()
 		if sig == syscall.SIGXCPU || sig == syscall.SIGKILL {
-			return refuse("", 0, "rendering was stopped: it needs more than %d s of CPU or too much memory", cpuSeconds)
+			return refuse("", 0, "rendering was stopped: it needs more than %d s of CPU or too much memory", cpu)
 		}
 		return refuse("", 0, "rendering ended by signal %s", sig)
 	}

@@ -58,7 +58,7 @@ func beChild() int {
 		fmt.Printf(`{"error":{"message":"env=%d uid=%d up=%d"}}`, len(os.Environ()), os.Getuid(), up)
 		return 0
 	}
-	if err := Main(strings.NewReader(string(request)), os.Stdout); err != nil {
+	if err := Main(strings.NewReader(string(request)), os.Stdout, nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -68,12 +68,12 @@ func beChild() int {
 func TestRunnerRendersInAChild(t *testing.T) {
 	dir := write(t, map[string]string{"deploy/a.yaml": deployment})
 	start := time.Now()
-	set, err := new(Runner).Render(context.Background(), dir, request())
+	answer, err := new(Runner).Render(context.Background(), dir, request())
 	require.NoError(t, err)
 	t.Logf("one rendering: %s", time.Since(start))
 	direct, err := renderDir(t, dir, request())
 	require.NoError(t, err)
-	require.Equal(t, direct.Digest(), set.Digest())
+	require.Equal(t, direct.Digest(), answer.Set.Digest())
 
 	_, err = new(Runner).Render(context.Background(), write(t, map[string]string{"deploy/a.yaml": "a: ["}), request())
 	var refusal *Error

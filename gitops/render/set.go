@@ -14,7 +14,40 @@ import (
 // their canonical bytes, whose digest names the set.
 type Set struct {
 	Objects []*unstructured.Unstructured
-	bytes   []byte
+	// Hidden are values in it that were secret before it was rendered, wherever they
+	// are now; sorted. They are kept with the set, and are no part of what its digest names.
+	Hidden []string
+	bytes  []byte
+}
+
+// stored is the form of a set with hidden values.
+type stored struct {
+	Objects json.RawMessage `json:"objects"`
+	Hidden  []string        `json:"hidden"`
+}
+
+// Stored is the form in which a set is kept. One with hidden values must be sealed.
+func (s *Set) Stored() ([]byte, error) {
+	if len(s.Hidden) == 0 {
+		return s.bytes, nil
+	}
+	return json.Marshal(stored{s.bytes, s.Hidden})
+}
+
+// ParseStored reads what Stored gave.
+func ParseStored(data []byte) (*Set, error) {
+	if len(data) == 0 || data[0] != '{' {
+		return ParseSet(data)
+	}
+	var s stored
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("rendered set: %w", err)
+	}
+	set, err := ParseSet(s.Objects)
+	if err == nil {
+		set.Hidden = s.Hidden
+	}
+	return set, err
 }
 
 // NewSet sorts the objects and refuses one that is named twice.
@@ -62,8 +95,11 @@ func (s *Set) Digest() string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// Secret says whether the set holds the data of a Secret.
+// Secret says whether the set holds the data of a Secret, or what was one.
 func (s *Set) Secret() bool {
+	if len(s.Hidden) > 0 {
+		return true
+	}
 	for _, o := range s.Objects {
 		if o.GetKind() == "Secret" && o.GetAPIVersion() == "v1" {
 			return true

@@ -6,15 +6,47 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 )
 
-// clusterScoped are the built-in kinds that have no namespace. Kinds that are not
-// listed get one; the apiserver and apply's policy have the last word.
-var clusterScoped = map[string]bool{
+// builtIn are the built-in kinds that have no namespace. The apiserver and apply's
+// policy have the last word.
+var builtIn = map[string]bool{
 	"Namespace": true, "Node": true, "PersistentVolume": true, "StorageClass": true,
 	"ClusterRole": true, "ClusterRoleBinding": true, "CustomResourceDefinition": true,
 	"PriorityClass": true, "IngressClass": true, "RuntimeClass": true, "APIService": true,
 	"MutatingWebhookConfiguration": true, "ValidatingWebhookConfiguration": true,
 	"ValidatingAdmissionPolicy": true, "ValidatingAdmissionPolicyBinding": true,
 	"CSIDriver": true, "VolumeSnapshotClass": true, "GatewayClass": true,
+}
+
+// scopes are the kinds without a namespace, as "group/Kind".
+type scopes map[string]bool
+
+// newScopes of what is known of the cluster, and of the definitions in the set itself:
+// a kind and its objects may come together.
+func newScopes(c Cluster, values []map[string]any) scopes {
+	s := scopes{}
+	for _, kind := range c.Unscoped {
+		s[kind] = true
+	}
+	for _, v := range values {
+		spec, _ := v["spec"].(map[string]any)
+		if v["kind"] != "CustomResourceDefinition" || spec == nil {
+			continue
+		}
+		names, _ := spec["names"].(map[string]any)
+		group, _ := spec["group"].(string)
+		kind, _ := names["kind"].(string)
+		s[group+"/"+kind] = spec["scope"] == "Cluster"
+	}
+	return s
+}
+
+func (s scopes) has(apiVersion, kind string) bool {
+	group, _, ok := strings.Cut(apiVersion, "/")
+	if !ok {
+		group = ""
+	}
+	unscoped, known := s[group+"/"+kind]
+	return unscoped || !known && builtIn[kind] && (group == "" || strings.HasSuffix(group, ".k8s.io"))
 }
 
 // podTemplates says where a kind keeps the metadata and spec of its pods.
@@ -50,10 +82,11 @@ func PodTemplate(object map[string]any) map[string]any {
 }
 
 // prepare fills in what the application decides: namespace, label and digests.
-func prepare(object map[string]any, req Request) {
+func prepare(object map[string]any, req Request, unscoped scopes) {
 	meta := child(object, "metadata")
 	kind, _ := object["kind"].(string)
-	if ns, _ := meta["namespace"].(string); ns == "" && req.Namespace != "" && !clusterScoped[kind] {
+	version, _ := object["apiVersion"].(string)
+	if ns, _ := meta["namespace"].(string); ns == "" && req.Namespace != "" && !unscoped.has(version, kind) {
 		meta["namespace"] = req.Namespace
 	}
 	if req.Application != "" {

@@ -11,20 +11,33 @@ import (
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/filesys"
+
+	"slipway.dev/gitops/render/sops"
 )
 
-// tree is the checked-out commit as a read-only file system whose "/" is the
+// Tree is the checked-out commit as a read-only file system whose "/" is the
 // repository's root. Every access goes through os.Root, so a symbolic link that
 // leaves the repository is an error, never a read; what is read is counted.
-type tree struct {
+type Tree struct {
 	root  *os.Root
 	bytes int64
 	files int
 	// refused is the first error that Kustomize must not hide behind a guess.
 	refused *Error
+
+	decrypt, bases bool
+	brought        map[string]string
+	needs          []Need
+	reads          map[Read]bool
+	clock          Clock
 }
 
-var _ filesys.FileSystem = (*tree)(nil)
+// newTree of the request: what was brought for it, and what it may ask for.
+func newTree(root *os.Root, req Request) *Tree {
+	return &Tree{root: root, decrypt: req.Decryption, bases: req.RemoteBases, brought: req.Brought}
+}
+
+var _ filesys.FileSystem = (*Tree)(nil)
 
 // errReadOnly answers everything that would change the tree.
 var errReadOnly = errors.New("the repository is read-only while it is rendered")
@@ -38,49 +51,94 @@ func name(p string) string {
 	return p
 }
 
+// rooted turns one of os.Root into one of ours.
+func rooted(name string) string { return path.Clean("/" + name) }
+
 // ReadFile reads one bounded file.
-func (t *tree) ReadFile(p string) ([]byte, error) {
-	data, err := t.read(name(p))
+func (t *Tree) ReadFile(p string) ([]byte, error) {
+	data, err := t.Read(p)
 	if err != nil {
 		return nil, err
 	}
-	if err := t.inspect(name(p), data); err != nil {
+	if data, err = t.inspect(name(p), data); err != nil {
 		return nil, t.keep(err)
 	}
 	return data, nil
 }
 
-func (t *tree) read(file string) ([]byte, error) {
-	if t.files++; t.files > maxFiles {
-		return nil, t.keep(refuse(file, 0, "more than %d files are read", maxFiles))
+// Read reads one bounded file. If it is encrypted, and the server can decrypt it, it is
+// asked for; if nobody can, it is refused.
+func (t *Tree) Read(p string) ([]byte, error) {
+	file := name(p)
+	data, err := t.load(file, maxFileBytes)
+	if err != nil || !sops.Encrypted(file, data) {
+		return data, err
 	}
+	if t.decrypt {
+		return data, t.Need(Need{Kind: NeedPlain, Name: file})
+	}
+	if others(file, data) {
+		return data, nil
+	}
+	return nil, t.keep(refuse(file, 0, "is encrypted with SOPS; name the Secret with its age key in spec.source.decryption.secretRef"))
+}
+
+// others says whether a file is the manifest of a kind that is meant to be encrypted in
+// the cluster, too, for a controller that opens it there.
+func others(file string, data []byte) bool {
+	docs, err := Decode(file, data)
+	for _, d := range docs {
+		kind, _ := d.Value["kind"].(string)
+		version, _ := d.Value["apiVersion"].(string)
+		if kind == "" || version == "" || kind == "Secret" && version == "v1" {
+			return false
+		}
+	}
+	return err == nil && len(docs) > 0
+}
+
+// Archive reads a packed chart.
+func (t *Tree) Archive(p string) ([]byte, error) { return t.load(name(p), maxArchiveBytes) }
+
+// Spend counts files that come out of an archive.
+func (t *Tree) Spend(file string, files int, bytes int64) error {
+	t.files += files
+	t.bytes += bytes
+	switch {
+	case t.files > maxFiles:
+		return t.keep(refuse(file, 0, "more than %d files are read", maxFiles))
+	case t.bytes > maxTreeBytes:
+		return t.keep(refuse(file, 0, "more than %d MiB are read", maxTreeBytes>>20))
+	}
+	return nil
+}
+
+func (t *Tree) load(file string, limit int64) ([]byte, error) {
+	t.looked(file, ReadFile)
 	info, err := t.root.Stat(file)
 	if err != nil {
 		return nil, t.explain(file, err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, refuse(file, 0, "not a regular file")
+		return nil, t.keep(refuse(file, 0, "not a regular file"))
 	}
 	f, err := t.root.Open(file)
 	if err != nil {
 		return nil, t.explain(file, err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > maxFileBytes {
-		return nil, t.keep(refuse(file, 0, "larger than %d MiB", maxFileBytes>>20))
+	if int64(len(data)) > limit {
+		return nil, t.keep(refuse(file, 0, "larger than %d MiB", limit>>20))
 	}
-	if t.bytes += int64(len(data)); t.bytes > maxTreeBytes {
-		return nil, t.keep(refuse(file, 0, "more than %d MiB are read", maxTreeBytes>>20))
-	}
-	return data, nil
+	return data, t.Spend(file, 1, int64(len(data)))
 }
 
 // explain names the link when a path leaves the repository.
-func (t *tree) explain(file string, err error) error {
+func (t *Tree) explain(file string, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -101,7 +159,7 @@ func (t *tree) explain(file string, err error) error {
 	return t.keep(refuse(file, 0, "%v", err))
 }
 
-func (t *tree) keep(err error) error {
+func (t *Tree) keep(err error) error {
 	var e *Error
 	if t.refused == nil && errors.As(err, &e) {
 		t.refused = e
@@ -110,26 +168,30 @@ func (t *tree) keep(err error) error {
 }
 
 // IsDir reports whether p is a directory.
-func (t *tree) IsDir(p string) bool {
+func (t *Tree) IsDir(p string) bool {
+	info, err := t.Stat(p)
+	return err == nil && info.IsDir()
+}
+
+// Stat describes what is at p.
+func (t *Tree) Stat(p string) (fs.FileInfo, error) {
+	t.looked(name(p), ReadStat)
 	info, err := t.root.Stat(name(p))
 	if err != nil {
-		_ = t.explain(name(p), err)
-		return false
+		return nil, t.explain(name(p), err)
 	}
-	return info.IsDir()
+	return info, nil
 }
 
 // Exists reports whether p is there.
-func (t *tree) Exists(p string) bool {
-	_, err := t.root.Stat(name(p))
-	if err != nil {
-		_ = t.explain(name(p), err)
-	}
+func (t *Tree) Exists(p string) bool {
+	_, err := t.Stat(p)
 	return err == nil
 }
 
 // ReadDir lists the names of a directory, sorted.
-func (t *tree) ReadDir(p string) ([]string, error) {
+func (t *Tree) ReadDir(p string) ([]string, error) {
+	t.looked(name(p), ReadList)
 	f, err := t.root.Open(name(p))
 	if err != nil {
 		return nil, t.explain(name(p), err)
@@ -147,12 +209,11 @@ func (t *tree) ReadDir(p string) ([]string, error) {
 }
 
 // CleanedAbs splits p into directory and file.
-func (t *tree) CleanedAbs(p string) (filesys.ConfirmedDir, string, error) {
+func (t *Tree) CleanedAbs(p string) (filesys.ConfirmedDir, string, error) {
 	if len(p) > maxPathLength || strings.ContainsAny(p, "\x00\r\n") {
 		return "", "", t.keep(refuse("", 0, "path %.80q is not valid", p))
 	}
-	abs := "/" + strings.TrimPrefix(name(p), ".")
-	abs = path.Clean(abs)
+	abs := rooted(name(p))
 	if t.IsDir(abs) {
 		return filesys.ConfirmedDir(abs), "", nil
 	}
@@ -163,7 +224,8 @@ func (t *tree) CleanedAbs(p string) (filesys.ConfirmedDir, string, error) {
 }
 
 // Open opens a file to read.
-func (t *tree) Open(p string) (filesys.File, error) {
+func (t *Tree) Open(p string) (filesys.File, error) {
+	t.looked(name(p), ReadFile)
 	f, err := t.root.Open(name(p))
 	if err != nil {
 		return nil, t.explain(name(p), err)
@@ -172,22 +234,22 @@ func (t *tree) Open(p string) (filesys.File, error) {
 }
 
 // Glob is not offered: Kustomize needs it for nothing that is allowed here.
-func (t *tree) Glob(string) ([]string, error) { return nil, errReadOnly }
+func (t *Tree) Glob(string) ([]string, error) { return nil, errReadOnly }
 
 // Walk is not offered, as Glob.
-func (t *tree) Walk(string, filepath.WalkFunc) error { return errReadOnly }
+func (t *Tree) Walk(string, filepath.WalkFunc) error { return errReadOnly }
 
 // Create is refused.
-func (t *tree) Create(string) (filesys.File, error) { return nil, errReadOnly }
+func (t *Tree) Create(string) (filesys.File, error) { return nil, errReadOnly }
 
 // Mkdir is refused.
-func (t *tree) Mkdir(string) error { return errReadOnly }
+func (t *Tree) Mkdir(string) error { return errReadOnly }
 
 // MkdirAll is refused.
-func (t *tree) MkdirAll(string) error { return errReadOnly }
+func (t *Tree) MkdirAll(string) error { return errReadOnly }
 
 // RemoveAll is refused.
-func (t *tree) RemoveAll(string) error { return errReadOnly }
+func (t *Tree) RemoveAll(string) error { return errReadOnly }
 
 // WriteFile is refused.
-func (t *tree) WriteFile(string, []byte) error { return errReadOnly }
+func (t *Tree) WriteFile(string, []byte) error { return errReadOnly }

@@ -12,16 +12,27 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// document is one YAML document of a file and the line it starts at.
-type document struct {
-	line  int
-	value map[string]any
+// Document is one YAML document of a file and the line it starts at.
+type Document struct {
+	File  string
+	Line  int
+	Value map[string]any
 }
 
-// decode reads every document of one file. Empty documents are left out.
-func decode(file string, data []byte) ([]document, error) {
-	var docs []document
-	c := &converter{file: file}
+// Decode reads every document of one file. Empty documents are left out.
+func Decode(file string, data []byte) ([]Document, error) {
+	return (&converter{file: file}).documents(data)
+}
+
+// DecodeRendered reads what a template rendered to: as Helm does, of a key that is
+// given twice the last one counts. Lines are those of the text, which nobody wrote.
+func DecodeRendered(file string, data []byte) ([]Document, error) {
+	return (&converter{file: file, lenient: true}).documents(data)
+}
+
+func (c *converter) documents(data []byte) ([]Document, error) {
+	var docs []Document
+	file := c.file
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	for {
 		var node yaml.Node
@@ -50,7 +61,7 @@ func decode(file string, data []byte) ([]document, error) {
 		if !ok || len(object) == 0 {
 			continue
 		}
-		docs = append(docs, document{line: root.Line, value: object})
+		docs = append(docs, Document{file, root.Line, object})
 		if len(docs) > maxObjects {
 			return nil, refuse(file, root.Line, "more than %d documents", maxObjects)
 		}
@@ -60,8 +71,9 @@ func decode(file string, data []byte) ([]document, error) {
 // converter turns nodes into plain values and counts what aliases expand to, so
 // that a few lines cannot become gigabytes.
 type converter struct {
-	file  string
-	nodes int
+	file    string
+	nodes   int
+	lenient bool
 }
 
 func (c *converter) value(n *yaml.Node, depth int) (any, error) {
@@ -109,7 +121,7 @@ func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
 			merges = append(merges, node)
 			continue
 		}
-		if _, twice := m[key.Value]; twice {
+		if _, twice := m[key.Value]; twice && !c.lenient {
 			return nil, refuse(c.file, key.Line, "key %q is given twice", key.Value)
 		}
 		v, err := c.value(node, depth+1)

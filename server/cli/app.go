@@ -32,7 +32,7 @@ func appVerb(c *user) *cobra.Command {
 				for _, i := range d.Images {
 					images = append(images, fmt.Sprintf("%s@%.19s(%s)", i.Name, i.Digest, short(i.Commit)))
 				}
-				t.add(strconv.FormatInt(r.Spec.Number, 10), string(r.Status.Result), short(d.Commit), r.Spec.Subject, d.Cause, d.By, age(r.CreationTimestamp.Time), r.Status.Reason,
+				t.add(strconv.FormatInt(r.Spec.Number, 10), string(r.Status.Result), valueOf(d), r.Spec.Subject, d.Cause, d.By, age(r.CreationTimestamp.Time), r.Status.Reason,
 					r.Spec.Author, d.Run, strings.Join(images, " "))
 			}
 			return c.print(cmd.OutOrStdout(), &l, t)
@@ -100,7 +100,7 @@ func appTable(items []slipway.Application) table {
 		if a.Spec.Pin != 0 {
 			sync = fmt.Sprintf("Pinned(%d)", a.Spec.Pin)
 		}
-		t.add(a.Name, strconv.FormatInt(a.Status.Current, 10), a.Status.Health, sync, strings.Join(a.Status.Addresses, " "), a.Status.Message, a.Spec.Source.Repository, a.Spec.Source.Path)
+		t.add(a.Name, strconv.FormatInt(a.Status.Current, 10), a.Status.Health, sync, strings.Join(a.Status.Addresses, " "), a.Status.Message, sourceOf(&a), a.Spec.Source.Path)
 	}
 	return t
 }
@@ -109,19 +109,16 @@ func appCreate(c *user) *cobra.Command {
 	var a slipway.Application
 	var from string
 	var approvals int
-	cmd := &cobra.Command{Use: "create NAME", Short: "Create an application that follows a repository", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+	var complete func(name string)
+	cmd := &cobra.Command{Use: "create NAME", Short: "Create an application that follows a repository or a chart", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 		a.Name = args[0]
-		if a.Spec.Source.Repository == "" {
-			a.Spec.Source.Repository = args[0]
-		}
+		complete(args[0])
 		if from != "" {
 			a.Spec.Sync, a.Spec.Promotion = "manual", &slipway.PromotionPolicy{From: from, Approvals: approvals}
 		}
 		return c.Call(cmd.Context(), "POST", c.Path("applications"), &a, nil)
 	}}
-	cmd.Flags().StringVar(&a.Spec.Source.Repository, "repo", "", "repository (default the application's name)")
-	cmd.Flags().StringVar(&a.Spec.Source.Branch, "branch", "", "branch to follow (default the repository's)")
-	cmd.Flags().StringVar(&a.Spec.Source.Path, "path", "deploy", "directory of the manifests")
+	complete = sourceFlags(cmd, &a.Spec.Source)
 	cmd.Flags().StringVar(&a.Spec.Sync, "sync", "push", "what changes it: push, pipeline or manual")
 	cmd.Flags().StringSliceVar(&a.Spec.Needs, "needs", nil, "applications that must be healthy and synced first")
 	cmd.Flags().StringVar(&from, "promoted-from", "", "application whose releases are promoted to this one; its sync is then manual")

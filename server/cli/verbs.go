@@ -12,6 +12,7 @@ import (
 	"slipway.dev/cluster/kubectl"
 	"slipway.dev/cluster/node/command"
 	"slipway.dev/gitops/render"
+	"slipway.dev/gitops/render/helm"
 	"slipway.dev/observability/observe"
 )
 
@@ -30,7 +31,7 @@ func hiddenVerbs() []*cobra.Command {
 	all := []*cobra.Command{
 		handOver("kubelet", "", func(ctx context.Context, _ []string) *cobra.Command { return command.Kubelet(ctx) }),
 		handOver("kube-proxy", "", func(context.Context, []string) *cobra.Command { return command.KubeProxy() }),
-		render.Command(), observeVerb(),
+		render.Command(helm.Render), observeVerb(),
 	}
 	for _, v := range all {
 		v.Hidden = true

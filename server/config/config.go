@@ -55,11 +55,14 @@ type Config struct {
 	// Upstreams are registries that are pulled through, besides the public ones, and
 	// where each is asked.
 	Upstreams Upstreams `yaml:"upstreams"`
-	// PrivateSources allows repositories and upstreams at private addresses.
+	// PrivateSources allows repositories, charts and upstreams at private addresses.
 	PrivateSources bool `yaml:"privateSources"`
 	// RemoteIncludes allows include:remote in pipeline files, from public addresses
 	// or, with PrivateSources, any.
 	RemoteIncludes bool `yaml:"remoteIncludes"`
+	// RemoteBases allows bases of Kustomize in other repositories, at a tag or a commit,
+	// at public addresses or, with PrivateSources, any.
+	RemoteBases bool `yaml:"remoteBases"`
 	// ScrapeInterval of the metrics.
 	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
 	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
@@ -147,8 +150,9 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.ServiceCIDR, "service-cidr", c.ServiceCIDR, "range of service addresses")
 	fs.StringVar(&c.Seeds, "seeds", c.Seeds, "directory of base images to put into the registry at start (default seed beside the program, or ../share/slipway/seed, where there is one)")
 	fs.Var(&c.Upstreams, "upstreams", "registries to pull through and where to ask for each, as docker.io=https://mirror.example")
-	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories and registries at private addresses")
+	fs.BoolVar(&c.PrivateSources, "private-sources", c.PrivateSources, "allow repositories, charts and registries at private addresses")
 	fs.BoolVar(&c.RemoteIncludes, "remote-includes", c.RemoteIncludes, "allow pipeline files to include files of other servers")
+	fs.BoolVar(&c.RemoteBases, "remote-bases", c.RemoteBases, "allow kustomizations to name bases of other repositories, at a tag or a commit")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")

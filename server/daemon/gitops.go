@@ -19,7 +19,7 @@ import (
 	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/hook"
 	"slipway.dev/gitops/release"
-	"slipway.dev/gitops/render"
+	sources "slipway.dev/gitops/source"
 	"slipway.dev/gitops/writeback"
 	"slipway.dev/registry/artifacts"
 	"slipway.dev/server/api"
@@ -60,11 +60,11 @@ func (s *services) openGitops(context.Context) error {
 	if err != nil {
 		return err
 	}
+	store := &release.Store{Sets: artifacts.New(s.registry.Transport()), Client: mc, Reader: direct}
+	renderer := s.renderer(direct, store)
 	g.Reconciler = &release.Reconciler{
-		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: &render.Runner{BinDir: s.cluster.bin}, Applier: applier,
-		Store:  &release.Store{Sets: artifacts.New(s.registry.Transport()), Client: mc, Reader: direct},
-		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics),
-		WorkDir: filepath.Join(s.conf.DataDir, "run"), Log: s.log.With("part", "releases"),
+		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: renderer, Applier: applier, Store: store,
+		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics), Log: s.log.With("part", "releases"),
 	}
 	g.deployer = &release.Deployer{Client: direct}
 	g.promotions = &release.Promotions{Client: mc, Reader: direct, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "releases")}
@@ -78,6 +78,7 @@ func (s *services) openGitops(context.Context) error {
 	s.gitops = g
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		g.repos, g.Reconciler, g.promotions, g.sets, back, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
+		&sources.Follower{Client: mc, Reader: direct, Inputs: renderer.Inputs, Log: s.log.With("part", "charts")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err

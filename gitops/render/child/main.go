@@ -1,6 +1,6 @@
 // Command slipway-render is the rendering child on its own: the same work as the
-// verb `slipway render`, in a program small enough to start in milliseconds. It
-// never does anything but render. Start at render.Main.
+// verb `slipway render`, but for charts, in a program small enough to start in
+// milliseconds. It never does anything but render and decrypt. Start at render.Main.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 )
 
 func main() {
-	if err := render.Main(os.Stdin, os.Stdout); err != nil {
+	if err := render.Main(os.Stdin, os.Stdout, nil); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

@@ -1,0 +1,69 @@
+package helm
+
+import (
+	"errors"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	chart "helm.sh/helm/v4/pkg/chart/v2"
+
+	"slipway.dev/gitops/render"
+)
+
+// place in a template, as "shop/templates/web.yaml:12:5".
+var place = regexp.MustCompile(`([^\s():"<>]+/[^\s():"<>]+):(\d+)(?::\d+)?`)
+
+// template names a template by where a person finds it.
+func (l loader) template(c *chart.Chart, name string) string {
+	return path.Join(l.place, strings.TrimPrefix(name, c.Name()+"/"))
+}
+
+// explain finds the template and the line in an error of the engine: the innermost
+// place, which is where it happened, and in the message how it came to that.
+func (l loader) explain(c *chart.Chart, err error) error {
+	// The engine writes one place a line, or, when it does not understand its own
+	// error, the chain that text/template made.
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), ": template: ", ":\n")
+	lines := strings.Split(strings.TrimPrefix(text, "template: "), "\n")
+	var file string
+	var line int
+	var via []string
+	message := ""
+	for _, candidate := range lines {
+		head := strings.TrimSpace(candidate)
+		for _, prefix := range []string{"parse error at (", "execution error at (", "parse error in ("} {
+			head = strings.TrimPrefix(head, prefix)
+		}
+		m := place.FindStringSubmatch(head)
+		if m == nil || !strings.HasPrefix(head, m[0]) {
+			message = candidate
+			continue
+		}
+		if at := file + ":" + strconv.Itoa(line); file != "" && !slices.Contains(via, at) {
+			via = append(via, at)
+		}
+		file = l.template(c, m[1])
+		line, _ = strconv.Atoi(m[2])
+		message = strings.TrimLeft(strings.TrimPrefix(head, m[0]), "): ")
+	}
+	if _, after, ok := strings.Cut(message, ">: "); ok && strings.HasPrefix(message, "executing ") {
+		message = after
+	}
+	via = slices.DeleteFunc(via, func(at string) bool { return at == file+":"+strconv.Itoa(line) })
+	if len(via) > 0 {
+		message += " (by way of " + strings.Join(via[:min(len(via), 5)], ", ") + ")"
+	}
+	return render.Refuse(file, line, "%s", oneLine(message))
+}
+
+// rendered marks an error in what a template rendered to: its line is not the template's.
+func rendered(err error) error {
+	var e *render.Error
+	if !errors.As(err, &e) || e.Line == 0 {
+		return err
+	}
+	return render.Refuse(e.File, 0, "what it renders to is no manifest: line %d of that: %s", e.Line, e.Message)
+}
