@@ -59,6 +59,27 @@ func TestTokens(t *testing.T) {
 	require.ErrorIs(t, tokens.Revoke(t.Context(), token.ID), ErrNoToken)
 }
 
+func TestWhoAUserIsWithoutAToken(t *testing.T) {
+	tokens, _ := started(t)
+	now := time.Now()
+	require.Empty(t, tokens.As("ann"))
+	_, text, err := tokens.Create(t.Context(), Token{User: "ann", Groups: []string{"slipway:default:developers"}, Namespace: "default", Role: RoleDeveloper})
+	require.NoError(t, err)
+	_, _, err = tokens.Create(t.Context(), Token{User: "ann", Groups: []string{"slipway:shop:viewers"}, Expires: now.Add(time.Hour)})
+	require.NoError(t, err)
+	_, _, err = tokens.Create(t.Context(), Token{User: "bob"})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return len(tokens.As("ann")) == 2 }, 5*time.Second, time.Millisecond)
+	shown, err := tokens.Authenticate(t.Context(), text)
+	require.NoError(t, err)
+	require.Contains(t, tokens.As("ann"), shown, "the same as with the token, scope and all")
+	tokens.now = func() time.Time { return now.Add(2 * time.Hour) }
+	require.Equal(t, []User{shown}, tokens.As("ann"), "the other is over")
+	id, _, _ := parseToken(text)
+	require.NoError(t, tokens.Revoke(t.Context(), id))
+	require.Empty(t, tokens.As("ann"), "revoked at once")
+}
+
 // Threat 15: forged, expired and malformed tokens get one answer.
 func TestBadTokens(t *testing.T) {
 	tokens, _ := started(t)

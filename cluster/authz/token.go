@@ -117,9 +117,16 @@ func check(s *corev1.Secret, secret string, now time.Time) (User, error) {
 	if err != nil || subtle.ConstantTimeCompare(digest, digestOf(secret)) != 1 {
 		return User{}, ErrUnauthorized
 	}
-	if !t.Expires.IsZero() && !now.Before(t.Expires) {
+	if t.expired(now) {
 		return User{}, ErrUnauthorized
 	}
+	return t.user(), nil
+}
+
+func (t Token) expired(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
+
+// user that the token stands for, narrowed as it is.
+func (t Token) user() User {
 	groups := append(slices.Clone(t.Groups), "system:authenticated")
 	if t.Namespace != "" {
 		groups = append(groups, scopeNamespace+t.Namespace)
@@ -127,5 +134,5 @@ func check(s *corev1.Secret, secret string, now time.Time) (User, error) {
 	if t.Role != "" {
 		groups = append(groups, scopeRole+t.Role)
 	}
-	return User{Name: t.User, Groups: groups}, nil
+	return User{Name: t.User, Groups: groups}
 }

@@ -133,6 +133,22 @@ func (t *Tokens) List(ctx context.Context) ([]Token, error) {
 	return out, nil
 }
 
+// As returns who a user is with each of their tokens that are good now: for what is done
+// later in the name of somebody who showed one of them.
+func (t *Tokens) As(user string) []User {
+	var out []User
+	for _, obj := range t.informer.GetStore().List() {
+		s, ok := obj.(*corev1.Secret)
+		if !ok {
+			continue
+		}
+		if token, _, err := fromObject(s); err == nil && token.User == user && !token.expired(t.now()) && !t.isRevoked(token.ID) {
+			out = append(out, token.user())
+		}
+	}
+	return out
+}
+
 // ErrNoToken says that there is no token of that id.
 var ErrNoToken = errors.New("no such token")
 

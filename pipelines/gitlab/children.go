@@ -25,7 +25,7 @@ func CompileFiles(name string, files []NamedContent, in Context) (*plan.Plan, []
 	}
 	c := newCompiler(name, in)
 	l := c.loader()
-	root := &value{kind: kindMap, place: start}
+	root, whole := &value{kind: kindMap, place: start}, true
 	for _, f := range files {
 		for _, u := range l.child(f) {
 			if len(f.Inputs) > 0 {
@@ -34,12 +34,13 @@ func CompileFiles(name string, files []NamedContent, in Context) (*plan.Plan, []
 			for _, n := range slices.Sorted(maps.Keys(f.Inputs)) {
 				u.inputs[n] = entry{name: n, at: start, val: c.fromJSON(f.Inputs[n], start)}
 			}
-			if v := l.enter(u, nil); v != nil {
+			v := l.enter(u, nil)
+			if whole = whole && v != nil; v != nil {
 				c.merger.mergeInto(root, v)
 			}
 		}
 	}
-	if c.stopped() {
+	if c.stopped() || !whole && c.count() > 0 {
 		return c.result(nil)
 	}
 	return c.result(c.compile(root))

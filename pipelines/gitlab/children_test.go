@@ -2,6 +2,7 @@ package gitlab
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"slipway.dev/pipelines/plan"
@@ -39,6 +40,8 @@ func TestChildren(t *testing.T) {
 			"child:1:1: the job \"make\" left no file \"generated.yml\" [include]\n    let the job write it and keep it in artifacts:paths\n"},
 		{"artifact bad", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "generated.yml", Job: "make"}, Content: []byte("a:\n  script: x\n  stage: nope\n")}},
 			"make:generated.yml:3:10: job \"a\" is in the stage \"nope\", which is not in stages [undefined-stage]\n    known here: .pre, build, test, deploy, .post\n"},
+		{"artifact no yaml", []NamedContent{{TriggerFile: file("child.yml")}, {TriggerFile: plan.TriggerFile{Path: "generated.yml", Job: "make"}, Content: []byte("a: [1\n")}},
+			"make:generated.yml:1:4: sequence end token ']' not found [yaml-syntax]\n"},
 		{"unknown input", []NamedContent{{TriggerFile: plan.TriggerFile{Path: "child.yml", Inputs: map[string]json.RawMessage{"env": []byte(`5`), "x": []byte("2")}}}},
 			"child:1:1: child.yml has no input \"x\" [inputs]\n    did you mean \"n\"?\n"},
 		{"local missing", []NamedContent{{TriggerFile: file("gone.yml")}},
@@ -52,5 +55,63 @@ func TestChildren(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestTriggerJobs: what is special about jobs that start other pipelines.
+func TestTriggerJobs(t *testing.T) {
+	p, problems := Compile(File, []byte(`
+default: {retry: 2, timeout: 1h}
+make: {parallel: {matrix: [{OS: linux}]}, script: echo}
+made: {stage: deploy, trigger: {include: {artifact: made.yml, job: make}}}
+far: {stage: deploy, trigger: {include: "https://ci.example.org/a.yml"}}
+`), corpusContext(t, "main"))
+	if p == nil {
+		t.Fatal(problems)
+	}
+	made, far := p.Job("made"), p.Job("far")
+	if made.Retry.Max != 0 || made.Timeout.Duration != 0 || p.Job("make: [linux]").Retry.Max != 2 {
+		t.Errorf("made %+v", made)
+	}
+	if got := made.Trigger.Files[0].Job; got != "make: [linux]" {
+		t.Errorf("the file is one of job %q", got)
+	}
+	if got := string(far.Trigger.Files[0].Include); got != `{"remote":"https://ci.example.org/a.yml"}` {
+		t.Errorf("far includes %s", got)
+	}
+	for file, want := range map[string]string{
+		"a: {trigger: default/shop}":                   `trigger: project "default/shop" is this one`,
+		"a: {trigger: {project: shop}}":                `trigger: project "shop" is this one`,
+		"a: {trigger: other/cart}":                     `trigger: project "other/cart" is not in this namespace`,
+		"a: {trigger: {include: a.yml}, script: echo}": `job "a" has a trigger, and script does not go with it`,
+	} {
+		_, problems := Compile(File, []byte(file), corpusContext(t, "main"))
+		if len(problems) != 1 || problems[0].Message != want || problems[0].Hint == "" {
+			t.Errorf("%s: %+v", file, problems)
+		}
+	}
+}
+
+// TestChildOfMergeRequest: its source is the parent, and it knows the merge request.
+func TestChildOfMergeRequest(t *testing.T) {
+	in := corpusContext(t, "merge")
+	in.Source, in.OfMergeRequest = "parent_pipeline", true
+	p, problems := CompileFiles("child", []NamedContent{{Content: []byte(`
+yes: {script: echo, rules: [{if: $CI_MERGE_REQUEST_ID}]}
+also: {script: echo, only: [merge_requests]}
+parent: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == "parent_pipeline"}]}
+no: {script: echo, rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]}
+branch: {script: echo, rules: [{if: $CI_COMMIT_BRANCH}]}
+branches: {script: echo, only: [branches]}
+`)}}, in)
+	if p == nil {
+		t.Fatal(problems)
+	}
+	var names []string
+	for i := range p.Jobs {
+		names = append(names, p.Jobs[i].Name)
+	}
+	if !slices.Equal(names, []string{"yes", "also", "parent"}) {
+		t.Errorf("jobs %q", names)
 	}
 }

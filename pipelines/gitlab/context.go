@@ -76,6 +76,10 @@ type Context struct {
 	MergeRequest int64
 	// Request is what the forge says of it.
 	Request Request
+	// OfMergeRequest: the run is a child of one of a merge request, whatever its Source.
+	OfMergeRequest bool
+	// Upstream is the job that started the run, where one did.
+	Upstream Upstream
 	// Protected: the branch or tag is one that few may push to.
 	Protected bool
 	// TagMessage of an annotated tag.
@@ -100,4 +104,9 @@ type Context struct {
 type Known struct {
 	plan.Variable
 	Masked bool
+}
+
+// Upstream is a job of another run: its ID, that run's and that one's project's path.
+type Upstream struct {
+	JobID, RunID, Project string
 }

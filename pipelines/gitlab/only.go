@@ -116,12 +116,12 @@ func (c *compiler) matchesRef(ref string) bool {
 	if limited && path != c.ctx.Namespace+"/"+c.ctx.ProjectName {
 		return false
 	}
-	merge := c.ctx.source() == mergeRequest
+	merge := c.ctx.merge()
 	source := strings.TrimSuffix(c.ctx.source(), "_event")
 	switch {
 	case pattern == "tags" && c.ctx.Tag != "", pattern == "branches" && c.ctx.Tag == "" && !merge:
 		return true
-	case pattern == source, pattern == source+"s", pattern == source+"es":
+	case pattern == source, pattern == source+"s", pattern == source+"es", pattern == "merge_requests" && merge:
 		return true
 	case merge:
 		return false

@@ -146,7 +146,7 @@ func (c *compiler) changed(ch *changes, env *environment) bool {
 	from := env.expand(ch.compareTo)
 	switch {
 	case from != "":
-	case c.ctx.source() == mergeRequest:
+	case c.ctx.merge():
 		from = "refs/heads/" + c.ctx.target()
 	case c.ctx.Branch != "" && c.ctx.before() != noCommit:
 		from = c.ctx.before()

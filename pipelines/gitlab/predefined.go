@@ -93,6 +93,9 @@ var predefinedVariables = []struct {
 	{"CI_REGISTRY_IMAGE", func(c *Context) string { return v1alpha1.RegistryHost + "/" + c.path() }},
 	{"CI_TEMPLATE_REGISTRY_HOST", always("registry.gitlab.com")},
 	{"CI_DISPOSABLE_ENVIRONMENT", always("true")},
+	{"CI_UPSTREAM_PIPELINE_ID", func(c *Context) string { return c.Upstream.RunID }},
+	{"CI_UPSTREAM_PROJECT_ID", func(c *Context) string { return c.Upstream.Project }},
+	{"CI_UPSTREAM_JOB_ID", func(c *Context) string { return c.Upstream.JobID }},
 	{"CI_MERGE_REQUEST_ID", func(c *Context) string { return c.ifMerge(positive(c.MergeRequest)) }},
 	{"CI_MERGE_REQUEST_IID", func(c *Context) string { return c.ifMerge(positive(c.MergeRequest)) }},
 	{"CI_MERGE_REQUEST_EVENT_TYPE", func(c *Context) string { return c.ifMerge("detached") }},
@@ -153,8 +156,11 @@ func (c *Context) source() string {
 	return c.Source
 }
 
-func (c *Context) ifMerge(value string) string     { return when(c.source() == mergeRequest, value) }
-func (c *Context) unlessMerge(value string) string { return when(c.source() != mergeRequest, value) }
+// merge says whether the run is one of a merge request, or a child of one.
+func (c *Context) merge() bool { return c.OfMergeRequest || c.source() == mergeRequest }
+
+func (c *Context) ifMerge(value string) string     { return when(c.merge(), value) }
+func (c *Context) unlessMerge(value string) string { return when(!c.merge(), value) }
 
 // target branch of a merge request.
 func (c *Context) target() string {
@@ -174,7 +180,7 @@ func (c *Context) refName() string {
 // before is the ref's commit before the push; none where nothing was pushed. A child
 // pipeline has that of its parent.
 func (c *Context) before() string {
-	if source := c.source(); c.Before == "" || source != "push" && source != "parent_pipeline" {
+	if source := c.source(); c.Before == "" || c.merge() || source != "push" && source != "parent_pipeline" {
 		return noCommit
 	}
 	return c.Before

@@ -15,6 +15,9 @@ func TestPredefined(t *testing.T) {
 	merge.Protected = true
 	forked := merge
 	forked.Request = Request{Title: "Steal", Project: "mallory/shop", Fork: true, Draft: true}
+	child := merge
+	child.Source, child.OfMergeRequest, child.Before = "parent_pipeline", true, before
+	child.Upstream = Upstream{JobID: "shop-7-kids-1", RunID: "shop-7", Project: "default/shop"}
 	want := []struct {
 		in   Context
 		vars string
@@ -44,7 +47,9 @@ func TestPredefined(t *testing.T) {
 		{forked, `CI_MERGE_REQUEST_TITLE=Steal CI_MERGE_REQUEST_DESCRIPTION= CI_MERGE_REQUEST_DRAFT=true CI_MERGE_REQUEST_SOURCE_PROJECT_ID=mallory/shop
 			CI_MERGE_REQUEST_SOURCE_PROJECT_PATH=mallory/shop CI_MERGE_REQUEST_SOURCE_PROJECT_URL= CI_MERGE_REQUEST_PROJECT_PATH=default/shop`},
 		{schedule, `CI_PIPELINE_SOURCE=schedule CI_PIPELINE_SCHEDULE_DESCRIPTION=nightly`},
-		{trigger, `CI_PIPELINE_SOURCE=trigger CI_PIPELINE_TRIGGERED=true`},
+		{child, `CI_PIPELINE_SOURCE=parent_pipeline CI_MERGE_REQUEST_ID=12 CI_COMMIT_BRANCH= CI_COMMIT_BEFORE_SHA=` + noCommit + `
+			CI_UPSTREAM_PIPELINE_ID=shop-7 CI_UPSTREAM_PROJECT_ID=default/shop CI_UPSTREAM_JOB_ID=shop-7-kids-1`},
+		{trigger, `CI_UPSTREAM_PIPELINE_ID= CI_PIPELINE_SOURCE=trigger CI_PIPELINE_TRIGGERED=true`},
 	}
 	seen := map[string]bool{}
 	for _, w := range want {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"slipway.dev/pipelines/plan"
 )
 
@@ -23,6 +25,7 @@ func (c *compiler) readTrigger(j *job, v, t *value, env *environment) {
 		}
 	}
 	c.readResourceGroup(j, v.get("resource_group"), env)
+	j.plan.Retry, j.plan.Timeout = plan.Retry{}, metav1.Duration{} // of default: they are for jobs that run
 	trigger := &plan.Trigger{ForwardVariables: true}
 	j.plan.Trigger = trigger
 	if t.kind != kindMap {
@@ -63,6 +66,10 @@ func (c *compiler) project(j *job, v *value, env *environment) string {
 		c.add(v.place, ruleValue, "name it as "+c.ctx.Namespace+"/<repository>", "trigger: project %q is not in this namespace", path)
 		return ""
 	}
+	if name == c.ctx.ProjectName {
+		c.add(v.place, ruleValue, "name its files with `include:`", "trigger: project %q is this one", path)
+		return ""
+	}
 	return name
 }
 
@@ -75,15 +82,27 @@ func (c *compiler) readTriggerFiles(j *job, t *plan.Trigger, v *value, env *envi
 		c.add(v.place, ruleLimit, "", "trigger:include has %d files; 1 to %d are allowed", len(items), maxTriggerFiles)
 		return
 	}
+	t.Files = make([]plan.TriggerFile, 0, len(items)) // children keep pointers into it
 	for _, item := range items {
-		if f, ok := c.triggerFile(j, item, env); ok {
-			t.Files = append(t.Files, f)
+		f, ok := c.triggerFile(j, item, env)
+		if !ok {
+			continue
+		}
+		t.Files = append(t.Files, f)
+		if f.Job != "" {
+			c.children = append(c.children, child{j, &t.Files[len(t.Files)-1], item.get("job").place})
 		}
 	}
 }
 
 func (c *compiler) triggerFile(j *job, v *value, env *environment) (f plan.TriggerFile, ok bool) {
 	if v.kind != kindMap {
+		if v.kind == kindString && (strings.HasPrefix(v.text, "https://") || strings.HasPrefix(v.text, "http://")) {
+			e := &value{kind: kindMap, place: v.place}
+			e.put(entry{name: "remote", at: v.place, val: v})
+			f.Include, ok = c.json(e, env), true
+			return f, ok
+		}
 		return c.localFile(v, env)
 	}
 	if !triggerIncludeKeys.check(v, c.problems) {
@@ -130,29 +149,30 @@ func (c *compiler) artifactFile(j *job, v *value, env *environment) (f plan.Trig
 	}
 	f.Path, ok = c.below(env.expand(c.text(v.get("artifact"), "trigger:include:artifact")), v.place, "trigger:include:artifact")
 	f.Job = c.text(from, "trigger:include:job")
-	c.children = append(c.children, child{j, f.Job, from.place})
-	return f, ok
+	return f, ok && f.Job != ""
 }
 
 // child is a job of which another reads a pipeline file.
 type child struct {
 	of   *job
-	name string
+	file *plan.TriggerFile
 	at   place
 }
 
 // checkChildren once all jobs are known.
 func (c *compiler) checkChildren() {
 	for _, ch := range c.children {
-		targets := c.targets(ch.name, nil)
+		name := ch.file.Job
+		targets := c.targets(name, nil)
 		if len(targets) != 1 {
-			c.add(ch.at, ruleNeed, didYouMean(ch.name, c.jobNames()), "trigger:include of job %q: %q is not one job of this file", ch.of.plan.Name, ch.name)
+			c.add(ch.at, ruleNeed, didYouMean(name, c.jobNames()), "trigger:include of job %q: %q is not one job of this file", ch.of.plan.Name, name)
 			continue
 		}
-		needed := ch.of.byNeeds && slices.ContainsFunc(ch.of.needs, func(n need) bool { return n.Job == ch.name })
+		needed := ch.of.byNeeds && slices.ContainsFunc(ch.of.needs, func(n need) bool { return n.Job == name })
 		if !needed && (ch.of.byNeeds || targets[0].stage >= ch.of.stage) {
-			c.add(ch.at, ruleNeed, "add it to needs, or put it in an earlier stage", "job %q takes a file of %q and does not wait for it", ch.of.plan.Name, ch.name)
+			c.add(ch.at, ruleNeed, "add it to needs, or put it in an earlier stage", "job %q takes a file of %q and does not wait for it", ch.of.plan.Name, name)
 		}
+		ch.file.Job = targets[0].plan.Name // of a matrix with one copy, that one
 	}
 }
 

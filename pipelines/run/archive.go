@@ -216,7 +216,7 @@ func (c *Controller) stay(ctx context.Context, runs []v1alpha1.Run, at time.Time
 	ofRef := func(run *v1alpha1.Run) bool { return run.Spec.Parent == nil && run.Spec.Target == "" }
 	for _, which := range []func(*v1alpha1.Run) bool{
 		ofRef,
-		func(run *v1alpha1.Run) bool { return run.Status.Phase == v1alpha1.Succeeded },
+		keepsArtifacts,
 		func(run *v1alpha1.Run) bool { return ofRef(run) && run.Status.Coverage != "" },
 	} {
 		for _, run := range newestByRef(runs, repos, which) {

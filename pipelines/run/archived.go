@@ -125,7 +125,7 @@ func (c *Controller) removeArchived(ctx context.Context, run *v1alpha1.Run) erro
 		if err != nil {
 			return err
 		}
-		if child != nil {
+		if child != nil && child.Spec.Cause == v1alpha1.RunCauseChild {
 			if err := c.removeArchived(ctx, child); err != nil {
 				return err
 			}
@@ -147,22 +147,6 @@ func (c *Controller) archived(namespace, name string) (*v1alpha1.Run, error) {
 		return nil, fmt.Errorf("run %s: %w", name, err)
 	}
 	return run, nil
-}
-
-// childrenOf a run: all that its jobs started.
-func childrenOf(run *v1alpha1.Run) (out []string) {
-	for i := range run.Status.Jobs {
-		js := &run.Status.Jobs[i]
-		if js.Child != "" {
-			out = append(out, js.Child)
-		}
-		for _, a := range js.Attempts {
-			if a.Child != "" {
-				out = append(out, a.Child)
-			}
-		}
-	}
-	return out
 }
 
 // revive puts an archived run back into etcd, as it was, so that it can begin again. It

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -41,9 +42,10 @@ type Compiled struct {
 }
 
 // Compiler finds and compiles the pipeline of the run's commit. An error means that
-// it could not look (and will be asked again); a bad file is Problems.
+// it could not look (and will be asked again); a bad file is Problems. Of is the job that
+// started the run, where one did.
 type Compiler interface {
-	Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository) (Compiled, error)
+	Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) (Compiled, error)
 }
 
 // Logs keeps what attempts print; *joblog.Collector is one.
@@ -94,7 +96,9 @@ type Controller struct {
 	Variables *variables.Store
 	Reachable protection.Reachable
 	// Modules finds the submodules of jobs. Nil: there are none.
-	Modules  *submodule.Finder
+	Modules *submodule.Finder
+	// MayStart says whether who caused a run may start those of other repositories.
+	MayStart MayStart
 	Settings Settings
 	Log      *slog.Logger
 	Metrics  *Metrics
@@ -115,6 +119,7 @@ func (c *Controller) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("run").
 		For(&v1alpha1.Run{}).
 		Owns(&tekton.TaskRun{}).
+		Watches(&v1alpha1.Run{}, handler.EnqueueRequestsFromMapFunc(parentOf), builder.WithPredicates(childChanged)).
 		Watches(&v1alpha1.Repository{}, handler.EnqueueRequestsFromMapFunc(c.affected)).
 		WatchesRawSource(source.Func(func(_ context.Context, q workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 			c.turns.mu.Lock()
@@ -190,6 +195,9 @@ func conflict(err error) (ctrl.Result, error) {
 // forget what a deleted run left, unless it went to the archive.
 func (c *Controller) forget(ctx context.Context, run *v1alpha1.Run) error {
 	if run.Annotations[v1alpha1.AnnotationArchived] != leaving {
+		if err := c.deleteChildren(ctx, run); err != nil {
+			return err
+		}
 		if err := c.removeArchived(ctx, run); err != nil {
 			return err
 		}
@@ -254,6 +262,12 @@ func (c *Controller) advance(ctx context.Context, run, before *v1alpha1.Run, p *
 		}
 		tr, job := taskRuns[js.TaskRun], p.Job(js.Name)
 		switch {
+		case job.Trigger != nil:
+			if js.StoppingAt == nil && js.StartedAt == nil {
+				if err := c.startChild(ctx, run, p, job, js); err != nil {
+					return c.refused(ctx, run, p, js, err)
+				}
+			}
 		case js.StoppingAt != nil:
 			gone, err := c.stop(ctx, run, job, js, tr)
 			if err != nil {
@@ -290,10 +304,16 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 	taskRuns, waiting := map[string]*tekton.TaskRun{}, false
 	for i := range run.Status.Jobs {
 		js := &run.Status.Jobs[i]
-		if js.Attempt == 0 || js.TaskRun == "" && len(js.Attempts) == 0 {
+		if js.Attempt == 0 || js.TaskRun == "" && js.Child == "" && len(js.Attempts) == 0 {
 			continue
 		}
 		job := p.Job(js.Name)
+		if js.Child != "" {
+			if err := c.lookChild(ctx, run, p, job, js); err != nil {
+				return nil, false, err
+			}
+			continue
+		}
 		for _, old := range js.Attempts {
 			if old.Child != "" || c.LogStore.Sealed(joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: old.Number}) {
 				continue

@@ -3,11 +3,23 @@ package run
 import (
 	"cmp"
 	"fmt"
+	"strings"
 	"time"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/plan"
 )
+
+// What is said of a run, and of its jobs, that something newer ended begins so.
+const (
+	supersededPrefix = "superseded by run "
+	requestPrefix    = "merge request "
+)
+
+// byOvertaking says whether that is why.
+func byOvertaking(why string) bool {
+	return strings.HasPrefix(why, supersededPrefix) || strings.HasPrefix(why, requestPrefix)
+}
 
 // decide applies what the plan says to the status. A job that could start does if
 // grant, asked in order, says so; else it waits with the reason that grant left in
@@ -115,7 +127,8 @@ func supersede(run *v1alpha1.Run, p *plan.Plan, jobs map[string]*plan.Job, state
 	}
 	for i := range run.Status.Jobs {
 		js := &run.Status.Jobs[i]
-		if js.Attempt > 0 && !jobs[js.Name].Interruptible {
+		job := jobs[js.Name]
+		if js.Attempt > 0 && !job.Interruptible && job.Trigger == nil { // a child speaks for itself
 			return false
 		}
 	}

@@ -54,7 +54,7 @@ type Detector struct {
 var _ Compiler = (*Detector)(nil)
 
 // Compile implements Compiler.
-func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository) (Compiled, error) {
+func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) (Compiled, error) {
 	spec := &run.Spec
 	in := gitlab.Context{
 		Ref: spec.Ref, Commit: spec.Commit, Before: spec.Before, Source: "push",
@@ -73,6 +73,9 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	for _, name := range slices.Sorted(maps.Keys(spec.Variables)) {
 		in.Variables = append(in.Variables, plan.Variable{Name: name, Value: spec.Variables[name], Raw: true})
 	}
+	for _, v := range spec.Forwarded {
+		in.Variables = append(in.Variables, plan.Variable{Name: v.Name, Value: v.Value, Raw: !v.Expand})
+	}
 	var err error
 	if in.Message, in.Author, in.Time, err = d.Describe(ctx, run.Namespace, repo.Name, spec.Commit); err != nil {
 		return Compiled{}, err
@@ -82,15 +85,15 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 			return Compiled{}, err
 		}
 	}
-	of, err := reach(ctx, repo, run, d.Reachable)
+	reached, err := reach(ctx, repo, run, d.Reachable)
 	if err != nil {
 		return Compiled{}, err
 	}
-	in.Protected, in.Schedule, in.Created = of.Protected, spec.Schedule, run.CreationTimestamp.Time
+	in.Protected, in.Schedule, in.Created = reached.Protected, spec.Schedule, run.CreationTimestamp.Time
 	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
 	known := &variables.Snapshot{}
 	if !untrusted(run) {
-		if known, err = d.Variables.Snapshot(ctx, run.Namespace, of); err != nil {
+		if known, err = d.Variables.Snapshot(ctx, run.Namespace, reached); err != nil {
 			return Compiled{}, err
 		}
 	}
@@ -107,23 +110,50 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 		}
 		in.Inputs[name] = json.RawMessage(text)
 	}
-	p, problems, err := detect.Pipeline(tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}, repo.Spec.PipelineFile, in)
-	if p != nil {
-		problems = append(problems, beyond(p)...)
+	files := tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}
+	if of != nil {
+		in.Upstream = gitlab.Upstream{JobID: of.Attempt, RunID: of.Run.Name, Project: of.Run.Namespace + "/" + of.Run.Spec.Repository}
 	}
-	if p != nil && untrusted(run) {
-		problems = append(problems, restrict(p)...)
+	if of == nil || len(of.Files) == 0 {
+		p, problems, err := detect.Pipeline(files, repo.Spec.PipelineFile, in)
+		return d.finish(ctx, run, repo, Compiled{Plan: p, Problems: problems}, err)
 	}
-	if p != nil && err == nil {
-		var more []v1alpha1.Problem
-		more, err = d.submodules(ctx, run, repo, p)
-		problems = append(problems, more...)
-		if err == nil {
-			more, err = d.placed(ctx, p)
-			problems = append(problems, more...)
-		}
+	in.Files, in.OfMergeRequest = files, spec.Target != ""
+	var named []gitlab.NamedContent
+	for _, f := range of.Files {
+		named = append(named, gitlab.NamedContent{TriggerFile: f.TriggerFile, Content: f.Content})
 	}
-	return Compiled{Plan: p, Problems: problems}, err
+	p, problems := gitlab.CompileFiles(sourceName(of), named, in)
+	return d.finish(ctx, run, repo, Compiled{Plan: p, Problems: problems}, nil)
+}
+
+// finish a plan with what the front end does not know.
+func (d *Detector) finish(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, c Compiled, err error) (Compiled, error) {
+	if err != nil || c.Plan == nil {
+		return c, err
+	}
+	if untrusted(run) {
+		c.Problems = append(c.Problems, restrict(c.Plan)...)
+	}
+	more, err := d.submodules(ctx, run, repo, c.Plan)
+	c.Problems = append(c.Problems, more...)
+	if err == nil {
+		more, err = d.placed(ctx, c.Plan)
+		c.Problems = append(c.Problems, more...)
+	}
+	return c, err
+}
+
+// sourceName is what the plan of a child calls its first file.
+func sourceName(of *Origin) string {
+	f := of.Files[0]
+	switch {
+	case f.Job != "":
+		return f.Job + ":" + f.Path
+	case f.Path != "":
+		return f.Path
+	}
+	return "trigger:include"
 }
 
 // sourceOf is GitLab's word for the run's cause.

@@ -36,7 +36,7 @@ func TestTagMessageReachesItsRunsOnly(t *testing.T) {
 	for ref, want := range map[string]string{"refs/tags/v1": "of default/shop v1 at c", "refs/heads/v1": ""} {
 		c, err := d.Compile(t.Context(), &v1alpha1.Run{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop-1"},
 			Spec: v1alpha1.RunSpec{Repository: "shop", Ref: ref, Commit: "c"}},
-			&v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop"}})
+			&v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop"}}, nil)
 		if err != nil || c.Plan == nil {
 			t.Fatalf("%s: %+v %v", ref, c, err)
 		}

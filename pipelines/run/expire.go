@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -45,13 +46,13 @@ func (c *Controller) expire(ctx context.Context, at time.Time) error {
 	if err != nil {
 		return err
 	}
-	kept := map[*v1alpha1.Run]bool{}
-	for _, run := range newestByRef(list.Items, repos, func(run *v1alpha1.Run) bool { return run.Status.Phase == v1alpha1.Succeeded }) {
-		kept[run] = true
+	kept := map[types.NamespacedName]bool{}
+	for _, run := range newestByRef(list.Items, repos, keepsArtifacts) {
+		kept[key(run)] = true
 	}
 	for i := range list.Items {
 		run := &list.Items[i]
-		if !run.Status.Phase.Finished() || kept[run] {
+		if !run.Status.Phase.Finished() || kept[types.NamespacedName{Namespace: run.Namespace, Name: eldest(run)}] {
 			continue
 		}
 		before := run.DeepCopy()
@@ -67,6 +68,12 @@ func (c *Controller) expire(ctx context.Context, at time.Time) error {
 		}
 	}
 	return c.expireArchived(ctx, at)
+}
+
+// keepsArtifacts says whether a run may be the one of its ref that keeps them. Children go
+// with the run that they are of.
+func keepsArtifacts(run *v1alpha1.Run) bool {
+	return run.Status.Phase == v1alpha1.Succeeded && run.Spec.Cause != v1alpha1.RunCauseChild
 }
 
 // expireArchived goes on until nothing in the archive has expired.

@@ -73,7 +73,7 @@ func overtaken(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
 		return why
 	}
 	if by := supersededBy(run, repo); by != "" {
-		return "superseded by run " + by
+		return supersededPrefix + by
 	}
 	return ""
 }
@@ -82,7 +82,7 @@ func overtaken(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
 // somebody has asked for something of this one since.
 func supersededBy(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
 	newest, ok := repo.Status.Refs[run.Spec.Ref]
-	if !ok || run.Spec.Cause != "push" || newest.Sequence <= run.Spec.Sequence || newest.NoRun != "" || !strings.HasPrefix(run.Spec.Ref, "refs/heads/") || !refs.Watched(&repo.Spec, run.Spec.Ref) {
+	if !ok || !ofPush(run) || newest.Sequence <= run.Spec.Sequence || newest.NoRun != "" || !strings.HasPrefix(run.Spec.Ref, "refs/heads/") || !refs.Watched(&repo.Spec, run.Spec.Ref) {
 		return ""
 	}
 	for i := range run.Spec.Actions {
@@ -91,6 +91,15 @@ func supersededBy(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
 		}
 	}
 	return Name(repo.Name, newest.Sequence)
+}
+
+// ofPush says whether a push caused the run, or the one that it is a child of.
+func ofPush(run *v1alpha1.Run) bool {
+	if run.Spec.Cause != v1alpha1.RunCauseChild {
+		return run.Spec.Cause == "push"
+	}
+	first := ancestor(run)
+	return first != nil && first.Cause == "push"
 }
 
 // affected are the unfinished runs of a repository that changed: a newer push, or the end

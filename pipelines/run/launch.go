@@ -44,12 +44,21 @@ const (
 // attemptName is <run>-<job>-<attempt>, cut and hashed where that is too long for a
 // label value and a pod name.
 func attemptName(run, id string, attempt int) string {
-	name := run + "-" + id + "-" + strconv.Itoa(attempt)
+	return joinName(run+"-"+id, strconv.Itoa(attempt))
+}
+
+// childName is <run>-<job>-c<attempt>: no push, rerun or schedule makes a run of such a name.
+func childName(run, id string, attempt int) string {
+	return joinName(run+"-"+id, "c"+strconv.Itoa(attempt))
+}
+
+func joinName(base, last string) string {
+	name := base + "-" + last
 	if len(name) <= maxName-len("-pod") {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
-	tail := "-" + hex.EncodeToString(sum[:4]) + "-" + strconv.Itoa(attempt)
+	tail := "-" + hex.EncodeToString(sum[:4]) + "-" + last
 	return strings.TrimRight(name[:maxName-len("-pod")-len(tail)], "-.") + tail
 }
 

@@ -47,9 +47,9 @@ func outlived(run *v1alpha1.Run, repo *v1alpha1.Repository) (why string, since *
 	case m == nil: // whatever was to be done when it ended has been done
 		return "", nil
 	case !m.Open():
-		return fmt.Sprintf("merge request %d is %s", m.Number, m.State), m
+		return fmt.Sprintf("%s%d is %s", requestPrefix, m.Number, m.State), m
 	case m.Sequence > run.Spec.Sequence && starts(repo, m):
-		return "superseded by run " + Name(repo.Name, m.Sequence), m
+		return supersededPrefix + Name(repo.Name, m.Sequence), m
 	}
 	return "", nil
 }
@@ -65,14 +65,15 @@ func askedSince(run *v1alpha1.Run, m *v1alpha1.MergeRequest) bool {
 	return false
 }
 
-// admit says whether a run may be read and started. The status says why it may not.
-func (c *Controller) admit(run *v1alpha1.Run, repo *v1alpha1.Repository) bool {
+// admit says whether a run may be read and started. The status says why it may not. The
+// child of one that was approved is.
+func (c *Controller) admit(run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) bool {
 	if why, m := outlived(run, repo); why != "" && !askedSince(run, m) {
 		c.waiting.drop(key(run))
 		finish(run, v1alpha1.Canceled, why)
 		return false
 	}
-	if !untrusted(run) {
+	if !untrusted(run) || of != nil && len(of.Files) > 0 {
 		return true
 	}
 	if run.Status.Approval == nil {
@@ -135,9 +136,9 @@ func restrict(p *plan.Plan) (problems []v1alpha1.Problem) {
 	for i := range p.Jobs {
 		j := &p.Jobs[i]
 		j.Environment, j.Secrets, j.IDTokens, j.Deploy = nil, nil, nil, nil
-		if j.Trigger != nil {
+		if j.Trigger != nil && j.Trigger.Repository != "" {
 			problems = append(problems, v1alpha1.Problem{
-				File: p.Source, Rule: "fork", Message: fmt.Sprintf("job %q starts another pipeline, which the merge request of a fork may not", j.Name),
+				File: p.Source, Rule: "fork", Message: fmt.Sprintf("job %q starts a run of another repository, which the merge request of a fork may not", j.Name),
 				Hint: "leave it out with rules: if $CI_MERGE_REQUEST_SOURCE_PROJECT_PATH == $CI_PROJECT_PATH",
 			})
 		}

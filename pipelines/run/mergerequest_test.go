@@ -116,9 +116,9 @@ type compiling struct {
 	n int
 }
 
-func (c *compiling) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository) (Compiled, error) {
+func (c *compiling) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) (Compiled, error) {
 	c.n++
-	return c.Compiler.Compile(ctx, run, repo)
+	return c.Compiler.Compile(ctx, run, repo, of)
 }
 
 // TestForkNeedsApproval is threat 12: until somebody has looked, nothing of a fork is
@@ -230,7 +230,8 @@ func TestForkHasNoSecrets(t *testing.T) {
 func TestRestrict(t *testing.T) {
 	p := &plan.Plan{Source: ".gitlab-ci.yml", Jobs: []plan.Job{
 		{Name: "deploy", Environment: &plan.Environment{Name: "production"}, Deploy: &plan.Deploy{}, Secrets: []plan.SecretRef{{Variable: "A"}}, IDTokens: []plan.IDToken{{}}},
-		{Name: "other", Trigger: &plan.Trigger{}},
+		{Name: "child", Trigger: &plan.Trigger{Files: []plan.TriggerFile{{Path: "a.yml"}}}},
+		{Name: "other", Trigger: &plan.Trigger{Repository: "cart"}},
 	}}
 	problems := restrict(p)
 	if j := p.Jobs[0]; j.Environment != nil || j.Deploy != nil || j.Secrets != nil || j.IDTokens != nil {
@@ -348,7 +349,7 @@ func TestVariablesOfMergeRequests(t *testing.T) {
 			"CI_COMMIT_REF_PROTECTED": "false", "CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED": "", "CI_MERGE_REQUEST_DRAFT": "true",
 		}},
 	} {
-		compiled, err := d.Compile(t.Context(), ofRequest(repo, &c.request), repo)
+		compiled, err := d.Compile(t.Context(), ofRequest(repo, &c.request), repo, nil)
 		if err != nil || compiled.Plan == nil {
 			t.Fatalf("%s: %+v %v", c.name, compiled, err)
 		}

@@ -20,6 +20,7 @@ const (
 	reasonSystem  = "system"
 	reasonImage   = "image"
 	reasonLost    = "lost"
+	reasonChild   = "child"
 )
 
 // observe brings the status of a running job up to its TaskRun, which may be missing.

@@ -134,10 +134,18 @@ func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, e
 	if err != nil {
 		return nil, err
 	}
-	if !c.admit(run, repo) {
+	of, why, err := c.origin(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	if why != "" {
+		finish(run, v1alpha1.Failed, why)
 		return nil, nil
 	}
-	compiled, err := c.Compiler.Compile(ctx, run, repo)
+	if !c.admit(run, repo, of) {
+		return nil, nil
+	}
+	compiled, err := c.Compiler.Compile(ctx, run, repo, of)
 	if err != nil && time.Since(run.CreationTimestamp.Time) > compilePatience {
 		finish(run, v1alpha1.Failed, "the pipeline cannot be read: "+oneLine(err.Error()))
 		return nil, nil
@@ -151,11 +159,11 @@ func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, e
 		finish(run, v1alpha1.Failed, problemLine(compiled.Problems))
 		return nil, nil
 	case compiled.Plan == nil:
-		finish(run, v1alpha1.Succeeded, "this commit has no pipeline file, Dockerfile or manifests")
+		finish(run, empty(run), "this commit has no pipeline file, Dockerfile or manifests")
 		return nil, nil
 	case len(compiled.Plan.Jobs) == 0:
 		run.Status.Pipeline = compiled.Plan.Source
-		finish(run, v1alpha1.Succeeded, compiled.Plan.Empty)
+		finish(run, empty(run), compiled.Plan.Empty)
 		return nil, nil
 	}
 	if err := c.storePlan(ctx, run, compiled.Plan); errors.Is(err, jobapi.ErrTooLarge) {
@@ -169,4 +177,12 @@ func (c *Controller) plan(ctx context.Context, run *v1alpha1.Run) (*plan.Plan, e
 	}
 	fill(run, p)
 	return p, nil
+}
+
+// empty is how a run without jobs ends: as it should, unless a job started it for more.
+func empty(run *v1alpha1.Run) v1alpha1.Phase {
+	if run.Spec.Parent != nil {
+		return v1alpha1.Failed
+	}
+	return v1alpha1.Succeeded
 }

@@ -26,14 +26,16 @@ func (c *Controller) refused(ctx context.Context, run *v1alpha1.Run, p *plan.Pla
 	if !errors.As(err, &never) {
 		return ctrl.Result{}, err
 	}
-	if job := p.Job(js.Name); job != nil {
+	before, reason := run.DeepCopy(), reasonSystem
+	if js.Child != "" {
+		js.Child, reason = "", reasonChild // it was not made
+	} else if job := p.Job(js.Name); job != nil {
 		a := joblog.Attempt{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Number: js.Attempt}
 		if err := c.LogStore.Seal(a, oneLine(err.Error())); err != nil {
 			c.Log.Error("seal job log", "run", run.Name, "job", job.Name, "err", err)
 		}
 	}
-	before := run.DeepCopy()
-	end(js, v1alpha1.Failed, reasonSystem, oneLine(err.Error()))
+	end(js, v1alpha1.Failed, reason, oneLine(err.Error()))
 	return conflict(c.save(ctx, before, run))
 }
 

@@ -19,6 +19,9 @@ func (c *Controller) OpenLog(ctx context.Context, namespace, name, job string, a
 		return nil, err
 	}
 	js := jobStatus(run, j.Name)
+	if j.Trigger != nil {
+		return io.NopCloser(strings.NewReader(triggerLog(js, attempt))), nil
+	}
 	if attempt == 0 {
 		attempt = max(js.Attempt, 1)
 	}

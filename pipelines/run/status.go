@@ -97,12 +97,11 @@ func begin(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job) {
 	clearResults(js)
 	js.Attempt++
 	js.Phase = v1alpha1.Running
-	name := attemptName(run.Name, job.ID, js.Attempt)
 	if job.Trigger != nil {
-		js.Child = name
+		js.Child = childName(run.Name, job.ID, js.Attempt)
 		return
 	}
-	js.TaskRun = name
+	js.TaskRun = attemptName(run.Name, job.ID, js.Attempt)
 }
 
 // again puts a job back to the beginning and remembers the attempt that it had.

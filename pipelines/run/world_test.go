@@ -29,9 +29,21 @@ import (
 	"slipway.dev/pipelines/variables"
 )
 
-type compiler struct{ Compiled }
+// compiler gives every run the same plan, but for those that have one of their own.
+type compiler struct {
+	Compiled
+	of      map[string]Compiled
+	origins map[string]*Origin // as they were given
+}
 
-func (c *compiler) Compile(context.Context, *v1alpha1.Run, *v1alpha1.Repository) (Compiled, error) {
+func (c *compiler) Compile(_ context.Context, run *v1alpha1.Run, _ *v1alpha1.Repository, of *Origin) (Compiled, error) {
+	if c.origins == nil {
+		c.origins = map[string]*Origin{}
+	}
+	c.origins[run.Name] = of
+	if own, ok := c.of[run.Name]; ok {
+		return own, nil
+	}
 	return c.Compiled, nil
 }
 
@@ -79,7 +91,7 @@ func newWorld(t *testing.T, jobs ...plan.Job) *world {
 	}
 	t.Cleanup(func() { _ = old.Close() })
 	log := slog.New(slog.DiscardHandler)
-	w := &world{t: t, compiler: &compiler{Compiled{Plan: &plan.Plan{Version: plan.Version, Source: "default", Jobs: jobs}}}, pushes: &Pushes{Client: cl, Log: log}}
+	w := &world{t: t, compiler: &compiler{Compiled: Compiled{Plan: &plan.Plan{Version: plan.Version, Source: "default", Jobs: jobs}}}, pushes: &Pushes{Client: cl, Log: log}}
 	w.Controller = &Controller{Client: cl, Archive: old, Compiler: w.compiler, Artifacts: jobapi.Dir(t.TempDir()), LogStore: joblog.NewStore(t.TempDir()),
 		Logs: noLogs{}, Tokens: tokens, Variables: &variables.Store{Client: cl}, Log: log, Settings: Settings{ServerURL: "https://10.0.0.5:8443", RunnerImage: "runner", DefaultImage: "toolbox"}}
 	w.pushes.Purge = w.Purge

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -61,20 +62,28 @@ func runGet(c *user) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if p := r.Spec.Parent; p != nil && (c.output == "" || c.output == "wide") {
+			fmt.Fprintf(cmd.OutOrStdout(), "%s run of %s, which job %s of run %s started\n\n", r.Spec.Cause, r.Spec.Repository, p.Job, p.Run)
+		}
 		return show(c, cmd, w, r, []slipway.Run{*r}, func(r *slipway.Run) bool { return r.Name == args[0] }, func(runs []slipway.Run) table { return jobTable(&runs[0]) })
 	}
 	return cmd
 }
 
 func runTable(items []slipway.Run) table {
-	t := table{header: []string{"NAME", "PHASE", "REF", "COMMIT", "AGE", "MESSAGE", "CAUSE", "BY"}, wide: 2}
+	t := table{header: []string{"NAME", "PHASE", "REF", "COMMIT", "AGE", "MESSAGE", "CAUSE", "BY", "PARENT"}, wide: 3}
 	for _, r := range items {
 		ref := strings.TrimPrefix(strings.TrimPrefix(r.Spec.Ref, "refs/heads/"), "refs/tags/")
 		message := r.Status.Message
 		if r.Status.Queued != "" {
 			message = r.Status.Queued
 		}
-		t.add(r.Name, string(r.Status.Phase), ref, short(r.Spec.Commit), age(r.CreationTimestamp.Time), message, r.Spec.Cause, r.Spec.By)
+		parent := ""
+		if r.Spec.Parent != nil {
+			parent = r.Spec.Parent.Run
+			message = cmp.Or(message, "started by run "+parent)
+		}
+		t.add(r.Name, string(r.Status.Phase), ref, short(r.Spec.Commit), age(r.CreationTimestamp.Time), message, r.Spec.Cause, r.Spec.By, parent)
 	}
 	return t
 }
@@ -86,7 +95,11 @@ func jobTable(r *slipway.Run) table {
 		if j.StartedAt != nil && j.FinishedAt != nil {
 			took = j.FinishedAt.Sub(j.StartedAt.Time).Round(100 * 1e6).String()
 		}
-		t.add(j.Name, j.Stage, string(j.Phase), strconv.Itoa(j.Attempt), took, j.Message, j.Reason, j.By, j.Child)
+		message := j.Message
+		if j.Child != "" {
+			message = cmp.Or(message, "started run "+j.Child)
+		}
+		t.add(j.Name, j.Stage, string(j.Phase), strconv.Itoa(j.Attempt), took, message, j.Reason, j.By, j.Child)
 	}
 	return t
 }

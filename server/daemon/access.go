@@ -44,6 +44,16 @@ func (a *access) Allowed(ctx context.Context, u api.User, verb, resource, namesp
 	return a.rbac.Allowed(ctx, authz.User{Name: u.Name, Groups: u.Groups}, authz.Slipway(verb, resource, namespace, name))
 }
 
+// mayStart says whether a user could start runs in a namespace now, with one of their tokens.
+func (a *access) mayStart(ctx context.Context, namespace, name string) (bool, error) {
+	for _, u := range append(a.tokens.As(name), authz.User{Name: name}) {
+		if ok, err := a.rbac.Allowed(ctx, u, authz.Slipway("create", "runs", namespace, "")); ok || err != nil {
+			return ok, err
+		}
+	}
+	return false, nil
+}
+
 // guarded lets those through who may do verb on a resource of the whole cluster.
 func (a *access) guarded(verb, resource string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

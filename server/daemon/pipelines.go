@@ -87,6 +87,7 @@ func (s *services) openPipelines(context.Context) error {
 		Client: mc, Variables: vars, Reachable: s.git.Store.Reachable, Modules: modules,
 		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, Modules: modules, Nodes: s.nodeLabels, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
 		Artifacts: artifacts, Archive: p.archive, LogStore: store, Logs: p.collector,
+		MayStart:    s.access.mayStart,
 		ServiceLogs: serviceLogs(s.kube),
 		Tokens:      tokens, Signer: issuer, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{

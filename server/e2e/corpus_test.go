@@ -29,6 +29,9 @@ func TestCorpus(t *testing.T) {
 	remove := []string{"kubectl", "delete", "--ignore-not-found", "--timeout=2m", "repository.slipway.dev"}
 	for _, c := range cases {
 		remove = append(remove, "run-"+c.Name)
+		for other := range c.Others {
+			remove = append(remove, "run-"+c.Name+"-"+other)
+		}
 	}
 	cleanUp(t, remove...)
 	// Those that wait for something begin first.
@@ -57,6 +60,14 @@ func longScript() corpus.Case {
 
 // execute all steps of a case.
 func execute(t *testing.T, c *corpus.Case) {
+	for name, files := range c.Others {
+		other := &repo{t: t, name: "run-" + c.Name + "-" + name, dir: t.TempDir()}
+		other.git("init", "--quiet", "--initial-branch=main")
+		other.write(files)
+		other.git("add", "--all")
+		other.git("commit", "--quiet", "--message", "other")
+		other.git("push", other.url(), "HEAD:refs/heads/main")
+	}
 	r := &repo{t: t, name: "run-" + c.Name, dir: t.TempDir()}
 	r.git("init", "--quiet", "--initial-branch=main")
 	r.write(c.Files)
@@ -79,23 +90,55 @@ func execute(t *testing.T, c *corpus.Case) {
 				t.Fatal(err)
 			}
 		}
+		if s.Cancel != "" {
+			r.cancel(name, s.Cancel)
+		}
 		look := func() { r.hold(i, s, name) }
 		if s.Until == "" {
 			look()
 			continue
 		}
-		r.untilRun(name, s.Until+" runs", is(s.Until, api.Running))
-		eventually(t, time.Minute, func() error {
-			log, err := kept{r, name}.Log(s.Until)
-			if err == nil && !strings.Contains(log, "step_script") {
-				err = fmt.Errorf("its script has not begun: %s", log)
-			}
-			return err
-		})
+		r.untilScript(name, s.Until)
 		open = append(open, look)
 	}
 	for _, look := range open {
 		look()
+	}
+}
+
+// untilScript of a job runs.
+func (r *repo) untilScript(run, job string) {
+	r.t.Helper()
+	r.untilRun(run, job+" runs", is(job, api.Running))
+	eventually(r.t, time.Minute, func() error {
+		log, err := kept{r, run}.Log(job)
+		if err == nil && !strings.Contains(log, "step_script") {
+			err = fmt.Errorf("its script has not begun: %s", log)
+		}
+		return err
+	})
+}
+
+// cancel a run once a script of it runs: the job's, or one of the run that it started.
+func (r *repo) cancel(name, at string) {
+	r.t.Helper()
+	run := r.untilRun(name, at+" runs", is(at, api.Running))
+	if child := job(run, at).Child; child == "" {
+		r.untilScript(name, at)
+	} else {
+		first := ""
+		r.untilRun(child, "a job runs", func(run *api.Run) bool {
+			for _, j := range run.Status.Jobs {
+				if j.Phase == api.Running && j.Child == "" {
+					first = j.Name
+				}
+			}
+			return first != ""
+		})
+		r.untilScript(child, first)
+	}
+	if err := user.Call(r.t.Context(), http.MethodPost, user.Path("runs", name, "cancel"), nil, nil); err != nil {
+		r.t.Fatal(err)
 	}
 }
 
@@ -160,6 +203,13 @@ func (k kept) Log(job string) (string, error) {
 	var b strings.Builder
 	err := user.JobLog(k.repo.t.Context(), &b, k.run, job, false)
 	return b.String(), err
+}
+
+func (k kept) Child(name string) (*api.Run, corpus.Kept, error) {
+	ctx, cancel := context.WithTimeout(k.repo.t.Context(), time.Minute)
+	defer cancel()
+	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool { return run.Status.Phase.Finished() })
+	return run, kept{k.repo, name}, err
 }
 
 func (k kept) Archive(job string) (map[string]string, error) {

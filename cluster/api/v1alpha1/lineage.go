@@ -49,7 +49,7 @@ type Rerun struct {
 
 // RootCause is what caused a run, or, where it does another one again, that one.
 func (s *RunSpec) RootCause() string {
-	if s.RerunOf != nil {
+	if s.RerunOf != nil && s.Cause != RunCauseChild {
 		return s.RerunOf.Cause
 	}
 	return s.Cause

@@ -54,7 +54,7 @@ type RunSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=1000
 	Forwarded []ForwardedVariable `json:"forwarded,omitempty"`
-	// RerunOf is the run that this one does again, where the cause is rerun.
+	// RerunOf is the run that this one does again; a child has that of its parent.
 	// +optional
 	RerunOf *Rerun `json:"rerunOf,omitempty"`
 	// Target is the branch that Ref is to be merged into, where the cause is merge-request.

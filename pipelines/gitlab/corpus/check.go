@@ -16,6 +16,8 @@ type Kept interface {
 	Log(job string) (string, error)
 	// Archive of the artifacts: contents by name.
 	Archive(job string) (map[string]string, error)
+	// Child is a run that a job started, once it has ended, and what it left.
+	Child(run string) (*v1alpha1.Run, Kept, error)
 }
 
 // Check says everything in which a run that ended is not as the step wants it.
@@ -126,6 +128,7 @@ func (c *checker) job(want *Job, got *v1alpha1.JobStatus, all map[string]*v1alph
 		}
 	}
 	c.artifacts(want, got)
+	c.child(want, got)
 	if cut := len(log) - shownLog; len(c.said) > before && cut > 0 {
 		log = fmt.Sprintf("(%d bytes before)\n%s", cut, log[cut:])
 	}
@@ -179,6 +182,24 @@ func (c *checker) artifacts(want *Job, got *v1alpha1.JobStatus) {
 		if _, ok := have[name]; !ok {
 			c.add("job %s did not keep %s", got.Name, name)
 		}
+	}
+}
+
+// child that the job started, if it was to.
+func (c *checker) child(want *Job, got *v1alpha1.JobStatus) {
+	if (want.Child == nil) != (got.Child == "") {
+		c.add("job %s started %q; want a run: %v", got.Name, got.Child, want.Child != nil)
+	}
+	if want.Child == nil || got.Child == "" {
+		return
+	}
+	run, kept, err := c.kept.Child(got.Child)
+	if err != nil {
+		c.add("run %s, which job %s started: %v", got.Child, got.Name, err)
+		return
+	}
+	for _, said := range want.Child.Check(run, kept) {
+		c.add("run %s, which job %s started: %s", got.Child, got.Name, said)
 	}
 }
 

@@ -31,7 +31,10 @@ type Case struct {
 	Name  string
 	About string
 	Files map[string]string
-	Steps []Step
+	// Others are repositories beside it, which are pushed first: files by name, as
+	// ../NAME/FILE is written. Theirs on the server is that of the case and NAME.
+	Others map[string]map[string]string
+	Steps  []Step
 }
 
 // Step causes one run, and says how it must end.
@@ -51,6 +54,9 @@ type Step struct {
 	Until string `json:"until,omitempty"`
 	// Play these jobs, each once it waits for a person.
 	Play []string `json:"play,omitempty"`
+	// Cancel the run once the script of this job runs; of a job that starts another run,
+	// once one of that run's does.
+	Cancel string `json:"cancel,omitempty"`
 
 	// Phase of the run; Succeeded if nothing is said.
 	Phase v1alpha1.Phase `json:"phase,omitempty"`
@@ -109,6 +115,8 @@ type Job struct {
 	Artifacts map[string]*string   `json:"artifacts,omitempty"`
 	Coverage  string               `json:"coverage,omitempty"`
 	Tests     *v1alpha1.TestCounts `json:"tests,omitempty"`
+	// Child is how the run must end that the newest attempt started.
+	Child *Step `json:"child,omitempty"`
 }
 
 // UnmarshalJSON takes a phase for a job.
@@ -146,6 +154,17 @@ func Load(dir string) ([]Case, error) {
 func read(name string, a *txtar.Archive) (Case, error) {
 	c := Case{Name: name, About: strings.TrimSpace(string(a.Comment)), Files: map[string]string{}}
 	for _, f := range a.Files {
+		if other, ok := strings.CutPrefix(f.Name, "../"); ok {
+			name, file, _ := strings.Cut(other, "/")
+			if c.Others == nil {
+				c.Others = map[string]map[string]string{}
+			}
+			if c.Others[name] == nil {
+				c.Others[name] = map[string]string{}
+			}
+			c.Others[name][file] = string(f.Data)
+			continue
+		}
 		if f.Name != Expectations {
 			c.Files[f.Name] = string(f.Data)
 			continue
@@ -162,18 +181,26 @@ func read(name string, a *txtar.Archive) (Case, error) {
 	}
 	for i := range c.Steps {
 		s := &c.Steps[i]
-		if s.Phase == "" {
-			s.Phase = v1alpha1.Succeeded
-		}
 		if s.Push == "" && s.Start == nil {
 			s.Push = "main"
 		}
-		for name, j := range s.Jobs {
-			if j.Phase == "" {
-				j.Phase = v1alpha1.Succeeded
-			}
-			s.Jobs[name] = j
-		}
+		s.complete()
 	}
 	return c, nil
+}
+
+// complete says what is meant where nothing is said.
+func (s *Step) complete() {
+	if s.Phase == "" {
+		s.Phase = v1alpha1.Succeeded
+	}
+	for name, j := range s.Jobs {
+		if j.Phase == "" {
+			j.Phase = v1alpha1.Succeeded
+		}
+		if j.Child != nil {
+			j.Child.complete()
+		}
+		s.Jobs[name] = j
+	}
 }

@@ -129,12 +129,22 @@ a: {script: x}
   jobs:
     a: {exit: 0, lines: [one, two], has: [seen], lacks: [secret], artifacts: {f: "1\n", g: null}, after: [b]}
     b: Failed
+    kids: {child: {jobs: {k: {lines: [mine]}}}}
   phase: Failed
 `
 
 type held struct {
 	log   string
 	files map[string]string
+	child string // how the job of the child ended
+}
+
+func (h held) Child(name string) (*v1alpha1.Run, Kept, error) {
+	if h.child == "" {
+		return nil, nil, errors.New("no run " + name)
+	}
+	return &v1alpha1.Run{Status: v1alpha1.RunStatus{Phase: v1alpha1.Succeeded, Jobs: []v1alpha1.JobStatus{{Name: "k", Phase: v1alpha1.Phase(h.child), Attempt: 1}}}},
+		held{log: "mine\n"}, nil
 }
 
 func (h held) Log(string) (string, error) { return h.log, nil }
@@ -156,9 +166,10 @@ func TestCheck(t *testing.T) {
 	good := v1alpha1.Run{Status: v1alpha1.RunStatus{Phase: v1alpha1.Failed, Message: "all fine", Coverage: "80", Jobs: []v1alpha1.JobStatus{
 		{Name: "a", Phase: v1alpha1.Succeeded, Attempt: 1, ExitCode: &zero, StartedAt: at(5), FinishedAt: at(6), Artifacts: true},
 		{Name: "b", Phase: v1alpha1.Failed, Attempt: 1, StartedAt: at(1), FinishedAt: at(4)},
+		{Name: "kids", Phase: v1alpha1.Succeeded, Attempt: 1, Child: "x-kids-c1"},
 	}}}
 	log := "section_start:1:step\r\x1b[0K\x1b[32;1m$ echo two\x1b[0;m\none\nseen\n\x1b[31mtwo\x1b[0m\n"
-	left := held{log, map[string]string{"f": "1\n", "g": "any"}}
+	left := held{log, map[string]string{"f": "1\n", "g": "any"}, "Succeeded"}
 	if said := c.Steps[0].Check(&good, left); len(said) > 0 {
 		t.Errorf("a run as wanted: %q", said)
 	}
@@ -180,6 +191,10 @@ func TestCheck(t *testing.T) {
 		"unwanted in log": func(_ *v1alpha1.RunStatus, h *held) { h.log += "a secret\n" },
 		"content":         func(_ *v1alpha1.RunStatus, h *held) { h.files = map[string]string{"f": "2\n", "g": ""} },
 		"missing file":    func(_ *v1alpha1.RunStatus, h *held) { h.files = map[string]string{"f": "1\n"} },
+		"no child":        func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[2].Child = "" },
+		"child unwanted":  func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[1].Child = "x-b-c1" },
+		"child gone":      func(_ *v1alpha1.RunStatus, h *held) { h.child = "" },
+		"job of a child":  func(_ *v1alpha1.RunStatus, h *held) { h.child = "Failed" },
 		"other file":      func(_ *v1alpha1.RunStatus, h *held) { h.files = map[string]string{"f": "1\n", "g": "", "h": ""} },
 	} {
 		run, h := good.DeepCopy(), left

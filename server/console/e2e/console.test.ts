@@ -276,7 +276,7 @@ test.runIf(!real)("a repository's branches, pages of its history, and what is no
 
 test.runIf(!real)("thousands of rows: pages, filter, and a search in a long log", async () => {
   await page.goto(`${base}/runs`);
-  await page.getByText("1–50 of 1202").waitFor();
+  await page.getByText("1–50 of 1203").waitFor();
   await page.getByLabel("Filter").fill("hello-777");
   await page.getByRole("link", { name: "hello-777" }).waitFor();
   expect(await page.locator("tbody tr").count()).toBe(1);
@@ -312,6 +312,22 @@ test.runIf(!real)("a job: earlier attempts, tests, files, folded sections, and a
   await page.getByRole("button", { name: "Run from here" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Run from here" }).click();
   await page.locator('.node[data-job="unit"].is-Running').waitFor();
+});
+
+test.runIf(!real)("a job that starts another run leads to it, and that one back", async () => {
+  await page.goto(`${base}/runs/hello-1202?job=docs`);
+  const panel = page.locator("section.job");
+  await panel.getByText("Failed", { exact: true }).nth(1).waitFor(); // how the other run goes
+  await panel.getByRole("combobox", { name: "Attempt" }).selectOption("1");
+  await panel.getByRole("link", { name: "hello-1202-docs-c1" }).waitFor();
+  await panel.getByRole("combobox", { name: "Attempt" }).selectOption("2");
+  await panel.getByRole("link", { name: "hello-1202-docs-c2" }).click();
+  await page.getByRole("heading", { level: 1, name: "hello-1202-docs-c2" }).waitFor();
+  expect(await page.getByRole("button", { name: "Run again", exact: true }).count()).toBe(0); // its parent does that
+  await page.getByRole("link", { name: "hello-1202 · docs" }).click();
+  await page.waitForURL((u) => u.pathname.endsWith("/runs/hello-1202") && u.searchParams.get("job") === "docs");
+  await page.goto(`${base}/runs`);
+  await page.getByText("by hello-1202").waitFor();
 });
 
 test.runIf(!real)("a job that asks for approval", async () => {

@@ -41,8 +41,13 @@ function data() {
   runs.push(run(1201, { phase: "Failed", pipeline: ".gitlab-ci.yml", message: "the pipeline file was refused", problems: [{ file: ".gitlab-ci.yml", line: 7, column: 3, rule: "unknown-key", message: `unknown key "scrpt" ${planted}`, hint: "did you mean script?" }] }));
   runs.push(run(1202, {
     phase: "Running", pipeline: ".gitlab-ci.yml", startedAt: at(5),
-    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"], { attempt: 2, attempts: [{ number: 1, phase: "Failed", exitCode: 3, startedAt: at(7), finishedAt: at(6) }], tests: { total: 3, failed: 1, skipped: 1, errors: 0 }, coverage: "81.5", artifacts: true, environment: "review/one", environmentURL: "javascript:alert(1)" }), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true, confirmation: `Really promote? ${planted}` })],
+    jobs: [job("build", "Succeeded", [], { artifacts: true }), job("unit", "Succeeded", ["build"], { attempt: 2, attempts: [{ number: 1, phase: "Failed", exitCode: 3, startedAt: at(7), finishedAt: at(6) }], tests: { total: 3, failed: 1, skipped: 1, errors: 0 }, coverage: "81.5", artifacts: true, environment: "review/one", environmentURL: "javascript:alert(1)" }), job("lint", "Failed", ["build"], { allowFailure: true, exitCode: 2 }), job("deploy", "Running", ["unit", "lint"]), job("promote", "Pending", ["deploy"], { manual: true, confirmation: `Really promote? ${planted}` }), job("docs", "Failed", ["build"], { child: "hello-1202-docs-c2", attempt: 2, attempts: [{ number: 1, phase: "Canceled", child: "hello-1202-docs-c1" }], message: `run hello-1202-docs-c2 failed: ${planted}`, allowFailure: true })],
+    children: ["hello-1202-docs-c1", "hello-1202-docs-c2"],
   }));
+  const child = run(1202, { phase: "Failed", pipeline: "docs/ci.yml", message: `job "links" failed`, startedAt: at(4), finishedAt: at(3), jobs: [job("links", "Failed")] });
+  Object.assign(child.metadata, { name: "hello-1202-docs-c2" });
+  Object.assign(child.spec, { cause: "child", parent: { run: "hello-1202", job: "docs", attempt: 2 } });
+  runs.push(child);
   const release = (n: number, result: string, more = {}) => ({
     metadata: meta(`hello-${n}`, 60 - n * 10),
     spec: { application: "hello", number: n, desired: { commit: commit(n), sequence: n }, subject: `version ${n} ${planted}`, author: "Ann" },

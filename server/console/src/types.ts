@@ -79,6 +79,7 @@ export interface Attempt {
   phase: Phase;
   exitCode?: number;
   message?: string;
+  child?: string;
   startedAt?: string;
   finishedAt?: string;
 }

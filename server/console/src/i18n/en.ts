@@ -122,6 +122,7 @@ export const en = {
   environment: "Environment",
   childRun: "Started runs",
   parentRun: "Started by run",
+  startedByRun: "by {run}",
   approveAndStart: "Approve and start",
   approvedBy: "approved by {who}",
   unplay: "Do not start",

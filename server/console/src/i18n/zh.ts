@@ -123,6 +123,7 @@ export const zh: Record<Key, string> = {
   environment: "环境",
   childRun: "启动的运行",
   parentRun: "由运行启动",
+  startedByRun: "由 {run} 启动",
   approveAndStart: "批准并启动",
   approvedBy: "由 {who} 批准",
   unplay: "不再启动",

@@ -5,6 +5,7 @@ import { path, post } from "../lib/api";
 import { dateTime, span } from "../lib/format";
 import { LogView } from "../lib/logview";
 import { Link, to } from "../lib/router";
+import { useStore } from "../lib/store";
 import { Action, Confirm, State } from "../lib/ui";
 import type { Job, Run, Tests } from "../types";
 import { Files } from "./artifacts";
@@ -69,7 +70,7 @@ export function JobPanel({ run, job, now }: { run: Run; job: Job; now: number })
         <Verbs run={name} job={job} />
       </div>
       {shown.message ? <p class={`notice ${shown.phase === "Failed" ? "bad" : ""}`}>{shown.message}</p> : null}
-      <Left job={job} />
+      <Left job={job} child={shown.child} />
       {job.tests ? <Cases key={`${job.name} ${newest}`} run={name} job={job} /> : null}
       {job.artifacts ? <Files run={name} job={job} /> : null}
       <LogView key={attempt} url={url} download={`${log}?attempt=${attempt}`} name={`${name}-${job.name}.log`} waiting={!url} />
@@ -77,8 +78,18 @@ export function JobPanel({ run, job, now }: { run: Run; job: Job; now: number })
   );
 }
 
+/** Started links to a run that a job started, with how it goes where that is known. */
+export function Started({ run }: { run: string }) {
+  const phase = useStore().one("Run", run)?.status?.phase;
+  return (
+    <>
+      <Link href={to("runs", run)}>{run}</Link> {phase ? <State value={phase} /> : null}
+    </>
+  );
+}
+
 /** Left is what a job made: images, a deployment, another run. */
-function Left({ job }: { job: Job }) {
+function Left({ job, child }: { job: Job; child?: string }) {
   const web = job.environmentURL && /^https?:\/\//.test(job.environmentURL);
   return (
     <>
@@ -99,9 +110,9 @@ function Left({ job }: { job: Job }) {
           )}
         </p>
       ) : null}
-      {job.child ? (
+      {child ? (
         <p class="hint">
-          {t("childRun")}: <Link href={to("runs", job.child)}>{job.child}</Link>
+          {t("childRun")}: <Started run={child} />
         </p>
       ) : null}
     </>

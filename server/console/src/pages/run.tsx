@@ -9,7 +9,7 @@ import { Action, Ago, Empty, Problem, State, useNow } from "../lib/ui";
 import type { Job, Problem as Fault, Run } from "../types";
 import { exposed } from "./artifacts";
 import { Compare } from "./compare";
-import { JobPanel, testLine } from "./job";
+import { JobPanel, Started, testLine } from "./job";
 
 /** interesting is the job whose log is shown first: a failed one, one that runs, the last that ran. */
 export function interesting(jobs: Job[]): Job | undefined {
@@ -54,7 +54,7 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         ) : (
           <>
             {failed ? <Action label={t("rerunFailed")} class="primary" run={() => post(path("Run", name, "rerun"), { failed: true })} /> : null}
-            <Action label={t("rerun")} run={again} />
+            {run.spec.cause === "child" ? null : <Action label={t("rerun")} run={again} />}
           </>
         )}
       </div>
@@ -84,11 +84,17 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
               )
             : null}
         </Fact>
-        <Fact name={t("parentRun")}>{run.spec.parent ? <Link href={to("runs", run.spec.parent.run)}>{run.spec.parent.run}</Link> : null}</Fact>
+        <Fact name={t("parentRun")}>
+          {run.spec.parent ? (
+            <Link href={`${to("runs", run.spec.parent.run)}?job=${encodeURIComponent(run.spec.parent.job)}`}>
+              {run.spec.parent.run} · {run.spec.parent.job}
+            </Link>
+          ) : null}
+        </Fact>
         <Fact name={t("childRun")}>
           {run.status?.children?.map((c) => (
             <span key={c} class="address">
-              <Link href={to("runs", c)}>{c}</Link>
+              <Started run={c} />
             </span>
           ))}
         </Fact>

@@ -15,7 +15,15 @@ export function RunTable({ runs }: { runs: Run[] }) {
   const now = useNow(runs.some((r) => r.status?.phase === "Running"));
   const columns: Column<Run>[] = [
     { head: t("phase"), cell: (r) => <State value={r.status?.phase} /> },
-    { head: t("name"), cell: (r) => <Link href={to("runs", r.metadata.name)}>{r.metadata.name}</Link> },
+    {
+      head: t("name"),
+      cell: (r) => (
+        <>
+          <Link href={to("runs", r.metadata.name)}>{r.metadata.name}</Link>
+          {r.spec.parent ? <span class="hint"> {t("startedByRun", { run: r.spec.parent.run })}</span> : null}
+        </>
+      ),
+    },
     { head: t("branch"), cell: (r) => refName(r.spec.ref) },
     { head: t("commit"), cell: (r) => <code>{short(r.spec.commit)}</code>, wide: true },
     { head: t("by"), cell: (r) => r.spec.by ?? r.spec.cause, wide: true },
