@@ -45,12 +45,7 @@ func (h *Host) allow(w http.ResponseWriter, r *http.Request, u user.Info, rt rou
 	if err != nil {
 		return unavailable(err)
 	}
-	var repo v1alpha1.Repository
-	err = h.Client.Get(ctx, client.ObjectKey{Namespace: rt.ns, Name: rt.name}, &repo)
-	if apierrors.IsNotFound(err) && write {
-		// A cache may not have seen it yet.
-		err = h.Reader.Get(ctx, client.ObjectKey{Namespace: rt.ns, Name: rt.name}, &repo)
-	}
+	repo, err := h.lookUp(ctx, rt, write)
 	switch {
 	case apierrors.IsNotFound(err) && !write:
 		return notFound()
@@ -68,7 +63,7 @@ func (h *Host) allow(w http.ResponseWriter, r *http.Request, u user.Info, rt rou
 	case !read:
 		return notFound()
 	case !write:
-		return access{repo: &repo}, true
+		return access{repo: repo}, true
 	}
 	may, err := h.Authorize(ctx, u, "update", rt.ns, rt.name)
 	if err != nil {
@@ -85,7 +80,24 @@ func (h *Host) allow(w http.ResponseWriter, r *http.Request, u user.Info, rt rou
 		say(w, http.StatusConflict, fmt.Sprintf("repository %s is being deleted; push again in a moment", rt.name))
 		return access{}, false
 	}
-	return access{repo: &repo}, true
+	return access{repo: repo}, true
+}
+
+// lookUp reads the object of a repository. For a push it goes past the cache, which may
+// not have seen the object, or its newest rules, yet; while the Kubernetes API is away,
+// the rules that were known hold.
+func (h *Host) lookUp(ctx context.Context, rt route, write bool) (*v1alpha1.Repository, error) {
+	key := client.ObjectKey{Namespace: rt.ns, Name: rt.name}
+	if write {
+		limited, cancel := context.WithTimeout(ctx, 2*time.Second)
+		defer cancel()
+		repo := &v1alpha1.Repository{}
+		if err := h.Reader.Get(limited, key, repo); err == nil || apierrors.IsNotFound(err) {
+			return repo, err
+		}
+	}
+	repo := &v1alpha1.Repository{}
+	return repo, h.Client.Get(ctx, key, repo)
 }
 
 // serveRefs is the first request of every fetch and push.

@@ -11,36 +11,8 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
-)
 
-// What the API sends of commits and differences, as far as it is printed.
-type (
-	repoCommit struct {
-		Hash    string    `json:"hash"`
-		Subject string    `json:"subject"`
-		Message string    `json:"message"`
-		Author  string    `json:"author"`
-		Email   string    `json:"email"`
-		Time    time.Time `json:"time"`
-		Parents []string  `json:"parents,omitempty"`
-	}
-	repoPage struct {
-		Items []repoCommit `json:"items"`
-		More  bool         `json:"more,omitempty"`
-	}
-	repoDiff struct {
-		Files []struct {
-			Path      string `json:"path"`
-			Old       string `json:"old,omitempty"`
-			Status    string `json:"status"`
-			Additions int    `json:"additions"`
-			Deletions int    `json:"deletions"`
-			Binary    bool   `json:"binary,omitempty"`
-			Large     bool   `json:"large,omitempty"`
-			Patch     string `json:"patch,omitempty"`
-		} `json:"files"`
-		More bool `json:"more,omitempty"`
-	}
+	"slipway.dev/gitops/git"
 )
 
 func repoBrowse(c *user) []*cobra.Command {
@@ -61,7 +33,7 @@ func repoLog(c *user) *cobra.Command {
 			q.Set("path", path)
 			q.Set("limit", strconv.Itoa(limit))
 			q.Set("skip", strconv.Itoa(skip))
-			var page repoPage
+			var page git.Page
 			if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0], "commits")+"?"+q.Encode(), nil, &page); err != nil {
 				return err
 			}
@@ -101,7 +73,7 @@ func repoShow(c *user) *cobra.Command {
 			case isPath:
 				return c.Copy(cmd.Context(), cmd.OutOrStdout(), base+"/raw"+q)
 			case revision == "":
-				var page repoPage
+				var page git.Page
 				if err := c.Call(cmd.Context(), "GET", base+"/commits?limit=1", nil, &page); err != nil {
 					return err
 				}
@@ -111,8 +83,8 @@ func repoShow(c *user) *cobra.Command {
 				revision = page.Items[0].Hash
 			}
 			var found struct {
-				repoCommit
-				Diff repoDiff `json:"diff"`
+				git.Commit
+				Diff git.Diff `json:"diff"`
 			}
 			if err := c.Call(cmd.Context(), "GET", base+"/commits/"+url.PathEscape(revision), nil, &found); err != nil {
 				return err
@@ -134,11 +106,7 @@ func repoShow(c *user) *cobra.Command {
 
 func showTree(c *user, cmd *cobra.Command, address string) error {
 	var tree struct {
-		Items []struct {
-			Path string `json:"path"`
-			Kind string `json:"kind"`
-			Size int64  `json:"size,omitempty"`
-		} `json:"items"`
+		Items []git.Entry `json:"items"`
 	}
 	if err := c.Call(cmd.Context(), "GET", address, nil, &tree); err != nil {
 		return err
@@ -158,11 +126,7 @@ func repoCompare(c *user) *cobra.Command {
 	return &cobra.Command{
 		Use: "compare NAME FROM TO", Aliases: []string{"diff"}, Args: cobra.ExactArgs(3), Short: "Show what TO has over FROM since they were the same",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var found struct {
-				Base    string   `json:"base,omitempty"`
-				Commits repoPage `json:"commits"`
-				Diff    repoDiff `json:"diff"`
-			}
+			var found git.Comparison
 			q := url.Values{"from": {args[1]}, "to": {args[2]}}
 			if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0], "compare")+"?"+q.Encode(), nil, &found); err != nil {
 				return err
@@ -171,7 +135,7 @@ func repoCompare(c *user) *cobra.Command {
 				return c.print(cmd.OutOrStdout(), &found, table{})
 			}
 			w := cmd.OutOrStdout()
-			for _, x := range found.Commits.Items {
+			for _, x := range found.Items {
 				fmt.Fprintf(w, "%s %s\n", short(x.Hash), printable(x.Subject))
 			}
 			fmt.Fprintln(w)
@@ -181,7 +145,7 @@ func repoCompare(c *user) *cobra.Command {
 	}
 }
 
-func printDiff(w io.Writer, d repoDiff) {
+func printDiff(w io.Writer, d git.Diff) {
 	for _, f := range d.Files {
 		name := f.Path
 		if f.Old != "" {
