@@ -187,6 +187,7 @@ export interface Environment {
 }
 
 export interface Desired {
+  inputs?: { version?: string; digest?: string };
   commit: string;
   sequence: number;
   images?: Image[];
@@ -207,7 +208,7 @@ export interface ObjectReference {
 export interface Application {
   metadata: Meta;
   spec: {
-    source: { repository: string; branch?: string; path?: string; renderer?: string };
+    source: { repository?: string; branch?: string; path?: string; renderer?: string; helm?: { chart?: string; repository?: string; version?: string } };
     namespace?: string;
     sync?: string;
     desired?: Desired;

@@ -42,6 +42,7 @@ export const en = {
   by: "By",
   age: "Age",
   phase: "State",
+  chart: "Chart",
   repository: "Repository",
   source: "Source",
   updated: "Updated",

@@ -43,6 +43,7 @@ export const zh: Record<Key, string> = {
   by: "触发者",
   age: "时间",
   phase: "状态",
+  chart: "Helm Chart",
   repository: "代码仓库",
   source: "来源",
   updated: "更新时间",

@@ -52,3 +52,8 @@ export function bytes(n: number): string {
   }
   return `${n >= 100 || i === 0 ? Math.round(n) : n.toFixed(1)} ${units[i]}`;
 }
+
+/** What is desired, for people: the commit, or the version of a chart that has none. */
+export function valueOf(d?: { commit: string; inputs?: { version?: string } }): string {
+  return d?.commit ? short(d.commit) : (d?.inputs?.version ?? "");
+}

@@ -2,13 +2,19 @@ import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { ApiError, get, path, post, raw } from "../lib/api";
 import { Chart } from "../lib/chart";
-import { short, span } from "../lib/format";
+import { span, valueOf } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { put, replace, useStore } from "../lib/store";
 import { Action, Ago, Confirm, Empty, Problem, State, Table, useNow, type Column } from "../lib/ui";
 import type { Application, ObjectReference, Release } from "../types";
 import { Addresses } from "./applications";
 import { Fact } from "./run";
+
+/** Where a chart from elsewhere is kept; it is text, as it is no page. */
+function chartOf(app: Application): string {
+  const h = app.spec.source.helm;
+  return h?.repository ? `${h.repository.replace(/\/$/, "")}/${h.chart ?? ""} ${app.spec.desired?.inputs?.version ?? h.version ?? ""}`.trim() : "";
+}
 
 export function ApplicationPage({ name }: { name: string }) {
   const store = useStore();
@@ -46,10 +52,13 @@ export function ApplicationPage({ name }: { name: string }) {
       {st.message ? <p class={`notice ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>{st.message}</p> : null}
       <dl class="facts">
         <Fact name={t("release")}>{st.current || ""}</Fact>
-        <Fact name={t("commit")}>{app.spec.desired ? <code title={app.spec.desired.commit}>{short(app.spec.desired.commit)}</code> : null}</Fact>
+        <Fact name={t("commit")}>{app.spec.desired ? <code title={app.spec.desired.commit}>{valueOf(app.spec.desired)}</code> : null}</Fact>
         <Fact name={t("repository")}>
-          <Link href={to("repositories", app.spec.source.repository)}>{app.spec.source.repository}</Link>
+          {app.spec.source.repository ? (
+            <Link href={to("repositories", app.spec.source.repository)}>{app.spec.source.repository}</Link>
+          ) : null}
         </Fact>
+        <Fact name={t("chart")}>{chartOf(app) || null}</Fact>
         <Fact name={t("sync")}>{app.spec.sync}</Fact>
         <Fact name={t("addresses")}>{st.addresses?.length ? <Addresses list={st.addresses} /> : null}</Fact>
       </dl>
@@ -65,7 +74,7 @@ export function ApplicationPage({ name }: { name: string }) {
       </section>
       {asked ? (
         <Confirm
-          question={t("rollbackAsk", { n: asked.spec.number, commit: short(asked.spec.desired.commit) })}
+          question={t("rollbackAsk", { n: asked.spec.number, commit: valueOf(asked.spec.desired) })}
           yes={t("rollbackTo", { n: asked.spec.number })}
           run={() => post(path("Application", name, "rollback"), { release: asked.spec.number })}
           close={() => ask(undefined)}
@@ -92,7 +101,7 @@ function Releases({ app, releases, ask }: { app: Application; releases: Release[
       head: t("commit"),
       cell: (r) => (
         <>
-          <code title={r.spec.desired.commit}>{short(r.spec.desired.commit)}</code> <span class="clip">{r.spec.subject}</span>
+          <code title={r.spec.desired.commit}>{valueOf(r.spec.desired)}</code> <span class="clip">{r.spec.subject}</span>
           <Why release={r} />
         </>
       ),

@@ -1,5 +1,5 @@
 import { t } from "../i18n";
-import { short } from "../lib/format";
+import { valueOf } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Empty, State, Table, type Column } from "../lib/ui";
@@ -13,7 +13,7 @@ export function Applications() {
     { head: t("health"), cell: (a) => <State value={a.status?.health ?? "Unknown"} /> },
     { head: t("sync"), cell: (a) => <State value={a.status?.sync ?? "Unknown"} /> },
     { head: t("release"), cell: (a) => a.status?.current || "" },
-    { head: t("commit"), cell: (a) => <code>{short(a.spec.desired?.commit)}</code>, wide: true },
+    { head: t("commit"), cell: (a) => <code>{valueOf(a.spec.desired)}</code>, wide: true },
     { head: t("addresses"), cell: (a) => <Addresses list={a.status?.addresses} />, wide: true },
   ];
   return (
@@ -25,7 +25,7 @@ export function Applications() {
           rows={rows}
           columns={columns}
           id={(a) => a.metadata.name}
-          text={(a) => `${a.metadata.name} ${a.status?.health ?? ""} ${a.status?.sync ?? ""} ${a.spec.source.repository}`}
+          text={(a) => `${a.metadata.name} ${a.status?.health ?? ""} ${a.status?.sync ?? ""} ${a.spec.source.repository ?? a.spec.source.helm?.chart ?? ""}`}
         />
       ) : (
         <Empty>{store.loaded("Application") ? t("noApplications") : t("loading")}</Empty>
