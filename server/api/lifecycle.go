@@ -159,6 +159,26 @@ func (s *server) reject(w http.ResponseWriter, r *http.Request) error {
 	return act(w, r, func(ctx context.Context, ns, name, _ string) error { return s.Promotions.Reject(ctx, ns, name, u) })
 }
 
+// deleteApplication asks more of who deletes what is released to by approved promotions
+// only: made anew, it would ask for none.
+func (s *server) deleteApplication(w http.ResponseWriter, r *http.Request) error {
+	app := &slipway.Application{}
+	if err := s.read(r, app); err != nil {
+		return err
+	}
+	if app.Spec.Promotion != nil && app.Spec.Promotion.Approvals > 0 {
+		u, _ := UserFrom(r.Context())
+		ok, err := s.Authorizer.Allowed(r.Context(), u, "approve", "promotions", app.Namespace, app.Name)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return refuse(http.StatusForbidden, "ask somebody who may approve promotions", "application %s: %s may not delete what is released to by approval only", app.Name, u.Name)
+		}
+	}
+	return del(applications)(s, w, r)
+}
+
 // checkApplication refuses one that could never be released: needs that form a cycle,
 // windows that mean nothing, promotion into what a push overwrites.
 func (s *server) checkApplication(r *http.Request, app *slipway.Application) error {

@@ -86,3 +86,23 @@ func TestForksAreLetInByThoseWhoMayApprove(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatAsksForApprovalsIsDeletedByApprovers(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := slipway.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(&slipway.Application{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "prod"},
+		Spec:       slipway.ApplicationSpec{Lifecycle: slipway.Lifecycle{Promotion: &slipway.PromotionPolicy{From: "staging", Approvals: 1}}},
+	}).Build()
+	h := Handler(Deps{Reader: c, Writer: c, Authorizer: roles{"ann": {"delete applications default"}, "bob": {"delete applications default", "approve promotions default"}}}, slog.New(slog.DiscardHandler))
+	for _, tc := range []struct {
+		user string
+		want int
+	}{{"ann", http.StatusForbidden}, {"bob", http.StatusNoContent}, {"bob", http.StatusNotFound}} {
+		if w := ask(h, "DELETE", "/api/v1/namespaces/default/applications/prod", tc.user, ""); w.Code != tc.want {
+			t.Errorf("%+v: %d %s", tc, w.Code, w.Body)
+		}
+	}
+}

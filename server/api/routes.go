@@ -64,7 +64,7 @@ func Routes() []Route {
 		{"GET", ns + "/applications", "list", "applications", "list applications", list(applications)},
 		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},
 		{"GET", ns + "/applications/{name}", "get", "applications", "read an application", get(applications)},
-		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application", del(applications)},
+		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application", (*server).deleteApplication},
 		{"GET", ns + "/applications/{name}/releases", "list", "releases", "release history, newest first", (*server).releases},
 		{"GET", ns + "/applications/{name}/diff", "get", "applications", "desired against live", (*server).diff},
 		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again", (*server).syncApplication},
