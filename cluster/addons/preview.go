@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	corev1 "k8s.io/api/core/v1"
@@ -73,7 +74,7 @@ func (s Previews) Ensure(ctx context.Context, p Preview) error {
 	if err := apply(ctx, c, p.namespace("")); err != nil {
 		return fmt.Errorf("preview %s: %w", p.Name, err)
 	}
-	if err := apply(ctx, c, append(p.objects(), copies...)...); err != nil {
+	if err := errors.Join(apply(ctx, c, append(p.objects(), copies...)...), stale(ctx, c, p, copies)); err != nil {
 		return fmt.Errorf("preview %s: %w", p.Name, err)
 	}
 	if err := apply(ctx, c, p.namespace(sum)); err != nil {
@@ -146,6 +147,39 @@ func tenantsOwn(ctx context.Context, read client.Reader, p Preview) ([]client.Ob
 		out = append(out, &corev1.LimitRange{ObjectMeta: meta(o.Name), Spec: o.Spec})
 	}
 	return out, nil
+}
+
+// stale removes copies of what the tenant has no longer.
+func stale(ctx context.Context, c client.Client, p Preview, copies []client.Object) error {
+	kept := map[string]bool{}
+	for _, o := range copies {
+		kept[fmt.Sprintf("%T %s", o, o.GetName())] = true
+	}
+	policies, quotas, limits := &networkingv1.NetworkPolicyList{}, &corev1.ResourceQuotaList{}, &corev1.LimitRangeList{}
+	var have []client.Object
+	for _, list := range []client.ObjectList{policies, quotas, limits} {
+		if err := c.List(ctx, list, client.InNamespace(p.Name), client.MatchingLabels{v1alpha1.LabelPreviewOf: p.Tenant}); err != nil {
+			return err
+		}
+	}
+	for i := range policies.Items {
+		have = append(have, &policies.Items[i])
+	}
+	for i := range quotas.Items {
+		have = append(have, &quotas.Items[i])
+	}
+	for i := range limits.Items {
+		have = append(have, &limits.Items[i])
+	}
+	for _, o := range have {
+		if kept[fmt.Sprintf("%T %s", o, o.GetName())] {
+			continue
+		}
+		if err := c.Delete(ctx, o); client.IgnoreNotFound(err) != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func digestOf(p Preview, copies []client.Object) string {

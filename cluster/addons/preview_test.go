@@ -90,6 +90,11 @@ func TestPreviews(t *testing.T) {
 	require.NoError(t, c.Get(ctx, client.ObjectKey{Namespace: p.Name, Name: "tenant-all"}, quota))
 	require.Equal(t, "5", quota.Spec.Hard.Pods().String())
 
+	require.NoError(t, c.Delete(ctx, &corev1.ResourceQuota{ObjectMeta: meta("acme", "all", nil)}))
+	require.NoError(t, s.Ensure(ctx, p))
+	require.True(t, apierrors.IsNotFound(c.Get(ctx, client.ObjectKey{Namespace: p.Name, Name: "tenant-all"}, quota)))
+	require.NoError(t, c.Get(ctx, client.ObjectKey{Namespace: p.Name, Name: "slipway-preview"}, quota))
+
 	// What is somebody else's is neither taken nor removed.
 	other := p
 	other.Tenant = "evil"

@@ -58,6 +58,8 @@ const (
 	calm = time.Second
 	// afresh is how long a namespace that is there is taken for whole.
 	afresh = 5 * time.Minute
+	// backstop looks again at what nobody watches: what previews copy from their tenant.
+	backstop = 10 * time.Minute
 )
 
 // Controller makes the Applications of ApplicationSets.
@@ -181,7 +183,7 @@ func (c *Controller) step(ctx context.Context, set *v1alpha1.ApplicationSet) (ct
 	if w.busy || blind != nil {
 		return ctrl.Result{RequeueAfter: soon}, nil
 	}
-	return ctrl.Result{}, nil
+	return ctrl.Result{RequeueAfter: backstop}, nil
 }
 
 // find what there is to make applications of.

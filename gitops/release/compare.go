@@ -119,7 +119,7 @@ func headline(b *strings.Builder, before, rel *v1alpha1.Release) {
 
 func title(rel *v1alpha1.Release) string {
 	d := rel.Spec.Desired
-	text := fmt.Sprintf("release %d (commit %.12s", rel.Spec.Number, d.Commit)
+	text := fmt.Sprintf("release %d (%s", rel.Spec.Number, what(d))
 	if d.Cause != "" {
 		text += ", " + d.Cause
 	}

@@ -166,9 +166,14 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 			return nil, true, err
 		}
 	}
-	if w := app.Status.Waiting; w != nil && w.Reason == v1alpha1.WaitingWindow && app.Spec.Desired != nil && same(*app.Spec.Desired, desired) {
-		say("%s", w.Message)
-		return nil, true, nil
+	if w := app.Status.Waiting; w != nil && app.Spec.Desired != nil && same(*app.Spec.Desired, desired) {
+		switch w.Reason {
+		case v1alpha1.WaitingWindow:
+			say("%s", w.Message)
+			return nil, true, nil
+		case v1alpha1.WaitingCycle:
+			return nil, true, fmt.Errorf("application %s: %s", application, w.Message)
+		}
 	}
 	if rel.Name == "" || !same(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
 		if refused := app.Status.Refused; refused != nil && same(*refused, desired) && !retryAsked(app) {

@@ -69,9 +69,12 @@ func (m *Metrics) shows(app *v1alpha1.Application) {
 	} else {
 		m.pinned.Delete(labels)
 	}
-	m.waiting.DeletePartialMatch(labels)
-	if w := app.Status.Waiting; w != nil {
-		m.waiting.WithLabelValues(app.Namespace, app.Name, w.Reason).Set(1)
+	for _, reason := range []string{v1alpha1.WaitingNeeds, v1alpha1.WaitingCycle, v1alpha1.WaitingWindow} {
+		if w := app.Status.Waiting; w != nil && w.Reason == reason {
+			m.waiting.WithLabelValues(app.Namespace, app.Name, reason).Set(1)
+		} else {
+			m.waiting.DeleteLabelValues(app.Namespace, app.Name, reason)
+		}
 	}
 }
 

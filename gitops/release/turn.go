@@ -49,6 +49,9 @@ func (r *Reconciler) turn(ctx context.Context, app *v1alpha1.Application, last *
 			w = r.window(app)
 		}
 	}
+	if w == nil && app.Status.Waiting == nil && len(app.Spec.Needs) == 0 && meta.FindStatusCondition(app.Status.Conditions, v1alpha1.ConditionNeedsMet) == nil {
+		return nil, nil
+	}
 	if before := app.Status.Waiting; w != nil {
 		w.Since = metav1.NewTime(r.now().Truncate(time.Second))
 		if before != nil && before.Reason == w.Reason {
@@ -153,7 +156,7 @@ func (r *Reconciler) notYet(ctx context.Context, namespace, name string) (string
 	if healthy != nil && same(healthy.Spec.Desired, *need.Spec.Desired) && s.Current == s.Healthy && s.Health == "Healthy" && s.Sync == "Synced" {
 		return "", nil
 	}
-	state := fmt.Sprintf("is not at commit %.12s yet", need.Spec.Desired.Commit)
+	state := fmt.Sprintf("is not at %s yet", what(*need.Spec.Desired))
 	if healthy != nil && same(healthy.Spec.Desired, *need.Spec.Desired) {
 		state = fmt.Sprintf("is %s and %s", s.Health, s.Sync)
 	}
@@ -177,7 +180,7 @@ func waitingFor(app *v1alpha1.Application, unmet []obstacle) *v1alpha1.Waiting {
 		w.For = append(w.For, o.name)
 		why = append(why, o.why)
 	}
-	w.Message = oneLine(fmt.Sprintf("commit %.12s waits for %s", app.Spec.Desired.Commit, strings.Join(why, "; ")))
+	w.Message = oneLine(fmt.Sprintf("%s waits for %s", what(*app.Spec.Desired), strings.Join(why, "; ")))
 	return w
 }
 
@@ -190,7 +193,7 @@ func (r *Reconciler) window(app *v1alpha1.Application) *v1alpha1.Waiting {
 	windows, err := order.Parse(app.Spec.Windows)
 	if err != nil {
 		// What it was meant to keep from happening does not happen.
-		w.Message = oneLine(fmt.Sprintf("commit %.12s waits: spec.windows: %v", app.Spec.Desired.Commit, err))
+		w.Message = oneLine(fmt.Sprintf("%s waits: spec.windows: %v", what(*app.Spec.Desired), err))
 		return w
 	}
 	why, until := windows.Closed(r.now(), app.Spec.Desired.Manual)
@@ -202,7 +205,7 @@ func (r *Reconciler) window(app *v1alpha1.Application) *v1alpha1.Waiting {
 		t := metav1.NewTime(until.UTC())
 		w.Until, when = &t, until.UTC().Format(" until 2006-01-02 15:04 MST")
 	}
-	w.Message = oneLine(fmt.Sprintf("commit %.12s waits%s: %s", app.Spec.Desired.Commit, when, why))
+	w.Message = oneLine(fmt.Sprintf("%s waits%s: %s", what(*app.Spec.Desired), when, why))
 	return w
 }
 

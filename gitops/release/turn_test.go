@@ -140,6 +140,8 @@ func TestCycleOfNeedsIsSaidAndNothingBegins(t *testing.T) {
 		require.Equal(t, cycle, strings.Join(app.Status.Waiting.For, " "))
 		require.Contains(t, app.Status.Message, "needs form a cycle: "+strings.ReplaceAll(cycle, " ", " -> "))
 	}
+	_, err := (&Deployer{Client: w.client}).Wait(context.Background(), "default", "a", *desired("c1", 1), &strings.Builder{})
+	require.ErrorContains(t, err, "needs form a cycle", "a deploy job does not wait for what never comes")
 	w.edit("c", func(s *v1alpha1.ApplicationSpec) { s.Needs = nil })
 	w.settleAll("a", "b", "c")
 	require.EqualValues(t, 1, w.named("a").Status.Healthy)
