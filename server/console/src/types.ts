@@ -32,9 +32,44 @@ export interface Repository {
     refs?: Record<string, RefStatus>;
     defaultBranch?: string;
     sequence?: number;
+    mergeRequests?: MergeRequest[];
     lastPolled?: string;
+    polling?: { every: string; message?: string; told?: string };
     conditions?: Condition[];
   };
+}
+
+export interface MergeRequest {
+  number: number;
+  title?: string;
+  author?: string;
+  source: string;
+  fork?: boolean;
+  sourceProject?: string;
+  target: string;
+  commit?: string;
+  sequence?: number;
+  state: "opened" | "merged" | "closed";
+  draft?: boolean;
+  url?: string;
+  updated: string;
+  message?: string;
+}
+
+/** Delivery is a webhook that came, and what was made of it. */
+export interface Delivery {
+  number: number;
+  forge: string;
+  id: string;
+  event: { kind?: string; name: string; refs?: { name: string; before?: string; after?: string }[]; mergeRequest?: MergeRequest };
+  headers?: Record<string, string>;
+  size: number;
+  truncated?: boolean;
+  received: string;
+  outcome?: "done" | "ignored" | "refused" | "failed";
+  message?: string;
+  by?: string;
+  body?: string;
 }
 
 export type Phase = "Pending" | "Running" | "Succeeded" | "Failed" | "Canceled" | "Skipped";
@@ -120,12 +155,15 @@ export interface Run {
     variables?: Record<string, string>;
     parent?: { run: string; job: string };
     schedule?: string;
+    target?: string;
+    mergeRequest?: { number: number; title?: string; author?: string; source: string; fork?: boolean; sourceProject?: string; url?: string };
     actions?: RunAction[];
   };
   status?: {
     phase?: Phase;
     message?: string;
     queued?: string;
+    approval?: { reason: string; by?: string; at?: string };
     children?: string[];
     coverage?: string;
     tests?: Tests;

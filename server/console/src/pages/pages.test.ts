@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import type { Job } from "../types";
+import type { Delivery, Job } from "../types";
 import { exposed } from "./artifacts";
 import { can, testLine } from "./job";
 import { files } from "./artifacts";
+import { about, acts, outside, pretty } from "./mergerequests";
 import { inputs, variables } from "./start";
 import { worstFirst } from "./tests";
 
@@ -42,4 +43,18 @@ test("tests: counts, and the failed ones first", () => {
   expect(testLine({ total: 4, failed: 1, skipped: 0, errors: 1 })).toBe("2 of 4 tests failed");
   expect(testLine({ total: 4, failed: 0, skipped: 1, errors: 0 })).toBe("3 tests passed, 1 skipped");
   expect(worstFirst([{ name: "a", status: "passed" }, { name: "b", status: "skipped" }, { name: "c", status: "error" }]).map((c) => c.name)).toEqual(["c", "b", "a"]);
+});
+
+test("links to forges lead to pages only", () => {
+  expect(outside("https://forge.example/pull/7")).toBe("https://forge.example/pull/7");
+  for (const bad of ["javascript:alert(1)", " https://x", "data:text/html,x", "//x", "", undefined]) expect(outside(bad)).toBeUndefined();
+});
+
+test("webhook deliveries", () => {
+  const d = (more: Partial<Delivery>): Delivery => ({ number: 1, forge: "github", id: "x", event: { name: "push" }, size: 1, received: "2026-01-01T00:00:00Z", ...more });
+  expect(about(d({ event: { name: "push", refs: [{ name: "refs/heads/a/b" }, { name: "refs/tags/v1" }] } }))).toBe("a/b v1");
+  expect(about(d({ event: { name: "x", mergeRequest: { number: 7, source: "a", target: "b", state: "merged", updated: "" } } }))).toBe("!7 merged");
+  expect([d({}), d({ outcome: "done" }), d({ outcome: "failed" }), d({ outcome: "ignored" }), d({ outcome: "refused" })].map(acts)).toEqual([true, true, true, false, false]);
+  expect(pretty('{"a":1}')).toBe('{\n  "a": 1\n}');
+  expect(pretty("<script>")).toBe("<script>");
 });

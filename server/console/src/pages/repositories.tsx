@@ -7,6 +7,7 @@ import { put, useStore } from "../lib/store";
 import { Action, Ago, Copy, Empty, State, Table, type Column } from "../lib/ui";
 import type { RefStatus, Repository, Run } from "../types";
 import { EnvironmentTable } from "./environments";
+import { Deliveries, MergeRequests } from "./mergerequests";
 import { newestFirst, RunTable } from "./runs";
 import { Schedules } from "./schedules";
 import { StartRun } from "./start";
@@ -136,6 +137,7 @@ export function RepositoryPage({ name }: { name: string }) {
         {r.spec?.url ? (
           <p class="hint">
             {r.spec.url} {r.status?.lastPolled ? <Ago time={r.status.lastPolled} /> : null}
+            {r.status?.polling ? ` · ${t("polledEvery", { every: r.status.polling.every })}` : null}
           </p>
         ) : (
           <>
@@ -154,7 +156,9 @@ export function RepositoryPage({ name }: { name: string }) {
         <StartRun repository={name} refs={refs.map(([ref]) => ref)} main={main} />
         <Variables repository={name} />
         <Schedules repository={name} branch={main} />
+        <Deliveries repository={name} />
       </section>
+      <MergeRequests repo={r} />
       {environments.length ? (
         <section>
           <h2>{t("environments")}</h2>

@@ -10,6 +10,7 @@ import type { Job, Problem as Fault, Run } from "../types";
 import { exposed } from "./artifacts";
 import { Compare } from "./compare";
 import { JobPanel, Started, testLine } from "./job";
+import { RequestLink } from "./mergerequests";
 
 /** interesting is the job whose log is shown first: a failed one, one that runs, the last that ran. */
 export function interesting(jobs: Job[]): Job | undefined {
@@ -62,7 +63,13 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         <Fact name={t("repository")}>
           <Link href={to("repositories", run.spec.repository)}>{run.spec.repository}</Link>
         </Fact>
-        <Fact name={t("branch")}>{refName(run.spec.ref)}</Fact>
+        {run.spec.mergeRequest ? (
+          <Fact name={t("mergeRequest")}>
+            <RequestLink {...run.spec.mergeRequest} /> {run.spec.mergeRequest.fork ? <span class="tag">{t("fork")}</span> : null}
+          </Fact>
+        ) : (
+          <Fact name={t("branch")}>{refName(run.spec.ref)}</Fact>
+        )}
         <Fact name={t("commit")}>
           <code title={run.spec.commit}>{short(run.spec.commit)}</code>
         </Fact>
@@ -103,6 +110,12 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         </Fact>
       </dl>
       {run.status?.message ? <p class={`notice ${phase === "Failed" ? "bad" : ""}`}>{run.status.message}</p> : null}
+      {run.status?.approval?.by ? <p class="hint">{t("approvedBy", { who: run.status.approval.by })}</p> : null}
+      {run.status?.approval && !run.status.approval.by && unfinished ? (
+        <p class="notice warn">
+          <Action label={t("approveRun")} class="primary" run={() => post(path("Run", name, "approve"))} />
+        </p>
+      ) : null}
       {run.status?.queued && unfinished ? <p class="notice warn">{run.status.queued}</p> : null}
       <Problems faults={run.status?.problems ?? []} />
       {jobs.length ? <Graph jobs={jobs} selected={selected?.name} now={now} select={(j) => go(`${to("runs", name)}?job=${encodeURIComponent(j)}`, true)} /> : null}
