@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/cgi"
@@ -20,11 +21,11 @@ import (
 	api "slipway.dev/cluster/api/v1alpha1"
 )
 
-// elsewhere serves a bare repository with git's own HTTP server.
+// elsewhere serves the bare repository acme/shop with git's own HTTP server.
 func elsewhere(t *testing.T) (dir, url string) {
 	t.Helper()
 	root := t.TempDir()
-	dir = filepath.Join(root, "shop.git")
+	dir = filepath.Join(root, "acme", "shop.git")
 	if out, err := exec.Command("git", "init", "--quiet", "--bare", "--initial-branch=main", dir).CombinedOutput(); err != nil {
 		t.Fatalf("git init: %v %s", err, out)
 	}
@@ -37,7 +38,7 @@ func elsewhere(t *testing.T) (dir, url string) {
 		Env:  []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1"},
 	})
 	t.Cleanup(s.Close)
-	return dir, s.URL + "/shop.git"
+	return dir, s.URL + "/acme/shop.git"
 }
 
 // TestWatchedRepository is polled, and looked at when a signed webhook asks.
@@ -78,6 +79,18 @@ func TestWatchedRepository(t *testing.T) {
 	badge(t, http.StatusNotFound, "")
 	must(t, "kubectl", "patch", "repository", "watched", "--type", "merge", "-p", `{"spec":{"publicBadge":true}}`)
 	badge(t, http.StatusOK, "pipeline: passed")
+	// While webhooks come, it is polled ten times more rarely.
+	must(t, "kubectl", "patch", "repository", "watched", "--type", "merge", "-p", `{"spec":{"pollInterval":"5s"}}`)
+	eventually(t, 30*time.Second, func() error {
+		var got api.Repository
+		if err := user.Call(t.Context(), "GET", user.Path("repositories", "watched"), nil, &got); err != nil {
+			return err
+		}
+		if p := got.Status.Polling; p == nil || p.Every.Duration != 50*time.Second || p.Told == nil {
+			return fmt.Errorf("polling: %+v", p)
+		}
+		return nil
+	})
 	publish()
 	seen(t, r, "poll", 90*time.Second)
 }
