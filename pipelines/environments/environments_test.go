@@ -260,3 +260,34 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+// TestMergeRequestEnds: what its run deployed is stopped when it is closed or merged, and
+// only then; what is not known of it is no reason.
+func TestMergeRequestEnds(t *testing.T) {
+	for state, want := range map[string]string{"opened": Available, "closed": Stopping, "merged": Stopping, "": Available} {
+		w := newWorld(t)
+		run := &v1alpha1.Run{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "r1"},
+			Spec: v1alpha1.RunSpec{Repository: "shop", Commit: "c", Ref: v1alpha1.MergeRequestRef(7)}}
+		if err := w.Create(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		run.Status.Jobs = []v1alpha1.JobStatus{{Name: "deploy", Phase: v1alpha1.Pending}, {Name: "stop", Phase: v1alpha1.Pending, Manual: true}}
+		if err := w.Status().Update(t.Context(), run); err != nil {
+			t.Fatal(err)
+		}
+		w.job("r1", "deploy", v1alpha1.Succeeded, 0, 2)
+		repo := &v1alpha1.Repository{}
+		if err := w.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: "shop"}, repo); err != nil {
+			t.Fatal(err)
+		}
+		if state != "" {
+			repo.Status.MergeRequests = []v1alpha1.MergeRequest{{Number: 7, Source: "fix", Target: "main", State: state}}
+		}
+		if err := w.Status().Update(t.Context(), repo); err != nil {
+			t.Fatal(err)
+		}
+		if env, _ := w.keep(); env.Status.State != want {
+			t.Errorf("%q: %+v", state, env.Status)
+		}
+	}
+}

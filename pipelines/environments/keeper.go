@@ -89,16 +89,22 @@ func (k *Keeper) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	return ctrl.Result{RequeueAfter: min(left, maxWait)}, nil
 }
 
-// branchGone says whether the branch that was deployed was deleted, and there is a job
-// to stop what it left. A repository without any ref is one that is not read yet.
+// branchGone says whether the branch that was deployed was deleted, or the merge request
+// closed or merged, and there is a job to stop what it left. A repository without any
+// ref is one that is not read yet.
 func (k *Keeper) branchGone(ctx context.Context, env *v1alpha1.Environment) (bool, error) {
-	if env.Status.OnStop == "" || !strings.HasPrefix(env.Status.Ref, "refs/heads/") {
+	request := v1alpha1.MergeRequestOf(env.Status.Ref)
+	if env.Status.OnStop == "" || !strings.HasPrefix(env.Status.Ref, "refs/heads/") && request == 0 {
 		return false, nil
 	}
 	repo := &v1alpha1.Repository{}
 	err := k.Get(ctx, types.NamespacedName{Namespace: env.Namespace, Name: env.Spec.Repository}, repo)
 	if err != nil {
 		return false, client.IgnoreNotFound(err)
+	}
+	if request > 0 {
+		m := repo.Status.MergeRequest(request)
+		return m != nil && !m.Open(), nil
 	}
 	_, there := repo.Status.Refs[env.Status.Ref]
 	return !there && len(repo.Status.Refs) > 0, nil

@@ -44,7 +44,7 @@ func (c *Controller) decideInTurn(ctx context.Context, run, before *v1alpha1.Run
 	c.turns.runs[me.key] = me
 	t := &turn{turns: &c.turns, run: run, me: me, place: me.holds || !me.counted, groups: map[string]bool{},
 		repoRuns: repo.Spec.MaxRuns, allRuns: c.Settings.MaxRuns, allJobs: c.Settings.MaxJobs, modes: repo.Spec.ResourceGroups}
-	wake := decide(run, p, time.Now(), overtaken(run, repo), t.grant)
+	wake := decide(run, p, time.Now(), overtaken(run, repo, p), t.grant)
 	if old == nil {
 		delete(c.turns.runs, me.key)
 	} else {
@@ -68,8 +68,9 @@ func (c *Controller) decideInTurn(ctx context.Context, run, before *v1alpha1.Run
 }
 
 // overtaken says why the run is not needed any more; empty: it is.
-func overtaken(run *v1alpha1.Run, repo *v1alpha1.Repository) string {
-	if why, m := outlived(run, repo); why != "" && !askedSince(run, m) {
+func overtaken(run *v1alpha1.Run, repo *v1alpha1.Repository, p *plan.Plan) string {
+	over := run.Status.Phase.Finished() && run.Status.Phase != v1alpha1.Canceled
+	if why, m := outlived(run, repo); why != "" && !over && !askedSince(run, m) && !stops(run, p) {
 		return why
 	}
 	if by := supersededBy(run, repo); by != "" {

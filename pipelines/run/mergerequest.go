@@ -65,6 +65,25 @@ func askedSince(run *v1alpha1.Run, m *v1alpha1.MergeRequest) bool {
 	return false
 }
 
+// stops says whether a job of the run waits to stop what another one of it deployed: it
+// is asked to when the merge request ends, and must be there then.
+func stops(run *v1alpha1.Run, p *plan.Plan) bool {
+	deployed := map[string]bool{}
+	for i := range p.Jobs {
+		j := &p.Jobs[i]
+		if js := jobStatus(run, j.Name); j.Environment != nil && js != nil && js.Phase == v1alpha1.Succeeded && j.Environment.Action != "stop" {
+			deployed[js.Environment] = true
+		}
+	}
+	for i := range p.Jobs {
+		j := &p.Jobs[i]
+		if js := jobStatus(run, j.Name); j.Environment != nil && js != nil && !js.Phase.Finished() && j.Environment.Action == "stop" && deployed[js.Environment] {
+			return true
+		}
+	}
+	return false
+}
+
 // admit says whether a run may be read and started. The status says why it may not. The
 // child of one that was approved is.
 func (c *Controller) admit(run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) bool {

@@ -150,6 +150,10 @@ func (w *world) end(name string, ok bool, code int32, reason string) {
 	}
 }
 
+func attemptLogOf(run, job string) joblog.Attempt {
+	return joblog.Attempt{Namespace: "default", Run: run, Job: job, Number: 1}
+}
+
 func attemptLog(job string, n int) joblog.Attempt {
 	return joblog.Attempt{Namespace: "default", Run: "shop-1", Job: job, Number: n}
 }

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	"strconv"
+	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -148,4 +149,16 @@ type RunApproval struct {
 // only its branch. It is no branch: nothing protected or deployed follows from it.
 func MergeRequestRef(number int64) string {
 	return "refs/merge-requests/" + strconv.FormatInt(number, 10) + "/head"
+}
+
+// MergeRequestOf is the number of the merge request that a full ref name is the head of;
+// 0: it is another ref.
+func MergeRequestOf(ref string) int64 {
+	rest, ok := strings.CutPrefix(ref, "refs/merge-requests/")
+	rest, head := strings.CutSuffix(rest, "/head")
+	n, err := strconv.ParseInt(rest, 10, 64)
+	if !ok || !head || err != nil {
+		return 0
+	}
+	return n
 }
