@@ -30,6 +30,9 @@ const (
 func TestsName(job string) string  { return job + ".tests.json" }
 func DotenvName(job string) string { return job + ".env.json" }
 
+// CoverageName is what was made of the coverage reports.
+func CoverageName(job string) string { return job + ".coverage.json" }
+
 // ReportName of the files of one kind, as a zip.
 func ReportName(job, kind string) string { return job + ".report-" + kind + ".zip" }
 
@@ -70,7 +73,7 @@ func (c *call) reportFiles(kind string) error {
 	if err := c.Artifacts.Put(c.r.Context(), c.ref.Namespace, c.ref.Run, name, c.r.Body, wire.MaxReport); err != nil {
 		return err
 	}
-	if kind != wire.ReportJUnit && kind != wire.ReportDotenv {
+	if kind != wire.ReportJUnit && kind != wire.ReportDotenv && kind != wire.ReportCoverage {
 		return nil
 	}
 	rc, err := c.Artifacts.Get(c.r.Context(), c.ref.Namespace, c.ref.Run, name)
@@ -82,6 +85,9 @@ func (c *call) reportFiles(kind string) error {
 		return fmt.Errorf("%w: %w", errReport, err)
 	}
 	defer a.Close()
+	if kind == wire.ReportCoverage {
+		return c.coverage(a)
+	}
 	var files [][]byte
 	total := 0
 	for _, f := range a.File {

@@ -28,7 +28,7 @@ func (c *Controller) forgetFiles(ctx context.Context, before, run *v1alpha1.Run,
 		if was == nil || job == nil || was.Attempt == 0 || newestAside(was) == newestAside(js) {
 			continue
 		}
-		names := []string{jobapi.ArtifactName(job.ID), jobapi.TestsName(job.ID), jobapi.DotenvName(job.ID)}
+		names := []string{jobapi.ArtifactName(job.ID), jobapi.TestsName(job.ID), jobapi.DotenvName(job.ID), jobapi.CoverageName(job.ID)}
 		if a := wireArtifacts(job.Artifacts, func(s string) string { return s }); a != nil {
 			for _, kind := range slices.Sorted(maps.Keys(a.Reports)) {
 				names = append(names, jobapi.ReportName(job.ID, kind))

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -141,31 +142,40 @@ func (c *Controller) bad(ctx context.Context, run *v1alpha1.Run) ([]JobTest, err
 // nil. Runs that other runs started, and those of merge requests, are of another kind
 // than those of the ref.
 func (c *Controller) previous(ctx context.Context, run *v1alpha1.Run) (*v1alpha1.Run, error) {
-	comparable := func(r *v1alpha1.Run) bool {
-		return r.Spec.Ref == run.Spec.Ref && r.Spec.Target == run.Spec.Target && (r.Spec.Parent == nil) == (run.Spec.Parent == nil) &&
-			r.Status.Phase.Finished() && (r.Status.Tests != nil || r.Status.Coverage != "") && later(run, r)
+	all, err := c.before(ctx, run)
+	for i := range all {
+		if all[i].Status.Tests != nil || all[i].Status.Coverage != "" {
+			return &all[i], nil
+		}
 	}
+	return nil, err
+}
+
+// before are the finished runs that came before one on its ref, the latest first.
+func (c *Controller) before(ctx context.Context, run *v1alpha1.Run) ([]v1alpha1.Run, error) {
 	list := &v1alpha1.RunList{}
 	err := c.List(ctx, list, client.InNamespace(run.Namespace), client.MatchingLabels{v1alpha1.LabelRepository: run.Spec.Repository})
 	if err != nil {
 		return nil, err
 	}
-	var best *v1alpha1.Run
-	for i := range list.Items {
-		if r := &list.Items[i]; comparable(r) && (best == nil || later(r, best)) {
-			best = r
-		}
-	}
 	old, err := c.Archive.List(run.Namespace, run.Spec.Repository, archive.PositionOf(run), previousWithin)
 	if err != nil {
 		return nil, err
 	}
-	for i := range old {
-		if r := &old[i]; comparable(r) && (best == nil || later(r, best)) {
-			best = r
+	all := slices.DeleteFunc(append(list.Items, old...), func(r v1alpha1.Run) bool {
+		return r.Spec.Ref != run.Spec.Ref || r.Spec.Target != run.Spec.Target || (r.Spec.Parent == nil) != (run.Spec.Parent == nil) ||
+			!r.Status.Phase.Finished() || !later(run, &r)
+	})
+	slices.SortStableFunc(all, func(a, b v1alpha1.Run) int {
+		switch {
+		case later(&a, &b):
+			return -1
+		case later(&b, &a):
+			return 1
 		}
-	}
-	return best, nil
+		return 0
+	})
+	return all, nil
 }
 
 // previousWithin is how many runs of the archive are looked at for one to compare with.

@@ -22,6 +22,10 @@ type Kept interface {
 	Report(ctx context.Context, namespace, run, job, kind string) (io.ReadCloser, error)
 	// JobTests are the cases of the job's test reports.
 	JobTests(ctx context.Context, namespace, run, job string) (any, error)
+	// JobCoverage is the coverage report of a job, by file and line.
+	JobCoverage(ctx context.Context, namespace, run, job string) (any, error)
+	// RunCoverage compares the coverage reports with those of the run before on the same ref.
+	RunCoverage(ctx context.Context, namespace, run string) (any, error)
 	// RunTests compares tests and coverage with the run before on the same ref.
 	RunTests(ctx context.Context, namespace, run string) (any, error)
 }
@@ -138,5 +142,31 @@ func (s *server) runTests(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	writeJSON(w, http.StatusOK, tests)
+	return nil
+}
+
+func (s *server) jobCoverage(w http.ResponseWriter, r *http.Request) error {
+	ns, run, job, err := s.ofKept(r)
+	if err != nil {
+		return err
+	}
+	report, err := s.Kept.JobCoverage(r.Context(), ns, run, job)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, report)
+	return nil
+}
+
+func (s *server) runCoverage(w http.ResponseWriter, r *http.Request) error {
+	run, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	report, err := s.Kept.RunCoverage(r.Context(), r.PathValue("ns"), run)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, report)
 	return nil
 }

@@ -59,6 +59,8 @@ func Routes() []Route {
 		{"GET", ns + "/runs/{name}/jobs/{job}/artifacts/file", "get", "runs", "one file of a job's artifacts", (*server).artifactFile},
 		{"GET", ns + "/runs/{name}/jobs/{job}/reports/{kind}", "get", "runs", "the files of one kind of a job's reports", (*server).jobReport},
 		{"GET", ns + "/runs/{name}/jobs/{job}/tests", "get", "runs", "the test cases that a job reported", (*server).jobTests},
+		{"GET", ns + "/runs/{name}/jobs/{job}/coverage", "get", "runs", "a job's coverage report, by file and line", (*server).jobCoverage},
+		{"GET", ns + "/runs/{name}/coverage", "get", "runs", "coverage reports, by file, compared with the run before on the ref", (*server).runCoverage},
 		{"GET", ns + "/runs/{name}/tests", "get", "runs", "tests and coverage, compared with the run before on the ref", (*server).runTests},
 
 		{"GET", ns + "/applications", "list", "applications", "list applications", list(applications)},

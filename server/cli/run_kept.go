@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"slipway.dev/pipelines/coverage"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/run"
 )
@@ -48,6 +49,44 @@ func runTests(c *user) *cobra.Command {
 			if len(t.rows) == 0 {
 				return nil
 			}
+		}
+		return c.print(cmd.OutOrStdout(), &r, t)
+	}}
+}
+
+// runCoverage compares the coverage reports of a run, or shows one job's by file.
+func runCoverage(c *user) *cobra.Command {
+	return &cobra.Command{Use: "coverage RUN [JOB]", Short: "Compare the coverage reports of a run with the run before it on its ref, or show a job's by file", Args: cobra.RangeArgs(1, 2), RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) == 2 {
+			var r coverage.Report
+			if err := c.Call(cmd.Context(), "GET", c.Path("runs", args[0], "jobs", args[1], "coverage"), nil, &r); err != nil {
+				return err
+			}
+			t := table{header: []string{"COVERED", "LINES", "FILE", "MISSED"}, wide: 1}
+			for _, f := range r.Files {
+				t.add(coverage.Percent(f.Covered, f.Lines)+" %", strconv.Itoa(f.Lines), f.Path, f.Missed)
+			}
+			return c.print(cmd.OutOrStdout(), &r, t)
+		}
+		var r run.CoverageComparison
+		if err := c.Call(cmd.Context(), "GET", c.Path("runs", args[0], "coverage"), nil, &r); err != nil {
+			return err
+		}
+		if c.output == "" || c.output == "wide" {
+			w := cmd.OutOrStdout()
+			fmt.Fprintf(w, "%d of %d lines, %s %%\n", r.Covered, r.Lines, r.Percent)
+			if r.Previous == "" {
+				fmt.Fprintln(w, "no run before it on its ref has a coverage report")
+				return nil
+			}
+			fmt.Fprintf(w, "compared with %s: %d of %d lines, %s %%\n", r.Previous, r.PreviousCovered, r.PreviousLines, r.PreviousPercent)
+			if len(r.Files) == 0 {
+				return nil
+			}
+		}
+		t := table{header: []string{"NOW", "BEFORE", "FILE"}}
+		for _, f := range r.Files {
+			t.add(fmt.Sprintf("%d/%d", f.Covered, f.Lines), fmt.Sprintf("%d/%d", f.BeforeCovered, f.BeforeLines), f.Path)
 		}
 		return c.print(cmd.OutOrStdout(), &r, t)
 	}}

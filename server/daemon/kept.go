@@ -49,3 +49,13 @@ func (k kept) JobTests(ctx context.Context, namespace, name, job string) (any, e
 func (k kept) RunTests(ctx context.Context, namespace, name string) (any, error) {
 	return k.Compare(ctx, namespace, name)
 }
+
+func (k kept) JobCoverage(ctx context.Context, namespace, name, job string) (any, error) {
+	r, err := k.Controller.JobCoverage(ctx, namespace, name, job)
+	return r, notThere(err, "job %s of run %s has no coverage report", job, name)
+}
+
+func (k kept) RunCoverage(ctx context.Context, namespace, name string) (any, error) {
+	r, err := k.CompareCoverage(ctx, namespace, name)
+	return r, notThere(err, "run %s has no coverage report", name)
+}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/coverage"
 	"slipway.dev/pipelines/gitlab/corpus"
 )
 
@@ -210,6 +211,18 @@ func (k kept) Child(name string) (*api.Run, corpus.Kept, error) {
 	defer cancel()
 	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool { return run.Status.Phase.Finished() })
 	return run, kept{k.repo, name}, err
+}
+
+func (k kept) Covered(job string) (map[string]string, error) {
+	var r coverage.Report
+	if err := user.Call(k.repo.t.Context(), http.MethodGet, user.Path("runs", k.run, "jobs", job, "coverage"), nil, &r); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, f := range r.Files {
+		out[f.Path] = f.Hit + "/" + f.Missed
+	}
+	return out, nil
 }
 
 func (k kept) Archive(job string) (map[string]string, error) {

@@ -18,6 +18,8 @@ type Kept interface {
 	Archive(job string) (map[string]string, error)
 	// Child is a run that a job started, once it has ended, and what it left.
 	Child(run string) (*v1alpha1.Run, Kept, error)
+	// Covered lines by file, as HIT/MISSED.
+	Covered(job string) (map[string]string, error)
 }
 
 // Check says everything in which a run that ended is not as the step wants it.
@@ -129,6 +131,7 @@ func (c *checker) job(want *Job, got *v1alpha1.JobStatus, all map[string]*v1alph
 	}
 	c.artifacts(want, got)
 	c.child(want, got)
+	c.reports(want, got)
 	if cut := len(log) - shownLog; len(c.said) > before && cut > 0 {
 		log = fmt.Sprintf("(%d bytes before)\n%s", cut, log[cut:])
 	}
@@ -155,6 +158,24 @@ func (c *checker) result(want *Job, got *v1alpha1.JobStatus) {
 	}
 	if want.Phase != v1alpha1.Canceled && got.Attempt != attempts {
 		c.add("job %s had %d attempts; want %d", got.Name, got.Attempt, attempts)
+	}
+}
+
+func (c *checker) reports(want *Job, got *v1alpha1.JobStatus) {
+	exposed := ""
+	if e := got.Exposed; e != nil {
+		if exposed = e.Name; e.Path != "" {
+			exposed += ":" + e.Path
+		}
+	}
+	if exposed != want.Exposed {
+		c.add("job %s has the link %q; want %q", got.Name, exposed, want.Exposed)
+	}
+	if want.Covered == nil {
+		return
+	}
+	if have, err := c.kept.Covered(got.Name); err != nil || !maps.Equal(have, want.Covered) {
+		c.add("coverage of %s: %v %v; want %v", got.Name, have, err, want.Covered)
 	}
 }
 

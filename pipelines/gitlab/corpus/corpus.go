@@ -117,6 +117,10 @@ type Job struct {
 	Tests     *v1alpha1.TestCounts `json:"tests,omitempty"`
 	// Child is how the run must end that the newest attempt started.
 	Child *Step `json:"child,omitempty"`
+	// Covered are the files of the coverage report, each as HIT/MISSED: "1-2,5/3".
+	Covered map[string]string `json:"covered,omitempty"`
+	// Exposed is the link to what was kept, as NAME or NAME:PATH.
+	Exposed string `json:"exposed,omitempty"`
 }
 
 // UnmarshalJSON takes a phase for a job.

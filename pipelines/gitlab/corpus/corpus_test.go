@@ -127,16 +127,17 @@ a: {script: x}
 - says: fine
   coverage: "80"
   jobs:
-    a: {exit: 0, lines: [one, two], has: [seen], lacks: [secret], artifacts: {f: "1\n", g: null}, after: [b]}
+    a: {exit: 0, lines: [one, two], has: [seen], lacks: [secret], artifacts: {f: "1\n", g: null}, covered: {a.go: 1/2}, exposed: "all:f", after: [b]}
     b: Failed
     kids: {child: {jobs: {k: {lines: [mine]}}}}
   phase: Failed
 `
 
 type held struct {
-	log   string
-	files map[string]string
-	child string // how the job of the child ended
+	log     string
+	files   map[string]string
+	child   string // how the job of the child ended
+	covered map[string]string
 }
 
 func (h held) Child(name string) (*v1alpha1.Run, Kept, error) {
@@ -147,7 +148,8 @@ func (h held) Child(name string) (*v1alpha1.Run, Kept, error) {
 		held{log: "mine\n"}, nil
 }
 
-func (h held) Log(string) (string, error) { return h.log, nil }
+func (h held) Covered(string) (map[string]string, error) { return h.covered, nil }
+func (h held) Log(string) (string, error)                { return h.log, nil }
 func (h held) Archive(string) (map[string]string, error) {
 	if h.files == nil {
 		return nil, errors.New("no archive")
@@ -164,12 +166,12 @@ func TestCheck(t *testing.T) {
 	at := func(s int64) *metav1.MicroTime { m := metav1.NewMicroTime(time.Unix(s, 0)); return &m }
 	var zero int32
 	good := v1alpha1.Run{Status: v1alpha1.RunStatus{Phase: v1alpha1.Failed, Message: "all fine", Coverage: "80", Jobs: []v1alpha1.JobStatus{
-		{Name: "a", Phase: v1alpha1.Succeeded, Attempt: 1, ExitCode: &zero, StartedAt: at(5), FinishedAt: at(6), Artifacts: true},
+		{Name: "a", Phase: v1alpha1.Succeeded, Attempt: 1, ExitCode: &zero, StartedAt: at(5), FinishedAt: at(6), Artifacts: true, Exposed: &v1alpha1.ExposedArtifacts{Name: "all", Path: "f"}},
 		{Name: "b", Phase: v1alpha1.Failed, Attempt: 1, StartedAt: at(1), FinishedAt: at(4)},
 		{Name: "kids", Phase: v1alpha1.Succeeded, Attempt: 1, Child: "x-kids-c1"},
 	}}}
 	log := "section_start:1:step\r\x1b[0K\x1b[32;1m$ echo two\x1b[0;m\none\nseen\n\x1b[31mtwo\x1b[0m\n"
-	left := held{log, map[string]string{"f": "1\n", "g": "any"}, "Succeeded"}
+	left := held{log, map[string]string{"f": "1\n", "g": "any"}, "Succeeded", map[string]string{"a.go": "1/2"}}
 	if said := c.Steps[0].Check(&good, left); len(said) > 0 {
 		t.Errorf("a run as wanted: %q", said)
 	}
@@ -179,6 +181,8 @@ func TestCheck(t *testing.T) {
 		"problem":         func(s *v1alpha1.RunStatus, _ *held) { s.Problems = []v1alpha1.Problem{{Rule: "x"}} },
 		"coverage":        func(s *v1alpha1.RunStatus, _ *held) { s.Coverage = "" },
 		"tests":           func(s *v1alpha1.RunStatus, _ *held) { s.Tests = &v1alpha1.TestCounts{} },
+		"link":            func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].Exposed = nil },
+		"coverage report": func(_ *v1alpha1.RunStatus, h *held) { h.covered = nil },
 		"missing job":     func(s *v1alpha1.RunStatus, _ *held) { s.Jobs = s.Jobs[:1] },
 		"other job":       func(s *v1alpha1.RunStatus, _ *held) { s.Jobs = append(s.Jobs, v1alpha1.JobStatus{Name: "c"}) },
 		"phase of a job":  func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].Phase = v1alpha1.Failed },

@@ -2,6 +2,7 @@ package runjob
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -47,7 +48,14 @@ func (a *attempt) upload(ctx context.Context, status string) error {
 			if kind == wire.ReportDotenv {
 				mask = nil
 			}
-			if err := a.keep(ctx, chosen{paths: art.Reports[kind]}, "/reports/"+kind, mask); err != nil {
+			err := a.keep(ctx, chosen{paths: art.Reports[kind]}, "/reports/"+kind, mask)
+			var status *statusError
+			if errors.As(err, &status) && status.code == http.StatusUnprocessableEntity && kind != wire.ReportDotenv {
+				// As in GitLab: a report that says nothing does not fail the job.
+				a.warn("%s report: %s", kind, status.message)
+				continue
+			}
+			if err != nil {
 				return fmt.Errorf("%s report: %w", kind, err)
 			}
 		}
