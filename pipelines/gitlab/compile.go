@@ -62,6 +62,7 @@ type compiler struct {
 	byName     map[string]*job
 	total      int
 	scopes     map[string][]Known // repository variables by environment
+	asked      []plan.Asked       // of the pipeline's variables
 	keywords
 }
 
@@ -83,7 +84,7 @@ func (c *compiler) compile(root *value) *plan.Plan {
 	p := &plan.Plan{
 		Version: plan.Version, Source: c.file, Commit: c.ctx.Commit, Ref: c.ctx.Ref,
 		Stages: c.stages, Predefined: c.predefined, Variables: c.global, Given: c.ctx.Variables,
-		Name: name, AutoCancel: c.autoCancel,
+		Asked: c.asked, Name: name, AutoCancel: c.autoCancel,
 	}
 	c.edges(p)
 	plan.AssignIDs(p.Jobs)
@@ -111,6 +112,7 @@ func (c *compiler) readGlobals() {
 	}
 	c.readStages(c.root.get("stages"))
 	c.global = c.variables(c.root.get("variables"), globalVariableKeys)
+	c.checkGiven()
 	c.defaults = &value{kind: kindMap}
 	if d := c.root.get("default"); d != nil && defaultKeys.check(d, c.problems) {
 		for _, e := range d.keys {

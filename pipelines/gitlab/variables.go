@@ -44,9 +44,11 @@ func (c *compiler) variable(e entry, keys keyset) (plan.Variable, bool) {
 		whole := val
 		if val = whole.get("value"); val == nil {
 			// A description alone makes an empty variable that a person may fill in.
+			c.ask(e, whole, nil, keys)
 			return out, true
 		}
 		c.options(e.name, val, whole.get("options"))
+		c.ask(e, whole, val, keys)
 	}
 	if !val.scalar() {
 		hint := "quote the value"
@@ -62,6 +64,38 @@ func (c *compiler) variable(e entry, keys keyset) (plan.Variable, bool) {
 	}
 	out.Value = val.text
 	return out, true
+}
+
+// ask is what a person is told who may give the variable a value.
+func (c *compiler) ask(e entry, whole, val *value, keys keyset) {
+	if keys.where != globalVariableKeys.where || whole.get("description") == nil && whole.get("options") == nil {
+		return
+	}
+	a := plan.Asked{Name: e.name, Description: c.text(whole.get("description"), "description of variable "+e.name)}
+	if val != nil && val.scalar() {
+		a.Value = val.text
+	}
+	if o := whole.get("options"); o != nil && o.kind == kindList {
+		for _, item := range o.items {
+			a.Options = append(a.Options, c.text(item, "options of variable "+e.name))
+		}
+	}
+	c.asked = append(c.asked, a)
+}
+
+// checkGiven variables: one that has options is given one of them.
+func (c *compiler) checkGiven() {
+	for _, a := range c.asked {
+		for _, v := range c.ctx.Variables {
+			if err := a.Check(v.Name, v.Value); err != nil {
+				at := start
+				if vars := c.root.get("variables"); vars != nil {
+					at = vars.at(a.Name)
+				}
+				c.add(at, ruleValue, "options: "+strings.Join(a.Options, ", "), "%s", err)
+			}
+		}
+	}
 }
 
 func (c *compiler) options(name string, val, options *value) {

@@ -27,6 +27,8 @@ type Plan struct {
 	Predefined []Variable `json:"predefined,omitempty"`
 	// Variables of the whole pipeline.
 	Variables []Variable `json:"variables,omitempty"`
+	// Asked are those of the variables that a person is told of who starts a run.
+	Asked []Asked `json:"asked,omitempty"`
 	// Given by hand when the run was started; they override everything else.
 	Given []Variable `json:"given,omitempty"`
 	Jobs  []Job      `json:"jobs"`

@@ -53,8 +53,8 @@ type Detector struct {
 
 var _ Compiler = (*Detector)(nil)
 
-// Compile implements Compiler.
-func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) (Compiled, error) {
+// context of the compilation of a run.
+func (d *Detector) context(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository) (gitlab.Context, error) {
 	spec := &run.Spec
 	in := gitlab.Context{
 		Ref: spec.Ref, Commit: spec.Commit, Before: spec.Before, Source: "push",
@@ -78,23 +78,23 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	}
 	var err error
 	if in.Message, in.Author, in.Time, err = d.Describe(ctx, run.Namespace, repo.Name, spec.Commit); err != nil {
-		return Compiled{}, err
+		return in, err
 	}
 	if in.Tag != "" {
 		if in.TagMessage, err = d.TagMessage(ctx, run.Namespace, repo.Name, in.Tag, spec.Commit); err != nil {
-			return Compiled{}, err
+			return in, err
 		}
 	}
 	reached, err := reach(ctx, repo, run, d.Reachable)
 	if err != nil {
-		return Compiled{}, err
+		return in, err
 	}
 	in.Protected, in.Schedule, in.Created = reached.Protected, spec.Schedule, run.CreationTimestamp.Time
 	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
 	known := &variables.Snapshot{}
 	if !untrusted(run) {
 		if known, err = d.Variables.Snapshot(ctx, run.Namespace, reached); err != nil {
-			return Compiled{}, err
+			return in, err
 		}
 	}
 	in.Secrets, in.Repository = known.Refs(), func(environment string) (out []gitlab.Known) {
@@ -110,7 +110,16 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 		}
 		in.Inputs[name] = json.RawMessage(text)
 	}
-	files := tree{ctx, d.Source, run.Namespace, repo.Name, spec.Commit}
+	return in, nil
+}
+
+// Compile implements Compiler.
+func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha1.Repository, of *Origin) (Compiled, error) {
+	in, err := d.context(ctx, run, repo)
+	if err != nil {
+		return Compiled{}, err
+	}
+	files := tree{ctx, d.Source, run.Namespace, repo.Name, run.Spec.Commit}
 	if of != nil {
 		in.Upstream = gitlab.Upstream{JobID: of.Attempt, RunID: of.Run.Name, Project: of.Run.Namespace + "/" + of.Run.Spec.Repository}
 	}
@@ -118,7 +127,7 @@ func (d *Detector) Compile(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 		p, problems, err := detect.Pipeline(files, repo.Spec.PipelineFile, in)
 		return d.finish(ctx, run, repo, Compiled{Plan: p, Problems: problems}, err)
 	}
-	in.Files, in.OfMergeRequest = files, spec.Target != ""
+	in.Files, in.OfMergeRequest = files, run.Spec.Target != ""
 	var named []gitlab.NamedContent
 	for _, f := range of.Files {
 		named = append(named, gitlab.NamedContent{TriggerFile: f.TriggerFile, Content: f.Content})

@@ -75,6 +75,9 @@ func (c *Controller) Start(ctx context.Context, namespace string, r StartRequest
 		}
 		run.Spec.Inputs[name] = string(value)
 	}
+	if err := c.checkAsked(ctx, run, repo); err != nil {
+		return nil, err
+	}
 	return run, c.createNext(ctx, run, Name(r.Repository, s.Sequence))
 }
 

@@ -40,6 +40,7 @@ var errReached = errors.New("reached")
 func (deaf) Start(context.Context, string, StartRun, string) (*slipway.Run, error) {
 	return nil, errReached
 }
+func (deaf) Form(context.Context, string, string, string) (any, error) { return nil, errReached }
 func (deaf) Get(context.Context, string, string) (*slipway.Run, error) { return nil, errReached }
 func (deaf) List(context.Context, string, string, string, int) ([]slipway.Run, string, error) {
 	return []slipway.Run{{}}, "further", nil

@@ -27,6 +27,8 @@ type Runs interface {
 	List(ctx context.Context, namespace, repository, after string, limit int) (runs []slipway.Run, next string, err error)
 	// Delete a run with its logs and artifacts.
 	Delete(ctx context.Context, namespace, run string) error
+	// Form is what a person may fill in who starts a run of a ref of a repository.
+	Form(ctx context.Context, namespace, repository, ref string) (any, error)
 	Cancel(ctx context.Context, namespace, run, by string) error
 	// Rerun makes a new run of the same commit.
 	Rerun(ctx context.Context, namespace, run, by string) (*slipway.Run, error)

@@ -39,6 +39,7 @@ func Routes() []Route {
 		{"POST", ns + "/repositories", "create", "repositories", "create a repository", (*server).createRepository},
 		{"GET", ns + "/repositories/{name}", "get", "repositories", "read a repository", get(repositories)},
 		{"DELETE", ns + "/repositories/{name}", "delete", "repositories", "delete a repository", del(repositories)},
+		{"GET", ns + "/repositories/{name}/form", "get", "repositories", "what a run of ?ref= may be given: variables with description and options, inputs", (*server).form},
 		{"POST", ns + "/repositories/{name}/sync", "update", "repositories", "look at the remote now", (*server).syncRepository},
 
 		{"GET", ns + "/runs", "list", "runs", "list runs, newest first: limit, continue", (*server).listRuns},

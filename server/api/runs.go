@@ -59,6 +59,19 @@ func (s *server) deleteRun(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+func (s *server) form(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	form, err := s.Runs.Form(r.Context(), r.PathValue("ns"), name, r.URL.Query().Get("ref"))
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, form)
+	return nil
+}
+
 func (s *server) startRun(w http.ResponseWriter, r *http.Request) error {
 	var body StartRun
 	if err := readJSON(w, r, &body); err != nil {

@@ -18,7 +18,7 @@ func runVerb(c *user) *cobra.Command {
 	run.AddCommand(
 		runList(c),
 		runGet(c),
-		runStart(c), runLogs(c), runTests(c), runCoverage(c), runArtifacts(c), runWait(c), runWatch(c), runRerun(c), runPlay(c),
+		runStart(c), runForm(c), runLogs(c), runTests(c), runCoverage(c), runArtifacts(c), runWait(c), runWatch(c), runRerun(c), runPlay(c),
 		&cobra.Command{Use: "cancel NAME [JOB]", Short: "Stop what runs and start nothing more; or one job", Args: cobra.RangeArgs(1, 2), RunE: func(cmd *cobra.Command, args []string) error {
 			path := []string{"runs", args[0], "cancel"}
 			if len(args) == 2 {

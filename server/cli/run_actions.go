@@ -7,11 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/pipelines/run"
 	"slipway.dev/server/api"
 )
 
@@ -35,6 +38,43 @@ func runStart(c *user) *cobra.Command {
 	cmd.Flags().Var(pairs{&inputs}, "input", "input of the pipeline file, may be repeated; a value that is JSON is taken as such")
 	cmd.Flags().StringVar(&r.MergeRequest, "merge-request", "", "run as a request to merge --ref into this branch")
 	after.flags(cmd)
+	return cmd
+}
+
+// runForm shows what a run may be given.
+func runForm(c *user) *cobra.Command {
+	var ref string
+	cmd := &cobra.Command{Use: "form REPOSITORY", Short: "Show the variables and inputs that a run may be given", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		var f run.Form
+		path := c.Path("repositories", args[0], "form")
+		if ref != "" {
+			path += "?ref=" + url.QueryEscape(ref)
+		}
+		if err := c.Call(cmd.Context(), "GET", path, nil, &f); err != nil {
+			return err
+		}
+		if len(f.Problems) > 0 && (c.output == "" || c.output == "wide") {
+			p := f.Problems[0]
+			return fmt.Errorf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+		}
+		t := table{header: []string{"GIVE", "DEFAULT", "OPTIONS", "DESCRIPTION"}}
+		for _, v := range f.Variables {
+			t.add("--var "+v.Name+"=", v.Value, strings.Join(v.Options, ", "), v.Description)
+		}
+		for _, in := range f.Inputs {
+			var options []string
+			for _, o := range in.Options {
+				options = append(options, string(o))
+			}
+			value := string(in.Default)
+			if in.Required {
+				value = "(required)"
+			}
+			t.add("--input "+in.Name+"= ("+in.Type+")", value, strings.Join(options, ", "), in.Description)
+		}
+		return c.print(cmd.OutOrStdout(), &f, t)
+	}}
+	cmd.Flags().StringVar(&ref, "ref", "", "branch or tag (default the repository's default branch)")
 	return cmd
 }
 

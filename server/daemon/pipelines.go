@@ -162,6 +162,11 @@ func (p *pipelines) Start(ctx context.Context, namespace string, r api.StartRun,
 	})
 }
 
+// Form satisfies api.Runs.
+func (p *pipelines) Form(ctx context.Context, namespace, repository, ref string) (any, error) {
+	return p.Controller.Form(ctx, namespace, repository, ref)
+}
+
 // List, Get and Delete satisfy api.Runs.
 func (p *pipelines) List(ctx context.Context, namespace, repository, after string, limit int) ([]slipway.Run, string, error) {
 	return p.ListRuns(ctx, namespace, repository, after, limit)
