@@ -63,6 +63,7 @@ type compiler struct {
 	total      int
 	scopes     map[string][]Known // repository variables by environment
 	asked      []plan.Asked       // of the pipeline's variables
+	standIns   bool               // inputs are given by nobody
 	keywords
 }
 

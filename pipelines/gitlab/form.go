@@ -49,6 +49,7 @@ func FormOf(file string, content []byte, in Context) (*Form, []v1alpha1.Problem)
 	}
 	// Variables may be anywhere in what is included, which the inputs decide on.
 	c = newCompiler(file, in)
+	c.standIns = true
 	root := c.loadFile(content)
 	if root == nil {
 		return nil, c.sorted()
@@ -58,6 +59,9 @@ func FormOf(file string, content []byte, in Context) (*Form, []v1alpha1.Problem)
 		return nil, c.sorted()
 	}
 	c.variables(c.root.get("variables"), globalVariableKeys)
+	if c.count() > 0 {
+		return nil, c.sorted()
+	}
 	if c.asked != nil {
 		f.Variables = c.asked
 	}
