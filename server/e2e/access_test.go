@@ -30,6 +30,55 @@ func TestWrongTokenLearnsNothing(t *testing.T) {
 	}
 }
 
+// TestLoginLink lets a browser in, once.
+func TestLoginLink(t *testing.T) {
+	together(t)
+	link := strings.TrimSpace(must(t, "login-link"))
+	use := func() (*http.Cookie, string) {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", link, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(req) // it redirects
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		for _, c := range resp.Cookies() {
+			return c, resp.Header.Get("Location")
+		}
+		return nil, resp.Header.Get("Location")
+	}
+	who := func(c *http.Cookie) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), "GET", user.Server+"/api/v1/whoami", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.AddCookie(c)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	cookie, at := use()
+	if cookie == nil || !cookie.HttpOnly || at != "/" {
+		t.Fatalf("the link gives the cookie %v and leads to %q", cookie, at)
+	}
+	if code := who(cookie); code != http.StatusOK {
+		t.Errorf("with the link's cookie: %d", code)
+	}
+	if again, at := use(); again != nil || at != "/?login=expired" {
+		t.Errorf("used a second time it gives %v and leads to %q", again, at)
+	}
+	if code := who(cookie); code != http.StatusOK {
+		t.Errorf("the session of the first use ended with the second: %d", code)
+	}
+}
+
 // TestScopedToken works in its namespace and role only.
 func TestScopedToken(t *testing.T) {
 	token := strings.TrimSpace(must(t, "token", "create", "viewer", "--role", "slipway-viewer"))

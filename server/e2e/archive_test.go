@@ -70,8 +70,8 @@ used: {stage: deploy, script: ["cat made"]}
 	}
 	must(t, "run", "rerun", first.Name, "--from", "used")
 	gone(false)
-	again := r.untilRun(first.Name, "used is done again", func(run *api.Run) bool { return over(run) && job(run, "used").Attempt == 2 })
-	if job(again, "used").Phase != "Succeeded" || job(again, "made").Attempt != 1 {
+	again := r.untilRun(first.Name, "used is done again", func(run *api.Run) bool { return over(run) && jobOf(run, "used").Attempt == 2 })
+	if jobOf(again, "used").Phase != "Succeeded" || jobOf(again, "made").Attempt != 1 {
 		t.Fatalf("the run began again as %+v", again.Status.Jobs)
 	}
 	must(t, "run", "delete", first.Name)

@@ -38,7 +38,7 @@ there: {image: busybox, script: [echo there], environment: {name: there, url: "h
 	}{
 		{"app list", "NAME RELEASE HEALTH SYNC ADDRESS MESSAGE", "REPOSITORY", "clients"},
 		{"app get clients", "NAME RELEASE HEALTH", "PATH", "clients"},
-		{"app history clients", "RELEASE RESULT COMMIT SUBJECT BY AGE REASON", "", "Healthy"},
+		{"app history clients", "RELEASE RESULT COMMIT", "", "Healthy"},
 		{"run list --repo clients", "NAME PHASE REF COMMIT AGE MESSAGE", "CAUSE", "clients-1"},
 		{"run get clients-1", "JOB STAGE PHASE ATTEMPT DURATION MESSAGE", "REASON", "say"},
 		{"repo list", "NAME URL BRANCH COMMIT", "", "clients"},

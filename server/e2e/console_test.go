@@ -51,7 +51,7 @@ func TestConsole(t *testing.T) {
 	seen.write(map[string]string{"junit.xml": junitOf("<failure message='3 is not 4'/>"), "percent": "80"})
 	seen.push()
 	seen.until("its tests are known", func(run *api.Run) bool {
-		return job(run, "unit").Phase == api.Failed && job(run, "slow").Phase == api.Running
+		return jobOf(run, "unit").Phase == api.Failed && jobOf(run, "slow").Phase == api.Running
 	})
 	token, err := user.Token()
 	if err != nil {

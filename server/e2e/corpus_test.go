@@ -86,7 +86,7 @@ func execute(t *testing.T, c *corpus.Case) {
 		}
 		name := r.cause(s)
 		for _, played := range s.Play {
-			r.untilRun(name, played+" waits for a person", func(run *api.Run) bool { return strings.Contains(job(run, played).Message, "waits until somebody") })
+			r.untilRun(name, played+" waits for a person", func(run *api.Run) bool { return strings.Contains(jobOf(run, played).Message, "waits until somebody") })
 			if err := user.Call(t.Context(), http.MethodPost, user.Path("runs", name, "jobs", played, "play"), nil, nil); err != nil {
 				t.Fatal(err)
 			}

@@ -103,7 +103,7 @@ func applySleeper(t *testing.T, name, image string) {
 	r.write(map[string]string{"pod.json": fmt.Sprintf(`{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": %q, "namespace": "default"}, "spec": {"terminationGracePeriodSeconds": 0,
 		"containers": [{"name": "main", "image": %q, "command": ["sleep", "3600"]}]}}`, name, image)})
 	must(t, "kubectl", "apply", "-f", r.dir+"/pod.json")
-	t.Cleanup(func() { cleanup(t, "kubectl", "-n", "default", "delete", "pod", name) })
+	cleanUp(t, "kubectl", "-n", "default", "delete", "pod", name)
 }
 
 // TestDockerRefusals: what fails or cannot be done says so, with the exit code of a failure.

@@ -66,7 +66,7 @@ func TestEnvironments(t *testing.T) {
 		s.AutoStopAt == nil || time.Until(s.AutoStopAt.Time) < 23*time.Hour || len(s.History) != 1 {
 		t.Errorf("%+v", s)
 	}
-	if js := job(first, "deploy"); js.Environment != name || js.EnvironmentURL != env.Status.URL {
+	if js := jobOf(first, "deploy"); js.Environment != name || js.EnvironmentURL != env.Status.URL {
 		t.Errorf("%+v", js)
 	}
 	if log := r.log("deploy"); !strings.Contains(log, "to review/fix-a-1 (review-fix-a-1-") || !strings.Contains(log, ", development, start)") {
@@ -126,7 +126,7 @@ func TestEnvironments(t *testing.T) {
 	r.write(map[string]string{".gitlab-ci.yml": strings.Replace(reviewApps, "AFTER", "5 seconds", 1)})
 	short := push("short")
 	env = r.environment("review/short", "stopped by its time", inState("stopped", short.Name))
-	stop := job(r.until("its stop job ran", is("stop", api.Succeeded)), "stop")
+	stop := jobOf(r.until("its stop job ran", is("stop", api.Succeeded)), "stop")
 	if after := stop.StartedAt.Sub(env.Status.DeployedAt.Time); stop.By != environments.ByItself || after < 4*time.Second || after > 30*time.Second {
 		t.Errorf("by %q, %s after the deployment", stop.By, after)
 	}

@@ -1,10 +1,7 @@
 package e2e
 
 import (
-	"archive/zip"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -48,7 +45,7 @@ func TestGuestbook(t *testing.T) {
 			t.Errorf("job %s is %q", name, jobOf(run, name).Phase)
 		}
 	}
-	if got := r.artifact("test", "test.log"); !strings.Contains(got, "--- PASS: TestSignAndShow") || !strings.Contains(got, "ok  \tguestbook") {
+	if got := r.archive("test")["test.log"]; !strings.Contains(got, "--- PASS: TestSignAndShow") || !strings.Contains(got, "ok  \tguestbook") {
 		t.Errorf("test.log is not what go test printed:\n%s", got)
 	}
 	app, err := user.WaitApp(within(t, time.Minute), "guestbook", 1)
@@ -126,28 +123,6 @@ func shows(t *testing.T, address string, texts ...string) error {
 		}
 	}
 	return err
-}
-
-// artifact is one file of what a job of the newest run kept.
-func (r *repo) artifact(job, name string) string {
-	r.t.Helper()
-	var b bytes.Buffer
-	if err := user.Copy(r.t.Context(), &b, user.Path("runs", r.run(), "jobs", job, "artifacts")); err != nil {
-		r.t.Fatal(err)
-	}
-	archive, err := zip.NewReader(bytes.NewReader(b.Bytes()), int64(b.Len()))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	f, err := archive.Open(name)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	text, err := io.ReadAll(f)
-	if err := errors.Join(err, f.Close()); err != nil {
-		r.t.Fatal(err)
-	}
-	return string(text)
 }
 
 // jobOf finds a job of a run; the zero value if it has none of that name.

@@ -60,7 +60,7 @@ login:
 	var set jose.JSONWebKeySet
 	get(discovery.Keys, &set)
 
-	token, err := jwt.ParseSigned(r.artifact("login", "vault.jwt"), []jose.SignatureAlgorithm{jose.RS256})
+	token, err := jwt.ParseSigned(r.archive("login")["vault.jwt"], []jose.SignatureAlgorithm{jose.RS256})
 	if err != nil {
 		t.Fatal(err)
 	}

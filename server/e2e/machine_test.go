@@ -185,6 +185,14 @@ func TestMachine(t *testing.T) {
 	if now := pod("containerID"); now != id {
 		t.Errorf("installing it again restarted a pod: %s was %s", now, id)
 	}
+	unit := func() string {
+		return m.must(t, "sh", "-c", "systemctl show slipway -p MainPID -p ExecMainStartTimestamp -p UnitFileState; stat -c '%n %Y %Z' /etc/systemd/system/slipway.service /usr/local/bin/slipway")
+	}
+	before := unit()
+	m.must(t, "slipway", "install", "--", "--log-level", "debug")
+	if after := unit(); after != before {
+		t.Errorf("installed twice, and something changed:\n%s\n%s", before, after)
+	}
 	m.must(t, "slipway", "uninstall")
 	if grouped, _ := m.left(); grouped == "" {
 		t.Error("nothing runs before the reset: the search after it says nothing")

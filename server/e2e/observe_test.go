@@ -1,15 +1,41 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	api "slipway.dev/cluster/api/v1alpha1"
 )
 
-// TestLogsOutliveTheirPods finds a pod's line after the pod was deleted.
+// TestLogsOutliveTheirPods finds a pod's line after the pod was deleted, and a job's: in
+// the log of its attempt, and by a search.
 func TestLogsOutliveTheirPods(t *testing.T) {
+	together(t)
+	r := newRepo(t, "outlived", map[string]string{".gitlab-ci.yml": "say: {image: busybox, script: [echo a-word-of-a-job]}\n"})
+	r.push()
+	r.succeeded()
+	must(t, "kubectl", "delete", "taskruns.tekton.dev,pods", "-l", api.LabelRun+"="+r.run(), "--wait=true", "--grace-period=1")
+	if log := r.log("say"); !strings.Contains(log, "a-word-of-a-job") {
+		t.Errorf("the job's log is gone with its pod: %s", log)
+	}
+	eventually(t, time.Minute, func() error {
+		out := must(t, "logs", "a-word-of-a-job", "-o", "json")
+		for line := range strings.Lines(out) {
+			var row map[string]string
+			if err := json.Unmarshal([]byte(line), &row); err != nil {
+				return err
+			}
+			if strings.HasPrefix(row["pod"], r.run()+"-say") && strings.Contains(row["_msg"], "a-word-of-a-job") {
+				return nil
+			}
+		}
+		return fmt.Errorf("no search finds the job's line: %s", out)
+	})
+
 	must(t, "kubectl", "run", "talker", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "echo a-planted-word; sleep 1")
 	eventually(t, time.Minute, func() error {
 		if out := must(t, "logs", "a-planted-word"); !strings.Contains(out, "talker/talker a-planted-word") {
@@ -28,8 +54,14 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 
 // TestMetrics asks the embedded Prometheus for a series of each kind of target.
 func TestMetrics(t *testing.T) {
+	together(t)
+	r := newRepo(t, "measured", map[string]string{"deploy/web.yaml": strings.NewReplacer(
+		"metadata: {labels: {app: measured}}", `metadata: {labels: {app: measured}, annotations: {prometheus.io/scrape: "true", prometheus.io/port: "8080", prometheus.io/path: /planted}}`,
+		"echo started; exec httpd -f -p 8080", "mkdir /w; echo planted_metric 7 > /w/planted; exec httpd -f -p 8080 -h /w").Replace(manifest("measured"))})
+	r.push()
 	for _, query := range []string{
 		`apiserver_request_total`, `kubelet_running_pods`, `container_memory_working_set_bytes{namespace="kube-system"}`, `up{job="slipway"} == 1`,
+		`planted_metric{job="pods",namespace="default",application="measured",release="1"} == 7`,
 	} {
 		eventually(t, 90*time.Second, func() error {
 			var answer struct {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -31,8 +32,9 @@ var open = map[string][]string{
 type probe struct {
 	URL   string
 	Token string
-	// Cert and Key are files of a client certificate.
-	Cert, Key string
+	// Cert and Key are files of a client certificate, CA the authority that the answering
+	// side must have its own of; empty: any.
+	Cert, Key, CA string
 }
 
 // answer is what came of it: a status, or why there is none.
@@ -70,6 +72,14 @@ func (p probe) ask() answer {
 		}
 		conf.Certificates = []tls.Certificate{c}
 	}
+	if p.CA != "" {
+		b, err := os.ReadFile(p.CA)
+		if err != nil {
+			return answer{Err: err.Error()}
+		}
+		conf.InsecureSkipVerify, conf.RootCAs = false, x509.NewCertPool()
+		conf.RootCAs.AppendCertsFromPEM(b)
+	}
 	tr := &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}
 	c := &http.Client{Transport: tr, Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	req, err := http.NewRequest("GET", p.URL, nil)
@@ -90,11 +100,17 @@ func (p probe) ask() answer {
 // scanFrom asks from the network namespace of a process.
 func scanFrom(t *testing.T, pid string, probes []probe) []answer {
 	t.Helper()
+	return scanIn(t, "/proc/"+pid+"/ns/net", probes)
+}
+
+// scanIn asks from a network namespace.
+func scanIn(t *testing.T, namespace string, probes []probe) []answer {
+	t.Helper()
 	in, err := json.Marshal(probes)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "nsenter", "--net=/proc/"+pid+"/ns/net", os.Args[0])
+	cmd := exec.CommandContext(t.Context(), "nsenter", "--net="+namespace, os.Args[0])
 	cmd.Env = append(os.Environ(), scanEnv+"=1")
 	cmd.Stdin, cmd.Stderr = strings.NewReader(string(in)), os.Stderr
 	out, err := cmd.Output()

@@ -20,7 +20,7 @@ import (
 // own identity, and the same image refused to a pod of another namespace.
 func TestPodsPullAsThemselves(t *testing.T) {
 	r := newRepo(t, "pulled", map[string]string{"Dockerfile": "FROM busybox\nRUN echo built > /what\nCMD [\"sleep\", \"3600\"]\n"})
-	t.Cleanup(func() { cleanup(t, "repo", "delete", "pulled") })
+	cleanUp(t, "repo", "delete", "pulled")
 	r.push()
 	run := r.finished()
 	if run.Status.Phase != api.Succeeded || len(jobOf(run, "build").Images) != 1 {
@@ -51,7 +51,7 @@ func TestPodsPullAsThemselves(t *testing.T) {
 func newNamespace(t *testing.T, name string) {
 	t.Helper()
 	must(t, "kubectl", "create", "namespace", name)
-	t.Cleanup(func() { cleanup(t, "kubectl", "delete", "namespace", name) })
+	cleanUp(t, "kubectl", "delete", "namespace", name)
 	eventually(t, 30*time.Second, func() error {
 		out, err := slipway(t, "kubectl", "-n", name, "get", "serviceaccount", "default")
 		if err != nil {
@@ -96,15 +96,7 @@ func applyPod(t *testing.T, namespace, name, image, policy string) {
 		t.Fatal(err)
 	}
 	must(t, "kubectl", "apply", "-f", file)
-	t.Cleanup(func() { cleanup(t, "kubectl", "-n", namespace, "delete", "pod", name) })
-}
-
-// cleanup runs a verb that has to succeed after the test.
-func cleanup(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := slipway(t, args...); err != nil {
-		t.Errorf("clean-up: slipway %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
+	cleanUp(t, "kubectl", "-n", namespace, "delete", "pod", name)
 }
 
 // TestRegistryRefusals asks the registry and its token endpoint as nobody, with a
@@ -118,7 +110,7 @@ func TestRegistryRefusals(t *testing.T) {
 	}
 
 	r := newRepo(t, "guarded", map[string]string{"Dockerfile": "FROM busybox\n"})
-	t.Cleanup(func() { cleanup(t, "repo", "delete", "guarded") })
+	cleanUp(t, "repo", "delete", "guarded")
 	r.push()
 	if run := r.finished(); run.Status.Phase != api.Succeeded {
 		t.Fatalf("%s %s", run.Status.Phase, run.Status.Message)

@@ -36,17 +36,8 @@ func (r *repo) untilRun(name, what string, seen func(*api.Run) bool) *api.Run {
 	return run
 }
 
-func job(run *api.Run, name string) api.JobStatus {
-	for _, j := range run.Status.Jobs {
-		if j.Name == name {
-			return j
-		}
-	}
-	return api.JobStatus{}
-}
-
 func is(name string, phase api.Phase) func(*api.Run) bool {
-	return func(run *api.Run) bool { return job(run, name).Phase == phase }
+	return func(run *api.Run) bool { return jobOf(run, name).Phase == phase }
 }
 
 func over(run *api.Run) bool { return run.Status.Phase.Finished() }
@@ -91,7 +82,7 @@ behind: {stage: deploy, script: ["cat made"]}
 	asked := time.Now()
 	must(t, "run", "cancel", r.run())
 	run := r.finished()
-	if run.Status.Phase != api.Canceled || job(run, "long").Phase != api.Canceled || job(run, "behind").Phase != api.Canceled {
+	if run.Status.Phase != api.Canceled || jobOf(run, "long").Phase != api.Canceled || jobOf(run, "behind").Phase != api.Canceled {
 		t.Errorf("%s %+v", run.Status.Phase, run.Status.Jobs)
 	}
 	log := r.attemptLog("long", 1)
@@ -103,17 +94,17 @@ behind: {stage: deploy, script: ["cat made"]}
 		}
 		times[m[1]] = at.Seconds() - float64(asked.Unix())
 	}
-	t.Logf("after the request: SIGTERM %.0f s, after_script %.0f s to %.0f s; message %q", times["TERM"], times["after"], times["done"], job(run, "long").Message)
+	t.Logf("after the request: SIGTERM %.0f s, after_script %.0f s to %.0f s; message %q", times["TERM"], times["after"], times["done"], jobOf(run, "long").Message)
 	if len(times) != 3 || times["TERM"] > 2 || times["done"]-times["after"] < 33 {
 		t.Errorf("SIGTERM came late or after_script was cut off:\n%s", log)
 	}
-	if !strings.HasPrefix(job(run, "long").Message, "canceled by ") {
-		t.Errorf("who canceled: %q", job(run, "long").Message)
+	if !strings.HasPrefix(jobOf(run, "long").Message, "canceled by ") {
+		t.Errorf("who canceled: %q", jobOf(run, "long").Message)
 	}
 
 	must(t, "run", "rerun", "--failed", "--wait", r.run())
 	run = r.finished()
-	if run.Status.Phase != api.Succeeded || job(run, "first").Attempt != 1 || job(run, "long").Attempt != 2 || len(job(run, "long").Attempts) != 1 {
+	if run.Status.Phase != api.Succeeded || jobOf(run, "first").Attempt != 1 || jobOf(run, "long").Attempt != 2 || len(jobOf(run, "long").Attempts) != 1 {
 		t.Errorf("%s %+v", run.Status.Phase, run.Status.Jobs)
 	}
 	if again := r.attemptLog("long", 1); again != log {
@@ -124,17 +115,15 @@ behind: {stage: deploy, script: ["cat made"]}
 	made := r.log("behind")
 	must(t, "run", "rerun", "--from", "long", "-f", r.run())
 	run = r.finished()
-	if run.Status.Phase != api.Succeeded || job(run, "first").Attempt != 1 || job(run, "long").Attempt != 3 || job(run, "behind").Attempt != 2 {
+	if run.Status.Phase != api.Succeeded || jobOf(run, "first").Attempt != 1 || jobOf(run, "long").Attempt != 3 || jobOf(run, "behind").Attempt != 2 {
 		t.Errorf("%s %+v", run.Status.Phase, run.Status.Jobs)
 	}
-	if a, b := artifact(made), artifact(r.log("behind")); a == "" || a != b {
+	if a, b := dateLine.FindString(made), dateLine.FindString(r.log("behind")); a == "" || a != b {
 		t.Errorf("the artifact of first differs: %q %q", a, b)
 	}
 }
 
 var dateLine = regexp.MustCompile(`(?m)^\w{3} \w{3} .*20\d\d$`)
-
-func artifact(log string) string { return dateLine.FindString(log) }
 
 // TestManualJobs are played, taken back, retried and canceled by name.
 func TestManualJobs(t *testing.T) {
@@ -148,18 +137,18 @@ last: {stage: .post, script: ["echo last"]}
 `})
 	r.push()
 	run := r.until("soon ran", is("soon", api.Succeeded))
-	if soon := job(run, "soon"); soon.StartedAt.Sub(job(run, "a").FinishedAt.Time) < 2*time.Second {
-		t.Errorf("soon started at %s, a ended at %s", soon.StartedAt, job(run, "a").FinishedAt)
+	if soon := jobOf(run, "soon"); soon.StartedAt.Sub(jobOf(run, "a").FinishedAt.Time) < 2*time.Second {
+		t.Errorf("soon started at %s, a ended at %s", soon.StartedAt, jobOf(run, "a").FinishedAt)
 	}
-	if later := job(run, "later"); later.StartAt == nil || time.Until(later.StartAt.Time) < 55*time.Minute {
+	if later := jobOf(run, "later"); later.StartAt == nil || time.Until(later.StartAt.Time) < 55*time.Minute {
 		t.Errorf("later %+v", later)
 	}
 	must(t, "run", "unplay", r.run(), "later")
-	r.until("later waits for a person", func(run *api.Run) bool { return job(run, "later").Manual && job(run, "later").StartAt == nil })
+	r.until("later waits for a person", func(run *api.Run) bool { return jobOf(run, "later").Manual && jobOf(run, "later").StartAt == nil })
 	must(t, "run", "play", r.run(), "later")
 	must(t, "run", "play", r.run(), "gate")
-	run = r.until("the gate failed", func(run *api.Run) bool { return job(run, "last").Phase == api.Skipped && over(run) })
-	if gate := job(run, "gate"); run.Status.Phase != api.Failed || gate.Reason != "script" || gate.By == "" {
+	run = r.until("the gate failed", func(run *api.Run) bool { return jobOf(run, "last").Phase == api.Skipped && over(run) })
+	if gate := jobOf(run, "gate"); run.Status.Phase != api.Failed || gate.Reason != "script" || gate.By == "" {
 		t.Errorf("%s %+v", run.Status.Phase, gate)
 	}
 	if out, err := slipway(t, "run", "wait", r.run()); err == nil {
@@ -169,7 +158,7 @@ last: {stage: .post, script: ["echo last"]}
 	run = r.until("the run begins again", func(run *api.Run) bool { return run.Status.Handled == 4 })
 	must(t, "run", "wait", r.run(), "--timeout", "1m")
 	run = r.finished()
-	if job(run, "last").Phase != api.Succeeded || job(run, "gate").Attempt != 2 {
+	if jobOf(run, "last").Phase != api.Succeeded || jobOf(run, "gate").Attempt != 2 {
 		t.Errorf("%s %+v", run.Status.Phase, run.Status.Jobs)
 	}
 }

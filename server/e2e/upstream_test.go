@@ -165,10 +165,9 @@ func TestPullThrough(t *testing.T) {
 		"Dockerfile":      "FROM node:22\nRUN node --version > /version && cat /version\nCMD [\"sh\", \"-c\", \"cat /version; exec sleep 3600\"]\n",
 		"deploy/web.yaml": strings.Split(strings.NewReplacer("NAME", "upstream", "image: busybox", "image: registry.slipway.internal/default/upstream").Replace(web), "        command:")[0],
 	})
-	t.Cleanup(func() {
-		cleanup(t, "app", "delete", "upstream")
-		cleanup(t, "repo", "delete", "upstream")
-	})
+	for _, kind := range []string{"repo", "app"} { // the application goes first
+		cleanUp(t, kind, "delete", "upstream")
+	}
 	r.push()
 	if run := r.finished(); run.Status.Phase != api.Succeeded {
 		t.Fatalf("%s %s\n%s", run.Status.Phase, run.Status.Message, r.log("build"))
@@ -234,7 +233,7 @@ func TestPullThrough(t *testing.T) {
 func TestUpstreamLacksImage(t *testing.T) {
 	startUpstream(t, upstreamAddress, "")
 	r := newRepo(t, "lacking", map[string]string{"Dockerfile": "FROM node:99\n"})
-	t.Cleanup(func() { cleanup(t, "repo", "delete", "lacking") })
+	cleanUp(t, "repo", "delete", "lacking")
 	r.push()
 	if run := r.finished(); run.Status.Phase != api.Failed {
 		t.Fatalf("%s %s", run.Status.Phase, run.Status.Message)
