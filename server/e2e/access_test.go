@@ -9,6 +9,7 @@ import (
 // TestWrongTokenLearnsNothing asks every part of the front door with no token
 // and with a wrong one.
 func TestWrongTokenLearnsNothing(t *testing.T) {
+	together(t)
 	for _, path := range []string{
 		"/api/v1/whoami", "/api/v1/status", "/api/v1/namespaces/default/runs", "/api/v1/namespaces/default/repositories/none",
 		"/api/v1/jobs/default/none/none/1", "/git/none.git/info/refs?service=git-upload-pack", "/v2/", "/v2/default/none/manifests/latest",
@@ -81,6 +82,7 @@ func TestLoginLink(t *testing.T) {
 
 // TestScopedToken works in its namespace and role only.
 func TestScopedToken(t *testing.T) {
+	together(t)
 	token := strings.TrimSpace(must(t, "token", "create", "viewer", "--role", "slipway-viewer"))
 	base := user.Server + "/api/v1/namespaces/"
 	for path, want := range map[string]int{"default/runs": 200, "kube-system/runs": 403} {

@@ -26,6 +26,7 @@ RUN echo "the last stage" > /what
 // TestDockerInJobs is the pipeline that people bring from GitLab: a docker:dind service,
 // docker login, build, push and tag; the image then runs as a pod.
 func TestDockerInJobs(t *testing.T) {
+	together(t)
 	r := newRepo(t, "dockered", map[string]string{"Dockerfile": dockerApp, "data.txt": "from the context\n", ".dockerignore": "secret.txt\n",
 		"secret.txt": "left out\n", "apart/Containerfile": "FROM busybox\nCOPY . /all\n", ".gitlab-ci.yml": `
 stages: [build, release]
@@ -108,6 +109,7 @@ func applySleeper(t *testing.T, name, image string) {
 
 // TestDockerRefusals: what fails or cannot be done says so, with the exit code of a failure.
 func TestDockerRefusals(t *testing.T) {
+	together(t)
 	other := newRepo(t, "dockervictim", map[string]string{"Dockerfile": "FROM busybox\n"})
 	other.push()
 	other.succeeded()

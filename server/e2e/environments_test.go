@@ -51,6 +51,7 @@ func inState(state, run string) func(*api.Environment) bool {
 // TestEnvironments: what is deployed is listed, stopped by hand, by its branch's end and
 // by its time, and deployed again; those who may not are refused.
 func TestEnvironments(t *testing.T) {
+	together(t)
 	r := newRepo(t, "review", map[string]string{".gitlab-ci.yml": strings.Replace(reviewApps, "AFTER", "1 day", 1)})
 	push := func(branch string) *api.Run {
 		r.commit()

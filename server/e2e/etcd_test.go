@@ -15,6 +15,7 @@ import (
 // everything that etcd wrote (threat 20). The names of the objects are the control: keys
 // are in clear, so a search that does not find them finds nothing.
 func TestEncryptedAtRest(t *testing.T) {
+	together(t)
 	const planted = "a-value-planted-at-rest"
 	kinds := map[string]string{
 		"Secret":     `{"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "NAME"}, "stringData": {"a": "PLANTED"}}`,

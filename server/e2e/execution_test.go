@@ -117,6 +117,7 @@ func TestTrivialJobs(t *testing.T) {
 
 // TestCheckout: what a job finds in its directory is what git makes.
 func TestCheckout(t *testing.T) {
+	together(t)
 	r := newRepo(t, "checkout", map[string]string{"dir/run.sh": "#!/bin/sh\necho ran\n", ".gitlab-ci.yml": `
 default: {image: busybox}
 look:

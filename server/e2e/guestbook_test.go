@@ -18,6 +18,7 @@ import (
 // TestGuestbook pushes the second example as it is: its own tests, an image of two
 // stages, two services, and a volume that outlives the pod that writes to it.
 func TestGuestbook(t *testing.T) {
+	together(t)
 	r := fromExample(t, "guestbook", "guestbook")
 	removed := false
 	t.Cleanup(func() {

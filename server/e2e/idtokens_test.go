@@ -16,6 +16,7 @@ import (
 // TestIDTokens: a job gets two tokens, and somebody who knows nothing but the server's
 // address checks one, as clouds and vaults do.
 func TestIDTokens(t *testing.T) {
+	together(t)
 	r := newRepo(t, "federated", map[string]string{".gitlab-ci.yml": `
 login:
   image: busybox

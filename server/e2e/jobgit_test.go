@@ -101,6 +101,7 @@ func gitImage(t *testing.T) string {
 // TestJobsReadTheirRepository with git and the token of the attempt, with submodules that
 // let them, and nothing else.
 func TestJobsReadTheirRepository(t *testing.T) {
+	together(t)
 	image := gitImage(t)
 	lib := newRepo(t, "jobgit-lib", map[string]string{"lib.txt": "of lib\n"})
 	secret := newRepo(t, "jobgit-secret", map[string]string{"secret.txt": "planted"})

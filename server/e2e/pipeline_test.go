@@ -9,6 +9,7 @@ import (
 
 // TestPipelineFile runs a .gitlab-ci.yml with most of what the language has here.
 func TestPipelineFile(t *testing.T) {
+	together(t)
 	r := newRepo(t, "pipeline", map[string]string{"data.txt": "from the repository\n", ".gitlab-ci.yml": `
 stages: [make, check]
 default: {image: busybox}
@@ -67,6 +68,7 @@ never:
 
 // TestBadPipelineFiles are refused with their place, and nothing starts.
 func TestBadPipelineFiles(t *testing.T) {
+	together(t)
 	for name, tc := range map[string]struct {
 		file string
 		line int
@@ -99,6 +101,7 @@ func TestBadPipelineFiles(t *testing.T) {
 
 // TestFailingDockerfile shows the failing line and its output.
 func TestFailingDockerfile(t *testing.T) {
+	together(t)
 	r := newRepo(t, "bad-dockerfile", map[string]string{"Dockerfile": "FROM busybox\nRUN echo planted output; exit 7\n"})
 	r.push()
 	if run := r.finished(); run.Status.Phase != api.Failed {

@@ -11,6 +11,7 @@ import (
 // neither it nor anybody's can name a Secret of the pipelines, become the deployer, or
 // speak in another's name (threats 7, 11 and 14). The controls differ in that only.
 func TestManifestsCannotReadCIVariables(t *testing.T) {
+	together(t)
 	const deployer, developer = "system:serviceaccount:default:slipway-deployer", "mallory"
 	pod := func(spec string) string {
 		return `{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x", "namespace": "default"}, "spec": ` + spec + `}`

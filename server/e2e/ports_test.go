@@ -191,6 +191,7 @@ func addresses(t *testing.T) (out []string) {
 // TestPortsAskForCredentials scans the machine from a pod (threat 19): what listens
 // on more than loopback asks for credentials, and the rest cannot be reached.
 func TestPortsAskForCredentials(t *testing.T) {
+	together(t)
 	wide, loopback := listening(t, "t")
 	for port, line := range wide {
 		if open[port] == nil {

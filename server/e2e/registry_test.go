@@ -19,6 +19,7 @@ import (
 // TestPodsPullAsThemselves has a pod pull what a pipeline built with nothing but its
 // own identity, and the same image refused to a pod of another namespace.
 func TestPodsPullAsThemselves(t *testing.T) {
+	together(t)
 	r := newRepo(t, "pulled", map[string]string{"Dockerfile": "FROM busybox\nRUN echo built > /what\nCMD [\"sleep\", \"3600\"]\n"})
 	cleanUp(t, "repo", "delete", "pulled")
 	r.push()
@@ -102,6 +103,7 @@ func applyPod(t *testing.T, namespace, name, image, policy string) {
 // TestRegistryRefusals asks the registry and its token endpoint as nobody, with a
 // wrong password, and for more than a token is good for.
 func TestRegistryRefusals(t *testing.T) {
+	together(t)
 	anonymous := registryCall(t, "GET", "/v2/", "", "")
 	challenge := anonymous.Header.Get("WWW-Authenticate")
 	if anonymous.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(challenge, "Bearer ") ||

@@ -29,6 +29,7 @@ func manifest(name string) string { return strings.ReplaceAll(web, "NAME", name)
 
 // TestRefusedManifests fail their release before anything changes.
 func TestRefusedManifests(t *testing.T) {
+	together(t)
 	for name, tc := range map[string]struct{ manifest, want string }{
 		"invalid":    {strings.Replace(manifest("refused"), "replicas: 1", "replicas: many", 1), "replicas"},
 		"namespace":  {strings.Replace(manifest("refused"), "metadata: {name: refused}", "metadata: {name: refused, namespace: no-such-place}", 1), "no-such-place"},
@@ -55,6 +56,7 @@ func TestRefusedManifests(t *testing.T) {
 // TestManifestsWithoutPipeline are synchronised by the push alone, pruned when
 // they leave the repository, and their log lines stay searchable.
 func TestManifestsWithoutPipeline(t *testing.T) {
+	together(t)
 	r := newRepo(t, "plain", map[string]string{
 		"deploy/web.yaml":    manifest("plain"),
 		"deploy/config.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain-config}\ndata: {a: b}\n",

@@ -21,6 +21,7 @@ func (r *repo) refused(want string, args ...string) {
 // TestRepositoryHoldsToItsRules: protected refs, limits, push options, paths and what an
 // application of one directory makes of them; read by verb and by route.
 func TestRepositoryHoldsToItsRules(t *testing.T) {
+	together(t)
 	r := newRepo(t, "guarded", map[string]string{
 		".gitlab-ci.yml":  "say: {image: busybox, script: [echo \"greeting $GREETING\"]}\n",
 		"deploy/web.yaml": manifest("guarded"), "docs/index.md": "# one\n",

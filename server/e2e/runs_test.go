@@ -127,6 +127,7 @@ var dateLine = regexp.MustCompile(`(?m)^\w{3} \w{3} .*20\d\d$`)
 
 // TestManualJobs are played, taken back, retried and canceled by name.
 func TestManualJobs(t *testing.T) {
+	together(t)
 	r := newRepo(t, "manual", map[string]string{".gitlab-ci.yml": `
 default: {image: busybox}
 a: {script: ["echo a"]}

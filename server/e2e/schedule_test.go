@@ -8,6 +8,7 @@ import (
 
 // TestSchedule: a run of a schedule has its source, its variables and inputs, and is named by it.
 func TestSchedule(t *testing.T) {
+	together(t)
 	r := newRepo(t, "scheduled", map[string]string{".gitlab-ci.yml": `
 spec: {inputs: {size: {type: number, default: 1}}}
 ---

@@ -12,6 +12,7 @@ import (
 // TestServices: containers beside a job are reached by name and alias, with their own
 // command, entrypoint and variables; the job waits until they answer, and they end with it.
 func TestServices(t *testing.T) {
+	together(t)
 	r := newRepo(t, "services", map[string]string{"Dockerfile": "FROM busybox\nRUN mkdir /www && echo 'from the image' > /www/index.html\nCOPY serve /\nEXPOSE 8081\nENTRYPOINT [\"sh\", \"/serve\"]\nCMD [\"8081\"]\n",
 		"serve": "trap 'exit 0' TERM\nhttpd -p $1 -h /www\nwhile :; do sleep 1; done\n", ".gitlab-ci.yml": `
 stages: [make, use]

@@ -43,6 +43,7 @@ func elsewhere(t *testing.T) (dir, url string) {
 
 // TestWatchedRepository is polled, and looked at when a signed webhook asks.
 func TestWatchedRepository(t *testing.T) {
+	together(t)
 	dir, url := elsewhere(t)
 	r := newRepo(t, "watched", map[string]string{".gitlab-ci.yml": "say: {image: busybox, script: [echo seen]}\n"})
 	publish := func() {

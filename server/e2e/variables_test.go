@@ -28,6 +28,7 @@ func setVariable(t *testing.T, value string, args ...string) {
 // TestPlantedSecret sets variables, lets a job print them, and looks for their values
 // in every answer, log, event, object and file of the run.
 func TestPlantedSecret(t *testing.T) {
+	together(t)
 	const planted, guarded = "pl4nted-v4lue", "gu4rded-v4lue"
 	r := newRepo(t, "planted", map[string]string{".gitlab-ci.yml": `
 default: {image: busybox}
@@ -109,6 +110,7 @@ func body(t *testing.T, path string) string {
 
 // TestWhoMayVariables: developers see names, and no role reads the Secrets.
 func TestWhoMayVariables(t *testing.T) {
+	together(t)
 	setVariable(t, "role-test-value", "ROLE_TEST")
 	for role, want := range map[string][2]int{"viewer": {403, 403}, "developer": {200, 403}, "maintainer": {200, 204}} {
 		token := strings.TrimSpace(must(t, "token", "create", role, "--role", "slipway-"+role))

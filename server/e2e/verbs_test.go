@@ -11,6 +11,7 @@ import (
 
 // TestPipelineVerbs looks at files of a checkout as people do before they push.
 func TestPipelineVerbs(t *testing.T) {
+	together(t)
 	r := newRepo(t, "verbs", map[string]string{"Dockerfile": "FROM scratch\n", "ci/more.yml": "more: {script: [echo more]}\n", ".gitlab-ci.yml": `
 spec: {inputs: {count: {type: number, default: 1}}}
 ---
