@@ -12,6 +12,8 @@ import (
 	_ "time/tzdata" // machines without zoneinfo know the zones too
 
 	robfig "github.com/robfig/cron/v3"
+
+	"slipway.dev/cluster/text"
 )
 
 var parser = robfig.NewParser(robfig.Minute | robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow)
@@ -57,7 +59,7 @@ func Parse(line, zone string) (*Line, error) {
 
 var errNever = errors.New("there is no such day within five years")
 
-func clip(s string) string { return s[:min(len(s), 60)] }
+func clip(s string) string { return text.Clip(s, 60) }
 
 // Next time after t, zero if there is none within five years. Where the clock is put
 // forward, what falls into the gap is due at its end; where it is put back, what names

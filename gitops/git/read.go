@@ -15,6 +15,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+
+	"slipway.dev/cluster/text"
 )
 
 // Commit is what people want to know of a commit.
@@ -374,13 +376,7 @@ func describe(c *object.Commit) Commit {
 }
 
 // clip makes text of a commit fit into an object: valid UTF-8, bounded.
-func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
-	if len(s) <= n {
-		return s
-	}
-	return strings.ToValidUTF8(s[:n], "") + "…"
-}
+func clip(s string, n int) string { return text.Mark(s, n) }
 
 func short(commit string) string { return commit[:min(len(commit), 10)] }
 

@@ -4,11 +4,11 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/text"
 )
 
 // The kinds of events that are acted on.
@@ -51,13 +51,13 @@ const maxRefs = 20
 
 // ref puts a change into the event; the last one decides what kind it is.
 func (e *Event) ref(name, before, after string) {
-	if before = clip(before, 64); strings.Trim(before, "0") == "" {
+	if before = text.Clip(before, 64); strings.Trim(before, "0") == "" {
 		before = ""
 	}
-	if after = clip(after, 64); strings.Trim(after, "0") == "" {
+	if after = text.Clip(after, 64); strings.Trim(after, "0") == "" {
 		after = ""
 	}
-	name = clip(name, 250)
+	name = text.Clip(name, 250)
 	switch {
 	case after == "":
 		e.Kind = Delete
@@ -77,7 +77,7 @@ func (e *Event) ref(name, before, after string) {
 func (e *Event) request(m v1alpha1.MergeRequest, updated time.Time) error {
 	m.Title, m.Author = oneLine(m.Title, 300), oneLine(m.Author, 200)
 	m.Source, m.Target = strings.TrimPrefix(m.Source, "refs/heads/"), strings.TrimPrefix(m.Target, "refs/heads/")
-	m.SourceProject, m.URL, m.Commit = oneLine(m.SourceProject, 500), oneLine(m.URL, 1000), clip(m.Commit, 64)
+	m.SourceProject, m.URL, m.Commit = oneLine(m.SourceProject, 500), oneLine(m.URL, 1000), text.Clip(m.Commit, 64)
 	switch {
 	case m.Number < 1:
 		return missing("the number of the merge request")
@@ -96,19 +96,7 @@ func (e *Event) request(m v1alpha1.MergeRequest, updated time.Time) error {
 	return nil
 }
 
-// clip s to n bytes of valid text.
-func clip(s string, n int) string {
-	s = strings.ToValidUTF8(s, "")
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return s[:n]
-}
-
 // oneLine is s without line breaks and control characters.
 func oneLine(s string, n int) string {
-	return clip(strings.Join(strings.FieldsFunc(s, unicode.IsControl), " "), n)
+	return text.Clip(strings.Join(strings.FieldsFunc(s, unicode.IsControl), " "), n)
 }

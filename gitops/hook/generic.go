@@ -1,5 +1,7 @@
 package hook
 
+import "slipway.dev/cluster/text"
+
 // parseGeneric reads {"ref":"refs/heads/main"}; an empty body will do, as the repository
 // is looked at whatever it says.
 func parseGeneric(_ string, body []byte) (Event, error) {
@@ -13,7 +15,7 @@ func parseGeneric(_ string, body []byte) (Event, error) {
 		}
 	}
 	if b.Ref != "" {
-		e.Refs = []Ref{{Name: clip(b.Ref, 250)}}
+		e.Refs = []Ref{{Name: text.Clip(b.Ref, 250)}}
 	}
 	return e, nil
 }

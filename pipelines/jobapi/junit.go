@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"slipway.dev/cluster/text"
 )
 
 // What a JUnit file may have. A library that makes a tree of the file holds the text of
@@ -206,9 +208,4 @@ func (r *junitReader) add(t *TestCase) {
 	r.report.Cases = append(r.report.Cases, *t)
 }
 
-func clip(s string) string {
-	if len(s) > maxTestText {
-		s = s[:maxTestText]
-	}
-	return strings.ToValidUTF8(s, "\uFFFD")
-}
+func clip(s string) string { return text.Clip(s, maxTestText) }
