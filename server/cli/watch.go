@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -66,7 +65,7 @@ func show[T any, P object[T]](c *user, cmd *cobra.Command, w *watching, v any, i
 		}
 		return false, page.add(cmd.OutOrStdout(), rows([]T{o}), change.Type == "DELETED")
 	})
-	if cmd.Context().Err() != nil && context.Cause(cmd.Context()) == context.Canceled {
+	if cmd.Context().Err() != nil {
 		return nil // interrupted, as it was to be
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/types"
 
@@ -61,6 +62,12 @@ func (s *services) openPipelines(context.Context) error {
 		return err
 	}
 	ca, err := os.ReadFile(s.cluster.pki.CA)
+	if err == nil && s.conf.TLSCert != "" {
+		// A certificate that is given may be for the address that jobs ask at.
+		var given []byte
+		given, err = os.ReadFile(s.conf.TLSCert)
+		ca = slices.Concat(ca, []byte("\n"), given)
+	}
 	if err != nil {
 		return err
 	}

@@ -166,15 +166,13 @@ func (s *services) openDoor(context.Context) error {
 		return err
 	}
 	s.git.Authenticate = s.gitUser
-	cert, key := s.cluster.pki.Front.Cert, s.cluster.pki.Front.Key
-	if s.conf.TLSCert != "" {
-		cert, key = s.conf.TLSCert, s.conf.TLSKey
+	own, given := front.Pair(s.cluster.pki.Front), front.Pair{Cert: s.conf.TLSCert, Key: s.conf.TLSKey}
+	if given != (front.Pair{}) {
+		if _, err := tls.LoadX509KeyPair(given.Cert, given.Key); err != nil {
+			return fmt.Errorf("tlsCert %s: %w", given.Cert, err)
+		}
 	}
-	// Read at each handshake: a renewed certificate needs no restart.
-	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-		c, err := tls.LoadX509KeyPair(cert, key)
-		return &c, err
-	}}
+	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: front.Certificates(own, given)}
 	for addr, conf := range map[string]*tls.Config{s.conf.HTTP: nil, s.conf.HTTPS: tlsConfig} {
 		l, err := front.Listen(addr, conf)
 		if err != nil {

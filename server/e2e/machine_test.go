@@ -210,7 +210,9 @@ func TestMachine(t *testing.T) {
 
 // left are the processes and the groups of a server, and its files elsewhere.
 func (m *machine) left() (grouped, files string) {
-	grouped, _ = m.do("sh", "-c", `grep -El '/slipway-[0-9a-f]{8}(/|$)' /proc/[0-9]*/cgroup; find /sys/fs/cgroup -type d -name 'slipway-????????'; pgrep -af /var/lib/slipway`)
-	files, _ = m.do("sh", "-c", "find /run/containerd /var/lib/cni /etc/cni 2>/dev/null")
-	return grouped, files
+	grouped, _ = m.do("sh", "-c", `grep -El '/slipway-[0-9a-f]{8}(/|$)' /proc/[0-9]*/cgroup; find /sys/fs/cgroup -type d -name 'slipway-????????'; ps -eo pid,args | grep '[/]var/lib/slipway'`)
+	// Below it is the other machine's root: of that only what was written here counts.
+	files, _ = m.do("sh", "-c", "find /run/containerd 2>/dev/null")
+	written, _ := filepath.Glob(filepath.Join(m.dir, "layer", "up", "var", "lib", "cni", "*", "*"))
+	return grouped, files + strings.Join(written, "\n")
 }

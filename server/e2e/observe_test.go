@@ -61,7 +61,7 @@ func TestMetrics(t *testing.T) {
 	r.push()
 	for _, query := range []string{
 		`apiserver_request_total`, `kubelet_running_pods`, `container_memory_working_set_bytes{namespace="kube-system"}`, `up{job="slipway"} == 1`,
-		`planted_metric{job="pods",namespace="default",application="measured",release="1"} == 7`,
+		`planted_metric{job="pods",namespace="default",pod=~"measured-.*"} == 7`,
 	} {
 		eventually(t, 90*time.Second, func() error {
 			var answer struct {

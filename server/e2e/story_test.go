@@ -19,6 +19,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway.dev/server/client"
 )
 
 const (
@@ -207,7 +209,11 @@ func TestTLS(t *testing.T) {
 	if out, err := r.command(mustToken(t), "push", url, "HEAD:main"); err == nil || !strings.Contains(out, "certificate") {
 		t.Errorf("git without the authority: %v %s", err, out)
 	}
-	r.git("-c", "http.sslCAInfo="+ca, "push", url, "HEAD:main")
+	push := exec.Command("git", "push", url, "HEAD:main")
+	push.Dir, push.Env = r.dir, append(client.GitEnviron(mustToken(t), "Test", "test@example.com"), "GIT_SSL_CAINFO="+ca)
+	if out, err := push.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	r.seq++
 	r.succeeded()
 }
