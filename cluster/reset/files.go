@@ -75,8 +75,12 @@ const cniCache = "/var/lib/cni"
 func (t *Target) files() []string {
 	var found []string
 	for _, dir := range []string{"results", "cache/results"} {
-		matches, _ := filepath.Glob(filepath.Join(cniCache, dir, t.CNINetwork()+"-*"))
-		found = append(found, matches...)
+		matches, _ := filepath.Glob(filepath.Join(cniCache, dir, "*"))
+		for _, m := range matches {
+			if strings.HasPrefix(filepath.Base(m), t.CNINetwork()+"-") || t.within(m) {
+				found = append(found, m)
+			}
+		}
 	}
 	for _, s := range t.sockets {
 		if _, err := os.Lstat(s); err == nil && !slices.Contains(found, s) {
@@ -84,6 +88,16 @@ func (t *Target) files() []string {
 		}
 	}
 	return found
+}
+
+// within says whether a result of CNI is of a network namespace of ours: that of loopback
+// has the same name for everybody.
+func (t *Target) within(file string) bool {
+	data, err := os.ReadFile(file)
+	var result struct {
+		NetNS string `json:"netns"`
+	}
+	return err == nil && json.Unmarshal(data, &result) == nil && strings.HasPrefix(result.NetNS, t.DataDir+"/")
 }
 
 func (t *Target) removeFiles() error {

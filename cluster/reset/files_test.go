@@ -70,6 +70,25 @@ func TestOpenOfNothing(t *testing.T) {
 	}
 }
 
+func TestResultsOfLoopback(t *testing.T) {
+	l, err := layout.New(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := &Target{Layout: l}
+	for netns, want := range map[string]bool{
+		filepath.Join(l.DataDir, "buildkit/net/cni/x"): true, l.DataDir + "-other/buildkit/net/cni/x": false, "/run/netns/x": false, "": false,
+	} {
+		file := filepath.Join(t.TempDir(), "cni-loopback-x-lo")
+		if err := os.WriteFile(file, []byte(`{"kind": "cniCacheV1", "netns": "`+netns+`"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := target.within(file); got != want {
+			t.Errorf("%q: %v", netns, got)
+		}
+	}
+}
+
 func TestShimSocketsAreReadFromBundles(t *testing.T) {
 	l, err := layout.New(t.TempDir())
 	if err != nil {

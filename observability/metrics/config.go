@@ -56,6 +56,7 @@ scrape_configs:
   - {action: labeldrop, regex: 'id|name|image'}
 - job_name: pods
   kubernetes_sd_configs: [{role: pod, kubeconfig_file: {{printf "%q" .Kubeconfig}}}]
+  fallback_scrape_protocol: PrometheusText0.0.4
   sample_limit: 20000
   body_size_limit: 16MB
   label_limit: 64
