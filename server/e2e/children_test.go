@@ -30,21 +30,21 @@ late: {stage: test, when: delayed, start_in: 5 seconds, trigger: {project: defau
 	run := shop.untilRun(shop.run(), "early is over", is("early", api.Succeeded))
 	id, _, _ := strings.Cut(strings.TrimPrefix(token, "slw_"), "_")
 	must(t, "token", "revoke", id)
-	if late := job(shop.untilRun(shop.run(), "late is known", func(*api.Run) bool { return true }), "late"); late.Phase != api.Pending {
+	if late := jobOf(shop.untilRun(shop.run(), "late is known", func(*api.Run) bool { return true }), "late"); late.Phase != api.Pending {
 		t.Fatalf("late is %s before pat left", late.Phase)
 	}
-	child := job(run, "early").Child
+	child := jobOf(run, "early").Child
 	if text, err := (kept{cart, child}).Log("job"); err != nil || !strings.Contains(text, "for pat") {
 		t.Errorf("the log of %s: %v\n%s", child, err, text)
 	}
-	late := job(shop.finished(), "late")
+	late := jobOf(shop.finished(), "late")
 	if late.Phase != api.Failed || !strings.Contains(late.Message, "pat may not start runs of repository trigger-cart") {
 		t.Errorf("late %+v", late)
 	}
 	// Somebody who may asks for it again.
 	must(t, "run", "retry", shop.run(), "late")
 	run = shop.untilRun(shop.run(), "late is done", is("late", api.Succeeded))
-	again, err := user.Run(t.Context(), job(run, "late").Child)
+	again, err := user.Run(t.Context(), jobOf(run, "late").Child)
 	if err != nil || again.Spec.By != "admin" || again.Spec.Repository != "trigger-cart" {
 		t.Errorf("%+v %v", again, err)
 	}
@@ -65,8 +65,8 @@ first: {image: busybox, script: ['test "$SLIPWAY_ATTEMPT" -gt 1']}
 `})
 	r.push()
 	run := r.finished()
-	child := job(run, "kids").Child
-	if kids := job(run, "kids"); run.Status.Phase != api.Failed || child != "children-1-kids-c1" || !strings.Contains(kids.Message, `job "first" failed`) {
+	child := jobOf(run, "kids").Child
+	if kids := jobOf(run, "kids"); run.Status.Phase != api.Failed || child != "children-1-kids-c1" || !strings.Contains(kids.Message, `job "first" failed`) {
 		t.Fatalf("%s, job %+v", run.Status.Phase, kids)
 	}
 	for args, want := range map[string]string{
@@ -86,7 +86,7 @@ first: {image: busybox, script: ['test "$SLIPWAY_ATTEMPT" -gt 1']}
 	// A job of the child is done again, and its parent goes on with it.
 	must(t, "run", "retry", child, "first")
 	run = r.untilRun("children-1", "the run succeeds", func(run *api.Run) bool { return run.Status.Phase == api.Succeeded })
-	if kids := job(run, "kids"); kids.Attempt != 1 || job(run, "after").Phase != api.Succeeded {
+	if kids := jobOf(run, "kids"); kids.Attempt != 1 || jobOf(run, "after").Phase != api.Succeeded {
 		t.Errorf("job %+v", kids)
 	}
 	// Nobody can change what a run is a child of.

@@ -124,7 +124,7 @@ func (r *repo) untilScript(run, job string) {
 func (r *repo) cancel(name, at string) {
 	r.t.Helper()
 	run := r.untilRun(name, at+" runs", is(at, api.Running))
-	if child := job(run, at).Child; child == "" {
+	if child := jobOf(run, at).Child; child == "" {
 		r.untilScript(name, at)
 	} else {
 		first := ""
