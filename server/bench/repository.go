@@ -18,20 +18,22 @@ import (
 // largeRounds of each thing that is done with a large repository.
 const largeRounds = 3
 
-// recent is how many commits a fetch brings.
-const recent = 500
-
 // repositories pushes a large repository, clones it and fetches from it, through the
 // front door and through git's own http-backend in turn, and watches how much memory the
 // server takes meanwhile.
 func (b *bench) repositories(ctx context.Context, in *instance) error {
+	return b.repository(ctx, in, large.Bench, 500, "10,000 commits and 100 MB")
+}
+
+// repository does it for one shape; the fetch brings the recent commits.
+func (b *bench) repository(ctx context.Context, in *instance, shape large.Shape, recent int, what string) error {
 	work := filepath.Join(filepath.Dir(in.dir), "large-"+filepath.Base(in.dir))
 	defer os.RemoveAll(work)
 	source := filepath.Join(work, "source.git")
 	if err := os.MkdirAll(work, 0o755); err != nil {
 		return err
 	}
-	if err := large.Make(ctx, source, large.Bench); err != nil {
+	if err := large.Make(ctx, source, shape); err != nil {
 		return err
 	}
 	backend, stop, err := httpBackend(ctx, filepath.Join(work, "backend"))
@@ -81,7 +83,7 @@ func (b *bench) repositories(ctx context.Context, in *instance) error {
 				if _, err := t.git(ctx, step.args...); err != nil {
 					return err
 				}
-				name, against := step.name+", 10,000 commits and 100 MB, ", ""
+				name, against := step.name+", "+what+", ", ""
 				if at.against != "" {
 					against = name + at.against
 				}
