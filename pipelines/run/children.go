@@ -88,7 +88,7 @@ func (c *Controller) elsewhere(ctx context.Context, run *v1alpha1.Run, job *plan
 	if untrusted(run) {
 		return nil, refusedError{errors.New("the merge request of a fork starts no runs of other repositories")}
 	}
-	if !slices.Contains(repo.Spec.TriggeredBy, run.Spec.Repository) {
+	if !repo.Triggerable(run.Spec.Repository) {
 		if err := c.mayStart(ctx, run, t.Repository, by); err != nil {
 			return nil, err
 		}

@@ -45,6 +45,7 @@ func TestRunOfAnotherRepository(t *testing.T) {
 		"who may not":         {job: trigger("cart", project("cart")), may: ask(false, nil), want: "ann may not start runs of repository cart; a role that allows it, or shop in spec.triggeredBy of that repository, would"},
 		"nobody is asked":     {job: trigger("cart", project("cart")), want: "ann may not start runs of repository cart"},
 		"let by the other":    {job: trigger("cart", project("cart")), repo: func(r *v1alpha1.Repository) { r.Spec.TriggeredBy = []string{"shop"} }, ref: "refs/heads/main"},
+		"let all":             {job: trigger("cart", project("cart")), repo: func(r *v1alpha1.Repository) { r.Spec.TriggeredBy = []string{"*"} }, ref: "refs/heads/main"},
 		"let another":         {job: trigger("cart", project("cart")), repo: func(r *v1alpha1.Repository) { r.Spec.TriggeredBy = []string{"shops"} }, want: "ann may not start"},
 		"polled":              {job: trigger("cart", project("cart")), may: ask(true, nil), by: func(s *v1alpha1.RefStatus) { s.By, s.Via = "", "poll" }, want: "nobody that this server knows caused run shop-1"},
 		"no repository":       {job: trigger("cart", project("basket")), may: ask(true, nil), want: "repository basket is not there"},

@@ -93,6 +93,7 @@ func repoAdd(c *user) *cobra.Command {
 	cmd.Flags().StringSliceVar(&r.Spec.Paths, "path", nil, "path or pattern: a push that changes none of them starts no run")
 	cmd.Flags().StringVar(&r.Spec.CredentialsSecret, "credentials", "", "Secret with a token, an ssh key, or a GitHub App")
 	cmd.Flags().StringVar(&r.Spec.WebhookSecret, "webhook-secret", "", "Secret whose key token signs webhooks")
+	cmd.Flags().StringSliceVar(&r.Spec.TriggeredBy, "triggered-by", nil, "repository whose jobs may start runs of this one, whoever caused theirs; * for all of the namespace")
 	cmd.Flags().StringSliceVar(&r.Spec.ReadableByJobs, "readable-by-jobs-of", nil, "repository whose jobs may fetch this one, as a submodule or with git; * for all of the namespace")
 	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
 	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -70,13 +71,12 @@ first: {image: busybox, script: ['test "$SLIPWAY_ATTEMPT" -gt 1']}
 		t.Fatalf("%s, job %+v", run.Status.Phase, kids)
 	}
 	for args, want := range map[string]string{
-		"run list --repo children": "started by run children-1",
-		"run list -o wide":         "PARENT",
-		"run get children-1":       child,
-		"run get " + child:         "child run of children, which job kids of run children-1 started",
-		"run logs children-1":      "It starts run " + child,
+		"run list -o wide":    child + " .* child +admin +children-1\n",
+		"run get children-1":  child,
+		"run get " + child:    "child run of children, which job kids of run children-1 started",
+		"run logs children-1": "It starts run " + child,
 	} {
-		if out := must(t, strings.Fields(args)...); !strings.Contains(out, want) {
+		if out := must(t, strings.Fields(args)...); !regexp.MustCompile(want).MatchString(out) {
 			t.Errorf("slipway %s lacks %q:\n%s", args, want, out)
 		}
 	}

@@ -1,5 +1,7 @@
 package v1alpha1
 
+import "slices"
+
 // JobAccess says which jobs may fetch a repository with the token of their attempt, and
 // start runs of it.
 type JobAccess struct {
@@ -10,10 +12,12 @@ type JobAccess struct {
 	// +kubebuilder:validation:MaxItems=200
 	// +kubebuilder:validation:items:MaxLength=253
 	ReadableByJobs []string `json:"readableByJobs,omitempty"`
-	// TriggeredBy names repositories whose jobs may start runs of this one, whoever caused
-	// theirs: a person who may not do so, or nobody that is known here, as with a poll.
+	// TriggeredBy names the repositories of this namespace whose jobs may start runs of this
+	// one, whoever caused theirs: a person who may not do so, or nobody that is known here,
+	// as with a poll; "*" is all of them.
 	// +optional
-	// +kubebuilder:validation:MaxItems=100
+	// +kubebuilder:validation:MaxItems=200
+	// +kubebuilder:validation:items:MaxLength=253
 	TriggeredBy []string `json:"triggeredBy,omitempty"`
 }
 
@@ -23,10 +27,13 @@ func (r *Repository) ReadableBy(name string) bool {
 	if name == r.Name {
 		return true
 	}
-	for _, allowed := range r.Spec.ReadableByJobs {
-		if allowed == "*" || allowed == name {
-			return true
-		}
-	}
-	return false
+	return among(r.Spec.ReadableByJobs, name)
+}
+
+// Triggerable says whether jobs of the repository of that name, in the same namespace, may
+// start runs of this one whoever caused theirs.
+func (r *Repository) Triggerable(name string) bool { return among(r.Spec.TriggeredBy, name) }
+
+func among(allowed []string, name string) bool {
+	return slices.Contains(allowed, "*") || slices.Contains(allowed, name)
 }
