@@ -260,6 +260,7 @@ export interface Application {
     sync?: string;
     message?: string;
     refused?: Desired;
+    unchanged?: { commit: string; sequence: number; by?: string };
     inventory?: ObjectReference[];
     addresses?: string[];
   };

@@ -87,6 +87,7 @@ export const en = {
   browseHere: "as of this commit",
   showFile: "Show the file",
   changedFiles: "{n} files changed",
+  unchangedHere: "changes nothing that this application is made of: no release was made of it.",
   moreLeftOut: "Some of it is left out here; a clone has all of it.",
   syncNow: "Look now",
   lastPolled: "Last looked at {when}",

@@ -88,6 +88,7 @@ export const zh: Record<Key, string> = {
   browseHere: "此提交时的文件",
   showFile: "查看文件",
   changedFiles: "{n} 个文件有改动",
+  unchangedHere: "没有改动此应用所用的内容，因此没有产生新版本。",
   moreLeftOut: "此处省略了一部分；克隆仓库可查看全部。",
   syncNow: "立即检查",
   lastPolled: "上次检查：{when}",

@@ -1,8 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { ApiError, get, path, post, raw } from "../lib/api";
+import { address } from "../lib/browse";
 import { Chart } from "../lib/chart";
-import { span, valueOf } from "../lib/format";
+import { short, span, valueOf } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { put, replace, useStore } from "../lib/store";
 import { Action, Ago, Confirm, Empty, Problem, State, Table, useNow, type Column } from "../lib/ui";
@@ -48,6 +49,14 @@ export function ApplicationPage({ name }: { name: string }) {
         <div class="notice warn row" role="status">
           {t("pinnedTo", { n: app.spec.pin })} <Action label={t("unpin")} run={() => post(path("Application", name, "unpin"))} />
         </div>
+      ) : null}
+      {st.unchanged && st.unchanged.sequence > (app.spec.desired?.sequence ?? 0) ? (
+        <p class="hint">
+          <Link href={address(app.spec.source.repository, { kind: "commit", commit: st.unchanged.commit })}>
+            <code>{short(st.unchanged.commit)}</code>
+          </Link>{" "}
+          {t("unchangedHere")}
+        </p>
       ) : null}
       {st.message ? <p class={`notice ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>{st.message}</p> : null}
       <dl class="facts">
