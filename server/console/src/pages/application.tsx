@@ -52,7 +52,7 @@ export function ApplicationPage({ name }: { name: string }) {
       ) : null}
       {st.unchanged && st.unchanged.sequence > (app.spec.desired?.sequence ?? 0) ? (
         <p class="hint">
-          <Link href={address(app.spec.source.repository, { kind: "commit", commit: st.unchanged.commit })}>
+          <Link href={address(app.spec.source.repository ?? "", { kind: "commit", commit: st.unchanged.commit })}>
             <code>{short(st.unchanged.commit)}</code>
           </Link>{" "}
           {t("unchangedHere")}
