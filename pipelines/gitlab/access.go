@@ -38,23 +38,6 @@ func (c *compiler) readIDTokens(j *job, v *value, env *environment) {
 	}
 }
 
-// readSecrets refuses each provider by name; what serves here instead is in the hint.
-func (c *compiler) readSecrets(v *value) {
-	if v == nil {
-		return
-	}
-	if v.kind != kindMap {
-		c.add(v.place, ruleType, "", "secrets is a mapping, and this is %s", v.kind)
-		return
-	}
-	for _, e := range v.keys {
-		before := len(c.problems.list)
-		if secretKeys.check(e.val, c.problems) && len(c.problems.list) == before {
-			c.add(e.at, ruleValue, "name a provider", "secrets: %s says no provider", e.name)
-		}
-	}
-}
-
 // readPages: `pages: false` is a job as any other; publishing is refused.
 func (c *compiler) readPages(v *value) {
 	if v == nil {

@@ -83,7 +83,7 @@ func (c *compiler) readJob(e entry, v *value, one instance) *job {
 	c.readCoverage(j, v.get("coverage"))
 	c.readResourceGroup(j, v.get("resource_group"), env)
 	c.readIDTokens(j, get("id_tokens"), env)
-	c.readSecrets(v.get("secrets"))
+	c.readSecrets(j, v.get("secrets"), env)
 	c.readPages(v.get("pages"))
 	c.readMaterial(j, env)
 	return j

@@ -13,7 +13,7 @@ type keyset struct {
 }
 
 const (
-	ourSecrets  = "make it a key of the Secret <repository>-ci-variables; it reaches the jobs as a masked variable"
+	ourSecrets  = "keep it in a Vault, or here: slipway variable set NAME --repo REPOSITORY; it reaches the jobs as a masked variable"
 	ourImages   = "an image reaches the registry with `slipway build`, an application with `slipway deploy`"
 	noOtherRuns = "a job takes artifacts of its own run only; fetch others in the script from the registry or the API"
 )
@@ -129,10 +129,12 @@ var (
 	idTokenKeys = keyset{where: "in id_tokens", supported: []string{"aud"}}
 	secretKeys  = keyset{
 		where:     "in secrets",
-		supported: []string{"file", "token"},
-		unsupported: map[string]string{"vault": ourSecrets, "azure_key_vault": ourSecrets, "gcp_secret_manager": ourSecrets,
+		supported: []string{"file", "token", "vault"},
+		unsupported: map[string]string{"azure_key_vault": ourSecrets, "gcp_secret_manager": ourSecrets,
 			"aws_secrets_manager": ourSecrets, "akeyless": ourSecrets, "gitlab_secrets_manager": ourSecrets},
 	}
+	vaultKeys  = keyset{where: "in secrets:vault", supported: []string{"engine", "field", "path"}}
+	engineKeys = keyset{where: "in secrets:vault:engine", supported: []string{"name", "path"}}
 )
 
 func set(keys ...string) map[string]string {

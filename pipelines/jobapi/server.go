@@ -22,6 +22,11 @@ import (
 // ErrGone says that the attempt is not running: it ended, or never was.
 var ErrGone = errors.New("this attempt is not running any more")
 
+// RefusedError says why an attempt cannot begin, which trying again does not change.
+type RefusedError struct{ Reason string }
+
+func (e *RefusedError) Error() string { return e.Reason }
+
 // Job is one running attempt, with what the server needs to work for it.
 type Job struct {
 	Wire       wire.Job
@@ -43,6 +48,9 @@ type Job struct {
 
 // Jobs knows the attempts that run. An unknown one is ErrGone.
 type Jobs interface {
+	// Begin is Job for the attempt that begins, with what is fetched for it from elsewhere.
+	// What cannot be had is a *RefusedError.
+	Begin(ctx context.Context, ref Ref) (*Job, error)
 	Job(ctx context.Context, ref Ref) (*Job, error)
 	// Known says whether the namespace has a repository of that name.
 	Known(ctx context.Context, namespace, repository string) (bool, error)
@@ -158,8 +166,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{Server: s, ref: ref, job: job, w: w, r: r}
 	switch what := r.Method + " " + rest; {
 	case what == "GET ":
+		if c.job, err = s.Jobs.Begin(r.Context(), ref); err != nil {
+			s.refuse(w, ref, err)
+			return
+		}
 		c.entrypoint()
-		c.answer(job.Wire)
+		c.answer(c.job.Wire)
 	case what == "GET /source":
 		c.snapshot(Snapshot{ref.Namespace, job.Repository, job.Commit, job.Ref, job.Checkout.Depth, job.Checkout.Skip})
 	case what == "GET /submodules", strings.HasPrefix(what, "GET /submodules/"):
@@ -247,7 +259,10 @@ func (c *call) report() {
 
 func (s *Server) refuse(w http.ResponseWriter, ref Ref, err error) {
 	code := http.StatusInternalServerError
+	var refused *RefusedError
 	switch {
+	case errors.As(err, &refused):
+		code = http.StatusFailedDependency
 	case errors.Is(err, ErrGone):
 		code = http.StatusGone
 	case errors.Is(err, os.ErrNotExist):

@@ -61,6 +61,8 @@ type Job struct {
 	Without []string `json:"without,omitempty"`
 	// Secrets that reach an attempt as variables; their values are never in a plan.
 	Secrets []SecretRef `json:"secrets,omitempty"`
+	// External are variables whose values another server keeps.
+	External []External `json:"external,omitempty"`
 	// IDTokens are signed for the attempt when it starts, and reach it as variables.
 	IDTokens  []IDToken  `json:"idTokens,omitempty"`
 	Services  []Service  `json:"services,omitempty"`

@@ -56,6 +56,17 @@ func (c *Controller) find(ctx context.Context, ref jobapi.Ref) (*v1alpha1.Run, *
 
 // Job implements jobapi.Jobs.
 func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, error) {
+	return c.attemptJob(ctx, ref, false)
+}
+
+// Begin implements jobapi.Jobs.
+func (c *Controller) Begin(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, error) {
+	return c.attemptJob(ctx, ref, true)
+}
+
+// attemptJob is the job of an attempt. What another server keeps for it is there where it
+// begins only.
+func (c *Controller) attemptJob(ctx context.Context, ref jobapi.Ref, begins bool) (*jobapi.Job, error) {
 	run, p, job, js, err := c.find(ctx, ref)
 	if err != nil {
 		return nil, err
@@ -99,7 +110,14 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 		return nil, err
 	}
 	if len(tokens) > 0 {
-		env = plan.EnvironAt(files, with, job, attempt, told, append(secrets.Vars, tokens...))
+		env = plan.EnvironAt(files, with, job, attempt, told, append(slices.Clone(secrets.Vars), tokens...))
+	}
+	var external []plan.Variable
+	if begins && len(job.External) > 0 {
+		if external, err = c.external(ctx, job, value); err != nil {
+			return nil, &jobapi.RefusedError{Reason: "secrets: " + err.Error()}
+		}
+		env = plan.EnvironAt(files, with, job, attempt, told, slices.Concat(secrets.Vars, tokens, external))
 	}
 	j := &jobapi.Job{
 		Repository: run.Spec.Repository, Commit: run.Spec.Commit, Ref: run.Spec.Ref, Sequence: run.Spec.Sequence,
@@ -125,6 +143,11 @@ func (c *Controller) Job(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, erro
 	}
 	for _, t := range tokens {
 		j.Wire.Mask = append(j.Wire.Mask, []byte(t.Value))
+	}
+	for _, v := range external {
+		for _, m := range variables.Texts(v.Value) {
+			j.Wire.Mask = append(j.Wire.Mask, []byte(m))
+		}
 	}
 	for _, n := range job.Needs {
 		if need := p.Job(n.Job); need != nil && n.Artifacts {

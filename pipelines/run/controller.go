@@ -92,6 +92,8 @@ type Controller struct {
 	Tokens      *jobapi.Tokens
 	// Signer of the id_tokens of jobs.
 	Signer Signer
+	// Vaults are read for secrets of jobs. Nil: none is.
+	Vaults Vaults
 	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
 	Variables *variables.Store
 	Reachable protection.Reachable

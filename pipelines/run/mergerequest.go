@@ -154,7 +154,7 @@ func describe(in *gitlab.Context, run *v1alpha1.Run) {
 func restrict(p *plan.Plan) (problems []v1alpha1.Problem) {
 	for i := range p.Jobs {
 		j := &p.Jobs[i]
-		j.Environment, j.Secrets, j.IDTokens, j.Deploy = nil, nil, nil, nil
+		j.Environment, j.Secrets, j.IDTokens, j.External, j.Deploy = nil, nil, nil, nil, nil
 		if j.Trigger != nil && j.Trigger.Repository != "" {
 			problems = append(problems, v1alpha1.Problem{
 				File: p.Source, Rule: "fork", Message: fmt.Sprintf("job %q starts a run of another repository, which the merge request of a fork may not", j.Name),

@@ -173,7 +173,15 @@ func specificity(scope, environment string) int {
 // minLine is the shortest line of a value that is masked by itself.
 const minLine = 8
 
-// texts of a value: itself, without its outer space, and its lines.
+// Texts of a value that a log must not show: itself, without its outer space, and its
+// lines; none of a value that is too short to be masked.
+func Texts(value string) []string {
+	if len(strings.TrimSpace(value)) < MinMasked {
+		return nil
+	}
+	return texts(value)
+}
+
 func texts(value string) []string {
 	out := []string{value, strings.TrimSpace(value)}
 	for line := range strings.Lines(value) {

@@ -18,6 +18,7 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/images"
+	"slipway.dev/cluster/outside"
 	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/release"
 	"slipway.dev/pipelines/archive"
@@ -30,6 +31,7 @@ import (
 	"slipway.dev/pipelines/run"
 	"slipway.dev/pipelines/submodule"
 	"slipway.dev/pipelines/variables"
+	"slipway.dev/pipelines/vault"
 	"slipway.dev/server/api"
 )
 
@@ -96,7 +98,7 @@ func (s *services) openPipelines(context.Context) error {
 		Artifacts: artifacts, Archive: p.archive, LogStore: store, Logs: p.collector,
 		MayStart:    s.access.mayStart,
 		ServiceLogs: serviceLogs(s.kube),
-		Tokens:      tokens, Signer: issuer, Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
+		Tokens:      tokens, Signer: issuer, Vaults: vault.New(outside.Guard{Private: s.conf.PrivateSources}.Transport()), Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
 			ServerURL: jobServer, ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,
 			RunnerImage: s.cluster.refs[images.Runner], DefaultImage: s.cluster.refs[images.Toolbox],

@@ -61,6 +61,10 @@ func Run(ctx context.Context, c *Client, p Place, out io.Writer) int {
 	keep := context.WithoutCancel(ctx)
 	job, err := c.Job(ctx)
 	if err != nil {
+		var status *statusError
+		if errors.As(err, &status) && status.code == http.StatusFailedDependency {
+			return refused(keep, c, out, status.message)
+		}
 		fmt.Fprintln(out, "ERROR:", err)
 		return 1
 	}
@@ -83,6 +87,15 @@ func Run(ctx context.Context, c *Client, p Place, out io.Writer) int {
 	// The exit code reaches the server by Kubernetes too; the report only adds words.
 	_ = c.Send(tell, http.MethodPost, "/report", "application/json", JSONBody(r))
 	return r.ExitCode
+}
+
+// refused ends an attempt that cannot begin, and says why.
+func refused(ctx context.Context, c *Client, out io.Writer, why string) int {
+	fmt.Fprintf(out, "\033[31;1mERROR: %s\033[0;m\n", why)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	_ = c.Send(ctx, http.MethodPost, "/report", "application/json", JSONBody(wire.Report{ExitCode: 1, Reason: reasonSystem, Message: why}))
+	return 1
 }
 
 type attempt struct {

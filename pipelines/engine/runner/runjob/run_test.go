@@ -33,6 +33,7 @@ type jobs struct {
 	kept    bool
 	reports []wire.Report
 	modules []submodule.Found
+	refusal string
 }
 
 func (j *jobs) Job(_ context.Context, _ jobapi.Ref) (*jobapi.Job, error) {
@@ -40,6 +41,12 @@ func (j *jobs) Job(_ context.Context, _ jobapi.Ref) (*jobapi.Job, error) {
 	defer j.mu.Unlock()
 	c := j.job
 	return &c, nil
+}
+func (j *jobs) Begin(ctx context.Context, ref jobapi.Ref) (*jobapi.Job, error) {
+	if j.refusal != "" {
+		return nil, &jobapi.RefusedError{Reason: j.refusal}
+	}
+	return j.Job(ctx, ref)
 }
 func (j *jobs) Pushed(_ context.Context, _ jobapi.Ref, i v1alpha1.Image) error {
 	j.images = append(j.images, i)
@@ -183,6 +190,19 @@ func TestScriptSeesSourceAndVariablesAndHidesSecrets(t *testing.T) {
 	contains(t, out, "hello", "hi there", "$ cat README", "[MASKED]", "two 1", "status success", "Job succeeded")
 	if strings.Contains(out, "s3cr3t-value") {
 		t.Errorf("the secret is in the log:\n%s", out)
+	}
+}
+
+// TestAttemptThatCannotBegin says why, at once, in its log and its report.
+func TestAttemptThatCannotBegin(t *testing.T) {
+	w := newWorld(t, wire.Job{Main: []string{"true"}})
+	w.refusal = "secrets: vault https://v: permission denied (403)"
+	var out bytes.Buffer
+	if code := Run(t.Context(), w.client, w.place, &out); code != 1 || !strings.Contains(out.String(), "permission denied") {
+		t.Errorf("%d\n%s", code, out.String())
+	}
+	if len(w.reports) != 1 || w.reports[0].Reason != reasonSystem || w.reports[0].Message != w.refusal {
+		t.Errorf("%+v", w.reports)
 	}
 }
 
