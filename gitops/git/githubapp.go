@@ -158,6 +158,9 @@ func askToken(ctx context.Context, c *http.Client, address, proof string) (appTo
 	if err != nil {
 		return appToken{}, err
 	}
+	if later := asksForPatience(answer, time.Now()); later != nil {
+		return appToken{}, later
+	}
 	if answer.StatusCode != http.StatusCreated {
 		var said struct{ Message string }
 		_ = json.Unmarshal(body, &said) // a proxy's answer says nothing

@@ -125,6 +125,7 @@ func (s *Spool) mark(did []Delivery) error {
 		return nil
 	}
 	return s.db.Batch(func(tx *bolt.Tx) error {
+		over := map[[2]string]bool{}
 		for i := range did {
 			d := &did[i]
 			key := number(d.Number)
@@ -137,10 +138,16 @@ func (s *Spool) mark(did []Delivery) error {
 			if d.Outcome == "" {
 				continue
 			}
-			if err := errors.Join(tx.Bucket(waiting).Delete(key), s.trim(tx, d.Namespace, d.Repository)); err != nil {
+			if err := tx.Bucket(waiting).Delete(key); err != nil {
 				return err
 			}
+			over[[2]string{d.Namespace, d.Repository}] = true
 			tx.OnCommit(func() { s.settled(scope(d.Namespace, d.Repository)) })
+		}
+		for of := range over {
+			if err := s.trim(tx, of[0], of[1]); err != nil {
+				return err
+			}
 		}
 		return nil
 	})

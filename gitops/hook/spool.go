@@ -118,8 +118,8 @@ func (s *Spool) Add(ctx context.Context, d Delivery, body []byte) (n uint64, fre
 			return err
 		}
 		fresh, d.Number = true, n
-		if err := s.put(tx, &d, body); err != nil {
-			return err
+		if err := s.put(tx, &d, body); err != nil || d.Outcome == "" {
+			return err // it is trimmed when it is done
 		}
 		return s.trim(tx, d.Namespace, d.Repository)
 	})

@@ -112,6 +112,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{"trivial jobs: one, ten in a row, fifty at once", b.jobs},
 		{"what jobs print, keep and pass on", b.carried},
 		{"a large repository, beside git http-backend", b.repositories},
+		{"webhooks", b.webhooks},
 		{"a container without Kubernetes", b.containers},
 		{"images through Slipway and with buildctl alone", b.images},
 		{fmt.Sprintf("at idle after all that, for %s", b.IdleFor), func(ctx context.Context, in *instance) error { return b.idle(ctx, in, "idle after all jobs") }},

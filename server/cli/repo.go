@@ -20,7 +20,7 @@ func repoVerb(c *user) *cobra.Command {
 		&cobra.Command{Use: "sync NAME", Short: "Look at a repository's remote now", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			return c.Call(cmd.Context(), "POST", c.Path("repositories", args[0], "sync"), nil, nil)
 		}},
-		repoDeliveries(c), repoRedeliver(c),
+		repoRequests(c), repoDeliveries(c), repoRedeliver(c),
 		repoBadge(c),
 		deletion(c, "repositories", "Delete a repository and, if it is hosted here, its data"),
 	)
@@ -95,6 +95,7 @@ func repoAdd(c *user) *cobra.Command {
 	cmd.Flags().StringVar(&r.Spec.WebhookSecret, "webhook-secret", "", "Secret whose key token signs webhooks")
 	cmd.Flags().StringSliceVar(&r.Spec.TriggeredBy, "triggered-by", nil, "repository whose jobs may start runs of this one, whoever caused theirs; * for all of the namespace")
 	cmd.Flags().StringSliceVar(&r.Spec.ReadableByJobs, "readable-by-jobs-of", nil, "repository whose jobs may fetch this one, as a submodule or with git; * for all of the namespace")
+	cmd.Flags().StringVar(&r.Spec.MergeRequests, "merge-requests", "", "those that have runs: all (of forks after approval), branches (not of forks), none (default all)")
 	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
 	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
 	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab or gitea (default: by the host of URL)")

@@ -1,9 +1,9 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"net/url"
-
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -29,6 +29,12 @@ func (g *gitops) deliver(ctx context.Context, d hook.Delivery) (string, error) {
 // webhookTarget reads the key "token" of the Secret that a repository names, and what
 // its forge calls it.
 func webhookTarget(c client.Reader) func(context.Context, string, string) (hook.Target, error) {
+	secrets := &hook.Secrets{Read: func(ctx context.Context, ns, name string) ([]byte, error) {
+		var secret corev1.Secret
+		err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &secret)
+		// The line break of the file that a secret was made from is nobody's meaning.
+		return bytes.TrimRight(secret.Data["token"], "\r\n"), client.IgnoreNotFound(err)
+	}}
 	return func(ctx context.Context, ns, name string) (hook.Target, error) {
 		var repo slipway.Repository
 		err := c.Get(ctx, client.ObjectKey{Namespace: ns, Name: name}, &repo)
@@ -38,12 +44,8 @@ func webhookTarget(c client.Reader) func(context.Context, string, string) (hook.
 		if err != nil {
 			return hook.Target{}, err
 		}
-		var secret corev1.Secret
-		err = c.Get(ctx, client.ObjectKey{Namespace: ns, Name: repo.Spec.WebhookSecret}, &secret)
-		if apierrors.IsNotFound(err) {
-			return hook.Target{}, nil
-		}
-		return hook.Target{Secret: secret.Data["token"], Path: forgePath(&repo)}, err
+		token, err := secrets.Get(ctx, ns, repo.Spec.WebhookSecret)
+		return hook.Target{Secret: token, Path: forgePath(&repo)}, err
 	}
 }
 
