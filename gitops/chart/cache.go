@@ -55,7 +55,14 @@ func (c *Client) keep(namespace string, r io.Reader, limit int64, wanted string)
 // spool writes a stream to a new file of ours. The caller removes or renames it.
 func (c *Client) spool(namespace string, r io.Reader, limit int64) (file, digest string, err error) {
 	dir := c.dir(namespace)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return "", "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", "", err
+	}
+	// Children, who are nobody, are given this directory; nobody comes past the one above.
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", "", err
 	}
 	f, err := os.CreateTemp(dir, ".new-")
@@ -64,7 +71,6 @@ func (c *Client) spool(namespace string, r io.Reader, limit int64) (file, digest
 	}
 	sum := sha256.New()
 	n, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, limit+1))
-	// The child that reads it is nobody; nobody else comes past the directory.
 	err = errors.Join(err, f.Chmod(0o644), f.Close())
 	if err == nil && n > limit {
 		err = render.Refuse("", 0, "larger than %d MiB", limit>>20)

@@ -34,8 +34,16 @@ import (
 	"slipway.dev/gitops/render"
 )
 
-// TestMain trusts the certificate of httptest's servers.
+// TestMain trusts the certificate of httptest's servers, and lets the test binary be the
+// child that a render.Runner starts.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "render" {
+		if err := render.Main(os.Stdin, os.Stdout, nil); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	s := httptest.NewTLSServer(http.NotFoundHandler())
 	dir, err := os.MkdirTemp("", "chart")
 	if err != nil {
@@ -174,6 +182,18 @@ func TestVersionsOfAnIndex(t *testing.T) {
 	ref.Chart = "none"
 	_, err := c.Resolve(t.Context(), ref)
 	require.ErrorContains(t, err, `chart "none" is not in the repository`)
+}
+
+// The child may read the index, and nobody else may look in here.
+func TestIndexIsReadByTheChild(t *testing.T) {
+	r, c := newRepository(t), client(t)
+	c.Dir, c.Index = filepath.Join(t.TempDir(), "charts"), &render.Runner{}
+	found, err := c.Resolve(t.Context(), r.ref("1.x"))
+	require.NoError(t, err)
+	require.Equal(t, "1.10.0", found.Version)
+	info, err := os.Stat(c.Dir)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 }
 
 func TestIndexIsRevalidated(t *testing.T) {

@@ -148,6 +148,9 @@ func (f *Follower) tell(ctx context.Context, app *v1alpha1.Application, err erro
 	if !meta.SetStatusCondition(&app.Status.Conditions, c) {
 		return nil
 	}
+	if err != nil && Waiting(app) != "" {
+		app.Status.Sync, app.Status.Message = "OutOfSync", c.Message // nothing else happens until it is found
+	}
 	return client.IgnoreNotFound(f.Client.Status().Patch(ctx, app, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }
 
@@ -166,9 +169,15 @@ func (f *Follower) interval() time.Duration {
 	return d + time.Duration((rand.Float64()-0.5)*0.2*float64(d))
 }
 
-// Waiting says why a desired value cannot be rendered yet, or "".
+// Waiting says why there is no desired value that can be rendered yet, or "".
 func Waiting(app *v1alpha1.Application) string {
-	if app.Spec.Source.Helm == nil || app.Spec.Desired == nil || complete(app.Spec.Desired.Inputs) {
+	s := app.Spec.Source
+	switch {
+	case s.Helm == nil:
+		return ""
+	case app.Spec.Desired == nil && (s.Repository != "" || app.Spec.Sync == "manual"):
+		return "" // it waits for a commit, or for somebody to ask
+	case app.Spec.Desired != nil && complete(app.Spec.Desired.Inputs):
 		return ""
 	}
 	if c := meta.FindStatusCondition(app.Status.Conditions, ConditionInputs); c != nil && c.Status == metav1.ConditionFalse {

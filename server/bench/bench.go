@@ -113,6 +113,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		{"what jobs print, keep and pass on", b.carried},
 		{"a large repository, beside git http-backend", b.repositories},
 		{"webhooks", b.webhooks},
+		{"rendering in the child, beside the libraries", b.rendering},
 		{"a container without Kubernetes", b.containers},
 		{"images through Slipway and with buildctl alone", b.images},
 		{fmt.Sprintf("at idle after all that, for %s", b.IdleFor), func(ctx context.Context, in *instance) error { return b.idle(ctx, in, "idle after all jobs") }},
