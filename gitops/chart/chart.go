@@ -29,7 +29,7 @@ const (
 	maxCache   = 2 << 30
 	patience   = 2 * time.Minute
 	// fresh is how long an index is not asked for again.
-	fresh = time.Minute
+	fresh = 10 * time.Second
 )
 
 // Finder looks charts up in an index; *render.Runner satisfies it.

@@ -91,7 +91,7 @@ func (r *Renderer) Render(ctx context.Context, app *v1alpha1.Application, desire
 	if set := r.Cache.find(ctx, &w, key); set != nil {
 		return set, nil
 	}
-	dir, err := os.MkdirTemp(r.WorkDir, "render-")
+	dir, err := os.MkdirTemp(r.WorkDir, workPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +105,18 @@ func (r *Renderer) Render(ctx context.Context, app *v1alpha1.Application, desire
 	r.Cache.add(ctx, &w, key, answer)
 	return answer.Set, nil
 }
+
+// Sweep removes the trees that a server before this one left when it was killed: there
+// may be decrypted files in them. Call it before the first rendering.
+func (r *Renderer) Sweep() error {
+	left, err := filepath.Glob(filepath.Join(r.WorkDir, workPrefix+"*"))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
+const workPrefix = "render-"
 
 // work is one rendering.
 type work struct {

@@ -353,6 +353,21 @@ func TestDeterministic(t *testing.T) {
 	require.Empty(t, left, "nothing stays in the work directory")
 }
 
+// What a killed server left, plain text among it, goes before the next one renders.
+func TestSweep(t *testing.T) {
+	w := newWorld(t)
+	left := filepath.Join(w.r.WorkDir, workPrefix+"123", "deploy")
+	other := filepath.Join(w.r.WorkDir, "containerd.sock")
+	require.NoError(t, os.MkdirAll(left, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(left, "secret.yaml"), []byte("planted"), 0o600))
+	require.NoError(t, os.WriteFile(other, nil, 0o600))
+	require.NoError(t, w.r.Sweep())
+	_, err := os.Stat(filepath.Dir(left))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = os.Stat(other)
+	require.NoError(t, err)
+}
+
 func sopsFile(t testing.TB, name string) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join("..", "render", "sops", "testdata", name))

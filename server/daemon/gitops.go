@@ -61,7 +61,10 @@ func (s *services) openGitops(context.Context) error {
 		return err
 	}
 	store := &release.Store{Sets: artifacts.New(s.registry.Transport()), Client: mc, Reader: direct}
-	renderer := s.renderer(direct, store)
+	renderer, err := s.renderer(direct, store)
+	if err != nil {
+		return err
+	}
 	g.Reconciler = &release.Reconciler{
 		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: renderer, Applier: applier, Store: store,
 		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics), Log: s.log.With("part", "releases"),

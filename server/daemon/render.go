@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/outside"
@@ -18,7 +19,7 @@ import (
 )
 
 // renderer composes what renders applications: the children, the charts, the cache.
-func (s *services) renderer(reader client.Reader, store *release.Store) *sources.Renderer {
+func (s *services) renderer(reader client.Reader, store *release.Store) (*sources.Renderer, error) {
 	runner := &render.Runner{BinDir: s.cluster.bin}
 	guard := outside.Guard{Private: s.conf.PrivateSources}
 	capabilities := &sources.Capabilities{Discovery: s.kube.Discovery()}
@@ -31,13 +32,21 @@ func (s *services) renderer(reader client.Reader, store *release.Store) *sources
 		},
 		WorkDir: filepath.Join(s.conf.DataDir, "run"),
 	}
+	for outcome, count := range map[string]func() int64{
+		"hit":  func() int64 { hits, _ := r.Cache.Counts(); return hits },
+		"miss": func() int64 { _, misses := r.Cache.Counts(); return misses },
+	} {
+		s.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "slipway_render_cache_total", Help: "Renderings whose set was known, and those that were done.", ConstLabels: prometheus.Labels{"outcome": outcome},
+		}, func() float64 { return float64(count()) }))
+	}
 	if s.conf.RemoteBases {
 		r.Bases = bases{&git.Bases{
 			Host:   &git.Host{Store: &git.Store{Dir: filepath.Join(s.conf.DataDir, "bases")}, Log: s.log.With("part", "bases"), Disk: s.disk},
 			Remote: git.Remote{Private: s.conf.PrivateSources},
 		}}
 	}
-	return r
+	return r, r.Sweep()
 }
 
 // program names this build: another one may render otherwise.
