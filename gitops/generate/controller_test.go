@@ -353,6 +353,32 @@ func TestWhatCannotBeMadeIsSaid(t *testing.T) {
 	require.Equal(t, "shop-a shop-b", w.names())
 }
 
+func TestTemplateWithoutPreviewGivesItsNamespacesUp(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t, v1alpha1.ApplicationSetSpec{
+		Generators: branches(v1alpha1.BranchGenerator{}),
+		Template:   v1alpha1.ApplicationTemplate{Name: "p-{{branch.slug}}", Spec: raw(`{}`), Preview: &v1alpha1.Preview{}},
+	})
+	w.refs("main=c1", "x=c2")
+	w.settle()
+	name := PreviewNamespace("default", "set", "p-x")
+	app := w.apps()["p-x"]
+	app.Status.Inventory = []v1alpha1.ObjectReference{{Version: "v1", Kind: "ConfigMap", Namespace: name, Name: "c"}}
+	require.NoError(t, w.client.Status().Update(ctx, app))
+	set := w.settle()
+	set.Spec.Template.Preview = nil
+	require.NoError(t, w.client.Update(ctx, set))
+	w.settle()
+	require.Empty(t, w.apps()["p-x"].Spec.Namespace)
+	require.Equal(t, name, w.namespaces(), "its objects are there until the next release has pruned them")
+	app = w.apps()["p-x"]
+	app.Status.Inventory = nil
+	require.NoError(t, w.client.Status().Update(ctx, app))
+	w.settle()
+	require.Empty(t, w.namespaces())
+	require.Equal(t, "p-x", w.names())
+}
+
 func TestNamespaceThatDoesNotGoIsShown(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t, v1alpha1.ApplicationSetSpec{

@@ -38,19 +38,20 @@ func (w *work) takeAway(ctx context.Context) error {
 	return w.removeSpaces(ctx)
 }
 
-// removeSpaces removes namespaces of previews without an application.
+// removeSpaces removes namespaces of previews that no application is in any more.
 func (w *work) removeSpaces(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(w.spaces)) {
 		ns := w.spaces[key]
 		name := ns.Annotations[v1alpha1.AnnotationPreviewFor]
-		if w.keep[name] || w.apps[name] != nil {
+		app, err := w.apps[name], error(nil)
+		if app == nil { // made a moment ago, or somebody else's
+			app = &v1alpha1.Application{}
+			err = w.Reader.Get(ctx, types.NamespacedName{Namespace: w.set.Namespace, Name: name}, app)
+		}
+		switch {
+		case err == nil && uses(app, ns.Name), apierrors.IsNotFound(err) && w.keep[name]:
 			continue
-		}
-		err := w.Reader.Get(ctx, types.NamespacedName{Namespace: w.set.Namespace, Name: name}, &v1alpha1.Application{})
-		if err == nil {
-			continue // of somebody else, in this namespace
-		}
-		if !apierrors.IsNotFound(err) {
+		case client.IgnoreNotFound(err) != nil:
 			return err
 		}
 		e := v1alpha1.GeneratedApplication{Name: name, Namespace: ns.Name, Phase: v1alpha1.GeneratedRemoving, Message: "its namespace is being removed"}
@@ -67,6 +68,11 @@ func (w *work) removeSpaces(ctx context.Context) error {
 		w.busy = true
 	}
 	return nil
+}
+
+// uses says whether an application is in a namespace, or still has objects there.
+func uses(app *v1alpha1.Application, namespace string) bool {
+	return app.Spec.Namespace == namespace || slices.ContainsFunc(app.Status.Inventory, func(r v1alpha1.ObjectReference) bool { return r.Namespace == namespace })
 }
 
 // stuck says why a namespace is still there.
