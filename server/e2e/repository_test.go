@@ -22,9 +22,9 @@ func (r *repo) refused(want string, args ...string) {
 // application of one directory makes of them; read by verb and by route.
 func TestRepositoryHoldsToItsRules(t *testing.T) {
 	together(t)
-	r := newRepo(t, "guarded", map[string]string{
+	r := newRepo(t, "ruled", map[string]string{
 		".gitlab-ci.yml":  "say: {image: busybox, script: [echo \"greeting $GREETING\"]}\n",
-		"deploy/web.yaml": manifest("guarded"), "docs/index.md": "# one\n",
+		"deploy/web.yaml": manifest("ruled"), "docs/index.md": "# one\n",
 	})
 	must(t, "app", "create", r.name, "--sync", "push")
 	r.push()
@@ -66,9 +66,9 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 	r.git("reset", "--quiet", "--hard", docs)
 	r.refused("push option merge_request.create is not supported", "-o", "merge_request.create", "HEAD:other")
 
-	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: guarded-more}\n"})
+	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ruled-more}\n"})
 	r.commit()
-	if out := r.git("push", "-o", "ci.variable=GREETING=hello", r.url(), "HEAD:main"); !strings.Contains(out, "Run guarded-3:") {
+	if out := r.git("push", "-o", "ci.variable=GREETING=hello", r.url(), "HEAD:main"); !strings.Contains(out, "Run ruled-3:") {
 		t.Fatalf("push of manifests:\n%s", out)
 	}
 	r.seq = 3

@@ -25,8 +25,8 @@ say:
 	must(t, "schedule", "run", "nightly")
 	name := ""
 	eventually(t, 30*time.Second, func() error {
-		for line := range strings.Lines(must(t, "run", "list", "--repo", r.name, "-o", "wide")) {
-			if f := strings.Fields(line); strings.HasPrefix(f[0], r.name+"-") && f[0] != r.run() {
+		for line := range strings.Lines(must(t, "run", "list", "--repo", r.name)) {
+			if f := strings.Fields(line); strings.HasPrefix(f[0], "nightly-p") {
 				name = f[0]
 				return nil
 			}
@@ -37,7 +37,7 @@ say:
 	if out := must(t, "run", "logs", name); !strings.Contains(out, "by schedule for a, b=c, size 7") {
 		t.Fatalf("log of the scheduled run:\n%s", out)
 	}
-	if out := must(t, "schedule", "list"); !strings.Contains(out, name) || !strings.Contains(out, "Asia/Shanghai") {
+	if out := must(t, "schedule", "list"); !strings.Contains(out, "nightly") || !strings.Contains(out, "Asia/Shanghai") {
 		t.Fatalf("schedules:\n%s", out)
 	}
 }

@@ -109,9 +109,6 @@ service:
   image: busybox
   services: [{name: "$CI_REGISTRY/default/unpulled/db:absent", alias: db}]
   script: [echo never]
-malformed:
-  image: "UPPER/Case::x"
-  script: [echo never]
 again:
   image: $CI_REGISTRY/default/unpulled:absent
   script: [echo never]
@@ -120,11 +117,10 @@ again:
 	r.push()
 	run := r.finished()
 	for job, wants := range map[string][]string{
-		"absent":    {api.RegistryHost + "/default/unpulled:absent", "not found"},
-		"upstream":  {"no-such-image-anywhere:1", "slipway image seed"},
-		"service":   {"service", api.RegistryHost + "/default/unpulled/db:absent", "not found"},
-		"malformed": {"UPPER/Case::x", "not an image name"},
-		"again":     {"not found"},
+		"absent":   {api.RegistryHost + "/default/unpulled:absent", "not found"},
+		"upstream": {"no-such-image-anywhere:1", "slipway image seed"},
+		"service":  {"service", api.RegistryHost + "/default/unpulled/db:absent", "not found"},
+		"again":    {"not found"},
 	} {
 		j := jobOf(run, job)
 		if j.Phase != api.Failed || j.FinishedAt == nil {
@@ -155,4 +151,10 @@ again:
 		}
 		return nil
 	})
+	r.write(map[string]string{".gitlab-ci.yml": "malformed: {image: \"UPPER/Case::x\", script: [echo never]}\n"})
+	r.push()
+	run = r.finished()
+	if run.Status.Phase != api.Failed || len(run.Status.Jobs) != 0 || len(run.Status.Problems) == 0 || !strings.Contains(run.Status.Problems[0].Message, "UPPER/Case::x") {
+		t.Errorf("a name that is no image: %+v", run.Status)
+	}
 }
