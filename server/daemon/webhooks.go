@@ -3,9 +3,9 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"net/url"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"net/url"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
