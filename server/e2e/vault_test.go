@@ -121,7 +121,7 @@ forbidden:
 	run := r.succeeded()
 	log := r.log("deploy")
 	// The commands that are shown have the first value in two pieces.
-	said := strings.ReplaceAll(log, `"planted-""password`, "")
+	said := strings.ReplaceAll(log, `planted-""password`, "")
 	if !strings.Contains(said, "it is [MASKED]") || strings.Contains(said, "planted") {
 		t.Errorf("log:\n%s", log)
 	}
