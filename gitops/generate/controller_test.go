@@ -430,7 +430,7 @@ func TestCheckOfTemplates(t *testing.T) {
 		{"path that leaves", branches(v1alpha1.BranchGenerator{}), v1alpha1.ApplicationTemplate{Name: "a", Spec: raw(`{"source":{"path":"../x"}}`)}, "want a plain path"},
 		{"label that is none", branches(v1alpha1.BranchGenerator{}), v1alpha1.ApplicationTemplate{Name: "a", Labels: map[string]string{"x": "a b"}}, "label x"},
 		{"label of ours", branches(v1alpha1.BranchGenerator{}), v1alpha1.ApplicationTemplate{Name: "a", Labels: map[string]string{v1alpha1.LabelUntrusted: ""}}, "this prefix is the server's"},
-		{"another account", branches(v1alpha1.BranchGenerator{}), v1alpha1.ApplicationTemplate{Name: "a", Spec: raw(`{"serviceAccount":"x"}`), Preview: preview}, "unknown field"},
+		{"another account", branches(v1alpha1.BranchGenerator{}), v1alpha1.ApplicationTemplate{Name: "a", Spec: raw(`{"serviceAccount":"x"}`), Preview: preview}, "by the deployer of its own namespace"},
 		{"branch of a merge request", mr(""), v1alpha1.ApplicationTemplate{Name: "a", Spec: raw(`{"source":{"branch":"{{branch}}"}}`)}, "followed by their commit"},
 		{"forks beside the tenant's objects", mr("approved"), v1alpha1.ApplicationTemplate{Name: "a"}, "in previews only"},
 		{"forks with keys", mr("always"), v1alpha1.ApplicationTemplate{Name: "a", Spec: raw(`{"source":{"decryption":{"secretRef":{"name":"k"}}}}`), Preview: preview}, "no key, credential or value"},

@@ -35,7 +35,7 @@ func (w *work) ensure(ctx context.Context, item Item, app *v1alpha1.Application)
 		kept := have.Spec
 		have.Spec = app.Spec
 		have.Spec.Desired, have.Spec.Pin, have.Spec.PinnedBy = kept.Desired, kept.Pin, kept.PinnedBy
-		have.Spec.Retry = kept.Retry
+		have.Spec.Retry, have.Spec.ConfirmPrune, have.Spec.Resync = kept.Retry, kept.ConfirmPrune, kept.Resync
 		have.Labels, have.Annotations = overlay(have.Labels, app.Labels), overlay(have.Annotations, app.Annotations)
 	}
 	if desire(item, have) || changed {

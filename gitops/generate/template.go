@@ -124,8 +124,8 @@ func spec(p Params, raw []byte, into *v1alpha1.ApplicationSpec) error {
 func adjust(set *v1alpha1.ApplicationSet, item Item, app *v1alpha1.Application) error {
 	s := &app.Spec
 	switch {
-	case s.Desired != nil || s.Pin != 0 || s.PinnedBy != "" || s.Retry != "":
-		return fmt.Errorf("spec: desired, pin, pinnedBy and retry are not a template's to set")
+	case s.Desired != nil || s.Pin != 0 || s.PinnedBy != "" || s.Retry != "" || s.ConfirmPrune != "" || s.Resync != "":
+		return fmt.Errorf("spec: desired, pin, pinnedBy, retry, confirmPrune and resync are not a template's to set")
 	case s.Source.Repository != "" && s.Source.Repository != set.Spec.Repository:
 		return fmt.Errorf("spec.source.repository is %q, and the set's repository is %q", s.Source.Repository, set.Spec.Repository)
 	case s.Namespace != "" && (set.Spec.Template.Preview != nil || s.Namespace != set.Namespace):
@@ -140,6 +140,9 @@ func adjust(set *v1alpha1.ApplicationSet, item Item, app *v1alpha1.Application) 
 		return err
 	}
 	if set.Spec.Template.Preview != nil {
+		if s.Cluster != nil || s.ServiceAccount != "" {
+			return fmt.Errorf("spec.cluster and spec.serviceAccount: a preview is applied here, by the deployer of its own namespace")
+		}
 		s.Namespace = PreviewNamespace(set.Namespace, set.Name, app.Name)
 	}
 	if item.Fork {

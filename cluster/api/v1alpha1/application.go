@@ -48,6 +48,37 @@ type ApplicationSpec struct {
 	Retry string `json:"retry,omitempty"`
 
 	Lifecycle `json:",inline"`
+	// SyncOptions say how the set is written.
+	// +optional
+	SyncOptions *SyncOptions `json:"syncOptions,omitempty"`
+	// IgnoreDifferences are fields that are left to others.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	IgnoreDifferences []IgnoreDifference `json:"ignoreDifferences,omitempty"`
+	// HealthChecks say how objects of further kinds are.
+	// +optional
+	// +kubebuilder:validation:MaxItems=64
+	HealthChecks []HealthCheck `json:"healthChecks,omitempty"`
+	// Deletion of the application takes its objects with it ("prune", the default), or
+	// leaves them ("orphan").
+	// +optional
+	// +kubebuilder:validation:Enum=prune;orphan
+	Deletion string `json:"deletion,omitempty"`
+	// ServiceAccount of the Application's namespace that the set is applied as. Default
+	// slipway-deployer.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$`
+	ServiceAccount string `json:"serviceAccount,omitempty"`
+	// Cluster other than this one that the set goes to.
+	// +optional
+	Cluster *ClusterReference `json:"cluster,omitempty"`
+	// ConfirmPrune changes when a person agrees to prune what waits for it.
+	// +optional
+	ConfirmPrune string `json:"confirmPrune,omitempty"`
+	// Resync changes when a person asks to put right what others changed.
+	// +optional
+	Resync string `json:"resync,omitempty"`
 }
 
 // Source is where the manifests are.
@@ -110,6 +141,9 @@ type Desired struct {
 	// Manual: a person asked for it to be applied now, also in a window that allows that.
 	// +optional
 	Manual bool `json:"manual,omitempty"`
+	// Sync is what was asked of this one synchronisation.
+	// +optional
+	Sync *SyncRequest `json:"sync,omitempty"`
 }
 
 // Words of Desired.Cause.
@@ -151,6 +185,21 @@ type ApplicationStatus struct {
 	// Inventory of the objects that are applied; what left it is pruned.
 	// +optional
 	Inventory []ObjectReference `json:"inventory,omitempty"`
+	// Hooks that were made and may still be there.
+	// +optional
+	Hooks []ObjectReference `json:"hooks,omitempty"`
+	// Drift that was seen and how often it came back.
+	// +optional
+	Drift []Drift `json:"drift,omitempty"`
+	// References to configuration outside the set, with spec.syncOptions.restartOnConfigChange.
+	// +optional
+	References []ConfigReference `json:"references,omitempty"`
+	// ConfirmedPrune is the spec.confirmPrune that was followed last.
+	// +optional
+	ConfirmedPrune string `json:"confirmedPrune,omitempty"`
+	// Resynced is the spec.resync that was followed last.
+	// +optional
+	Resynced string `json:"resynced,omitempty"`
 	// Addresses at which the application answers (NodePort services).
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
@@ -180,6 +229,14 @@ type ObjectReference struct {
 	Health string `json:"health,omitempty"`
 	// +optional
 	Message string `json:"message,omitempty"`
+	// Owned is a hash of which fields Slipway manages; it changes when somebody else
+	// changes one of them.
+	// +optional
+	Owned string `json:"owned,omitempty"`
+	// Extra says why an object that left the set is still there: "kept" (pruning is
+	// off), "confirm" (it waits for a person) or "ignored" (it says that this is fine).
+	// +optional
+	Extra string `json:"extra,omitempty"`
 }
 
 // ApplicationList is a list of Application.

@@ -65,6 +65,12 @@ type ReleaseStatus struct {
 	// RolledBackTo is the release that was put back after this one failed.
 	// +optional
 	RolledBackTo int64 `json:"rolledBackTo,omitempty"`
+	// Sync is how far a release with waves or hooks has come.
+	// +optional
+	Sync *SyncProgress `json:"sync,omitempty"`
+	// Conflicts are fields that were taken from others.
+	// +optional
+	Conflicts []FieldConflict `json:"conflicts,omitempty"`
 	// +optional
 	StartedAt *metav1.MicroTime `json:"startedAt,omitempty"`
 	// +optional
@@ -73,7 +79,7 @@ type ReleaseStatus struct {
 
 // Evidence is one thing seen while a release failed.
 type Evidence struct {
-	// Kind: event, log, probe, status.
+	// Kind: event, log, probe, status, diff.
 	Kind string `json:"kind"`
 	// Object as "Pod/hello-5d…" .
 	Object string `json:"object,omitempty"`
