@@ -79,8 +79,11 @@ func secretPolicy() *admissionv1.ValidatingAdmissionPolicy {
 	p := policy("slipway-secrets", rules("", "v1", "secrets"))
 	p.Spec.MatchConstraints.ResourceRules[0].Operations = append(p.Spec.MatchConstraints.ResourceRules[0].Operations, admissionv1.Delete)
 	p.Spec.MatchConditions = []admissionv1.MatchCondition{{
-		Name:       "by-a-deployer",
-		Expression: fmt.Sprintf(`request.userInfo.username.startsWith("system:serviceaccount:") && request.userInfo.username.endsWith(%q)`, ":"+v1alpha1.DeployerServiceAccount),
+		// An application may name another account of its namespace than the deployer.
+		Name: "by-a-deployer",
+		Expression: fmt.Sprintf(`request.userInfo.username.startsWith("system:serviceaccount:") && (request.userInfo.username.endsWith(%q) ||
+(request.namespace != %q && request.userInfo.username.startsWith("system:serviceaccount:" + request.namespace + ":")))`,
+			":"+v1alpha1.DeployerServiceAccount, "kube-system"),
 	}}
 	for _, prefix := range []string{v1alpha1.VariableSecretPrefix, v1alpha1.JobSecretPrefix} {
 		p.Spec.Validations = append(p.Spec.Validations, refuse(

@@ -12,6 +12,7 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/authz"
+	"slipway.dev/cluster/pki"
 )
 
 // JobServiceAccount is the identity of job pods; it has no rights and no token.
@@ -40,6 +41,9 @@ func EnsureTenant(ctx context.Context, c client.Client, name string) error {
 		roleBinding(name, "slipway-maintainers", authz.RoleMaintainer, group("maintainers")),
 		roleBinding(name, "slipway-developers", authz.RoleDeveloper, group("developers")),
 		roleBinding(name, "slipway-viewers", authz.RoleViewer, group("viewers")),
+		// Applications may name an account of their namespace that has more rights, or fewer.
+		roleBinding(name, "slipway-impersonator", authz.RoleImpersonator,
+			rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: pki.ServerUser}),
 		// Pods pull with their own identity: every service account of the namespace.
 		roleBinding(name, "slipway-pull", authz.RolePuller,
 			rbacv1.Subject{APIGroup: rbacv1.GroupName, Kind: rbacv1.GroupKind, Name: "system:serviceaccounts:" + name}),

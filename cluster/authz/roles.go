@@ -23,6 +23,9 @@ const (
 	RoleDeployer   = "slipway-deployer"
 	RoleServer     = "slipway-server"
 	RolePuller     = "slipway-puller"
+	// RoleImpersonator is the server's within a tenant's namespace: to act as a service
+	// account of it that an application names instead of the deployer.
+	RoleImpersonator = "slipway-impersonator"
 )
 
 var (
@@ -41,7 +44,8 @@ func role(name string, rules ...rbacv1.PolicyRule) *rbacv1.ClusterRole {
 // ClusterRoles are Slipway's roles, as they should be on the cluster.
 func ClusterRoles() []*rbacv1.ClusterRole {
 	return []*rbacv1.ClusterRole{adminRole(), maintainerRole(), developerRole(), viewerRole(), deployerRole(), serverRole(),
-		role(RolePuller, rule([]string{"get"}, Group, "images"))}
+		role(RolePuller, rule([]string{"get"}, Group, "images")),
+		role(RoleImpersonator, rule([]string{"impersonate"}, "", "serviceaccounts"))}
 }
 
 func adminRole() *rbacv1.ClusterRole {

@@ -3,11 +3,13 @@ package apply
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
-	"github.com/fluxcd/pkg/ssa"
+	"golang.org/x/sync/errgroup"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
@@ -15,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/health"
 )
 
 // FieldManager of everything that is applied.
@@ -24,90 +27,150 @@ const FieldManager = "slipway"
 // change touches a field that cannot change. Jobs always have it, claims never.
 const AnnotationRecreate = "slipway.dev/recreate"
 
-// Target is whose set it is.
+// Target is whose set it is, where it goes and how.
 type Target struct {
-	// Namespace of the tenant.
+	// Namespace of the tenant: the Application's own.
 	Namespace   string
 	Application string
-	// Destination is where the set goes: the tenant's namespace if empty, else one that
-	// belongs to it. Nothing outside of it may be touched.
-	Destination string
 	// Release number, written as the label slipway.dev/release of objects (not of pods,
 	// so that an unchanged workload does not restart).
 	Release int64
+	// Destination is where the set goes: the tenant's namespace if empty. In one that
+	// belongs to the tenant its own deployer writes, and beyond that nothing is touched
+	// unless a role allows it.
+	Destination string
+	// Account of the tenant's namespace that applies instead of the deployer.
+	Account string
+	// Cluster other than this one.
+	Cluster *v1alpha1.ClusterReference
+	Options v1alpha1.SyncOptions
+	Ignore  []v1alpha1.IgnoreDifference
+	Checks  []v1alpha1.HealthCheck
+	// Known objects are the application's, whatever their labels say by now.
+	Known []v1alpha1.ObjectReference
+	// Set is all that stays, where only a part of it is given: configuration that pods
+	// use may be in another part.
+	Set []*unstructured.Unstructured
+	// Seal makes a fingerprint of data that says nothing about it. It is needed for
+	// RestartOnConfigChange only.
+	Seal func([]byte) string
 }
 
 // Applier applies sets. It is safe for concurrent use.
 type Applier struct {
 	config    *rest.Config
 	reader    client.Reader
+	mapper    meta.RESTMapper
 	evaluator policy.Evaluator
-	connect   func(namespace string) (client.Client, error)
+	dial      Dial
+	connect   func(namespace, account string) (client.Client, error)
+	may       func(ctx context.Context, c client.Client, what authorizationv1.ResourceAttributes) (bool, error)
 
-	mu      sync.Mutex
-	clients map[string]client.Client
+	mu       sync.Mutex
+	places   map[string]*place
+	versions map[string]string
+	checks   map[string]*health.Checks
 }
 
 // New makes an Applier. config is the server's; reader reads, uncached, with the
 // server's identity (namespaces and live objects). The mapper must learn new kinds.
-func New(config *rest.Config, reader client.Reader, mapper meta.RESTMapper) (*Applier, error) {
+// dial reaches other clusters; nil reaches none.
+func New(config *rest.Config, reader client.Reader, mapper meta.RESTMapper, dial Dial) (*Applier, error) {
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("pod security policy: %w", err)
 	}
-	a := &Applier{config: config, reader: reader, evaluator: evaluator, clients: map[string]client.Client{}}
-	a.connect = func(namespace string) (client.Client, error) {
+	a := &Applier{
+		config: config, reader: reader, mapper: mapper, evaluator: evaluator, dial: dial, may: may,
+		places: map[string]*place{}, versions: map[string]string{}, checks: map[string]*health.Checks{},
+	}
+	a.connect = func(namespace, account string) (client.Client, error) {
 		c := rest.CopyConfig(config)
-		c.Impersonate = rest.ImpersonationConfig{
-			UserName: "system:serviceaccount:" + namespace + ":" + v1alpha1.DeployerServiceAccount,
-		}
-		c.QPS, c.Burst = 200, 400
+		c.Impersonate = rest.ImpersonationConfig{UserName: "system:serviceaccount:" + namespace + ":" + account}
+		c.QPS, c.Burst = clientQPS, clientBurst
 		return client.New(c, client.Options{Mapper: mapper})
 	}
 	return a, nil
 }
 
-// deployer is the client that acts as the namespace's deployer.
-func (a *Applier) deployer(namespace string) (client.Client, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if c, ok := a.clients[namespace]; ok {
-		return c, nil
-	}
-	c, err := a.connect(namespace)
-	if err != nil {
-		return nil, fmt.Errorf("client of %s/%s: %w", namespace, v1alpha1.DeployerServiceAccount, err)
-	}
-	a.clients[namespace] = c
-	return c, nil
-}
+// Waiting is an error of the moment that passes by itself: something has to be gone or
+// there first.
+type Waiting struct{ Message string }
 
-func (a *Applier) manager(namespace string) (*ssa.ResourceManager, error) {
-	c, err := a.deployer(namespace)
+// Error is the message.
+func (w *Waiting) Error() string { return w.Message }
+
+// Apply writes the objects in the order of kinds (configuration before workloads) and
+// returns them with what is owned of each; those that are as they should be are not
+// changed by it. Call Check first.
+func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.Unstructured) ([]v1alpha1.ObjectReference, error) {
+	p, err := a.place(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	m := ssa.NewResourceManager(c, nil, ssa.Owner{Field: FieldManager, Group: "slipway.dev"})
-	m.SetConcurrency(4)
-	return m, nil
+	if err := a.ensureNamespace(ctx, p, t, objects); err != nil {
+		return nil, err
+	}
+	desired, _, err := a.desired(ctx, p, t, objects)
+	if err != nil {
+		return nil, err
+	}
+	order := make([]int, len(desired))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return byKind(desired[i], desired[j]) })
+	refs := make([]v1alpha1.ObjectReference, len(desired))
+	// One kind after the other, and of one kind several at once.
+	for len(order) > 0 {
+		n := 1
+		for n < len(order) && desired[order[n]].GroupVersionKind() == desired[order[0]].GroupVersionKind() {
+			n++
+		}
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(concurrency)
+		for _, i := range order[:n] {
+			g.Go(func() error {
+				written, err := a.write(ctx, p, t, desired[i])
+				if err == nil {
+					refs[i] = reference(objects[i])
+					refs[i].Owned = owned(written)
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, conceal(objects, a.named(ctx, p, t, explain(err)))
+		}
+		order = order[n:]
+	}
+	return refs, nil
 }
 
-// Apply writes the objects in the order of kinds (configuration before workloads);
-// those that are as they should be are not touched. Call Check first.
-func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.Unstructured) error {
-	if err := a.mayWrite(ctx, t); err != nil {
-		return err
+// concurrency of requests for one set.
+const concurrency = 4
+
+// desired are the objects as they are to be written, and what configuration outside the
+// set their pods use.
+func (a *Applier) desired(ctx context.Context, p *place, t Target, objects []*unstructured.Unstructured) ([]*unstructured.Unstructured, []v1alpha1.ConfigReference, error) {
+	out := label(t, objects)
+	for _, o := range out {
+		if o.GetNamespace() == "" {
+			continue
+		}
+		// Rendering gives every kind that it does not know a namespace.
+		gvk := o.GroupVersionKind()
+		mapping, err := p.client.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version)
+		if err == nil && mapping.Scope.Name() != meta.RESTScopeNameNamespace {
+			o.SetNamespace("")
+			setLabel(o, v1alpha1.LabelApplicationNamespace, t.Namespace)
+		}
 	}
-	m, err := a.manager(t.where())
-	if err != nil {
-		return err
+	if !t.Options.RestartOnConfigChange || t.Seal == nil {
+		return out, nil, nil
 	}
-	options := ssa.DefaultApplyOptions()
-	options.ForceSelector = map[string]string{AnnotationRecreate: "true"}
-	if _, err := m.ApplyAll(ctx, label(t, objects), options); err != nil {
-		return conceal(objects, explain(err))
-	}
-	return nil
+	references, err := a.checksums(ctx, p, t, out)
+	return out, references, err
 }
 
 // label returns copies that carry the release's number.
@@ -115,25 +178,23 @@ func label(t Target, objects []*unstructured.Unstructured) []*unstructured.Unstr
 	out := make([]*unstructured.Unstructured, len(objects))
 	for i, o := range objects {
 		o = o.DeepCopy()
-		labels := o.GetLabels()
-		if labels == nil {
-			labels = map[string]string{}
-		}
-		labels[v1alpha1.LabelApplication] = t.Application
+		setLabel(o, v1alpha1.LabelApplication, t.Application)
 		if t.Release > 0 {
-			labels[v1alpha1.LabelRelease] = t.Application + "-" + strconv.FormatInt(t.Release, 10)
+			setLabel(o, v1alpha1.LabelRelease, t.release())
 		}
-		o.SetLabels(labels)
+		if t.away(o.GetNamespace()) {
+			setLabel(o, v1alpha1.LabelApplicationNamespace, t.Namespace)
+		}
 		annotations := o.GetAnnotations()
 		switch {
-		case o.GetKind() == "Job" && strings.HasPrefix(o.GetAPIVersion(), "batch/"):
+		case keeps(o.GroupVersionKind().Group, o.GetKind()):
+			delete(annotations, AnnotationRecreate)
+			o.SetAnnotations(annotations)
+		case recreates(o, t):
 			if annotations == nil {
 				annotations = map[string]string{}
 			}
 			annotations[AnnotationRecreate] = "true"
-			o.SetAnnotations(annotations)
-		case keeps(o.GroupVersionKind().Group, o.GetKind()):
-			delete(annotations, AnnotationRecreate)
 			o.SetAnnotations(annotations)
 		}
 		out[i] = o
@@ -141,16 +202,42 @@ func label(t Target, objects []*unstructured.Unstructured) []*unstructured.Unstr
 	return out
 }
 
+func setLabel(o *unstructured.Unstructured, key, value string) {
+	labels := o.GetLabels()
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	labels[key] = value
+	o.SetLabels(labels)
+}
+
+// release is the name of the release.
+func (t Target) release() string { return t.Application + "-" + strconv.FormatInt(t.Release, 10) }
+
+// away says whether an object is not beside its Application.
+func (t Target) away(namespace string) bool {
+	return t.Cluster != nil || namespace != t.Namespace
+}
+
+// recreates says whether an object may be deleted and made anew when a change touches
+// a field that cannot change.
+func recreates(o *unstructured.Unstructured, t Target) bool {
+	job := o.GetKind() == "Job" && strings.HasPrefix(o.GetAPIVersion(), "batch/")
+	return job || option(o, "Force", t.Options.Force)
+}
+
 // Inventory names the objects of a set.
 func Inventory(objects []*unstructured.Unstructured) []v1alpha1.ObjectReference {
 	refs := make([]v1alpha1.ObjectReference, len(objects))
 	for i, o := range objects {
-		gvk := o.GroupVersionKind()
-		refs[i] = v1alpha1.ObjectReference{
-			Group: gvk.Group, Version: gvk.Version, Kind: gvk.Kind, Namespace: o.GetNamespace(), Name: o.GetName(),
-		}
+		refs[i] = reference(o)
 	}
 	return refs
+}
+
+// Record writes down what was applied: entries of the same objects are replaced.
+func Record(inventory, written []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
+	return append(Minus(inventory, written), written...)
 }
 
 // Union of two inventories, without their health.
@@ -183,6 +270,9 @@ func Minus(a, b []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
 	}
 	return out
 }
+
+// Same says whether two references are of one object.
+func Same(a, b v1alpha1.ObjectReference) bool { return identity(a) == identity(b) }
 
 // identity leaves out the version: one object has one name in all of them.
 func identity(r v1alpha1.ObjectReference) v1alpha1.ObjectReference {

@@ -2,22 +2,30 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 	"sigs.k8s.io/yaml"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -40,12 +48,22 @@ func setup(t *testing.T, objects ...client.Object) (*Applier, client.Client) {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "trusted", Labels: map[string]string{"pod-security.kubernetes.io/enforce": "privileged"}}},
 	)
-	c := fake.NewClientBuilder().WithScheme(scheme.Scheme).WithRESTMapper(mapper).WithObjects(objects...).Build()
-	a, err := New(&rest.Config{}, c, mapper)
+	mapper.Add(batchv1.SchemeGroupVersion.WithKind("Job"), meta.RESTScopeNamespace)
+	known := runtime.NewScheme()
+	require.NoError(t, errors.Join(scheme.AddToScheme(known), v1alpha1.AddToScheme(known)))
+	mapper.Add(v1alpha1.GroupVersion.WithKind("Application"), meta.RESTScopeNamespace)
+	mapper.Add(schema.GroupVersionKind{Group: "apiextensions.k8s.io", Version: "v1", Kind: "CustomResourceDefinition"}, meta.RESTScopeRoot)
+	c := lifelike(known, mapper, objects...)
+	a, err := New(&rest.Config{}, c, mapper, nil)
 	require.NoError(t, err)
-	a.connect = func(string) (client.Client, error) { return c, nil }
+	a.connect = func(string, string) (client.Client, error) { return c, nil }
+	a.may = func(context.Context, client.Client, authorizationv1.ResourceAttributes) (bool, error) {
+		return false, nil
+	}
 	return a, c
 }
+
+var shop = Target{Namespace: "shop", Application: "web", Release: 1}
 
 func parse(t *testing.T, text string) []*unstructured.Unstructured {
 	t.Helper()
@@ -56,6 +74,38 @@ func parse(t *testing.T, text string) []*unstructured.Unstructured {
 		out = append(out, o)
 	}
 	return out
+}
+
+// lifelike is a fake cluster that gives objects a UID and answers dry-runs of
+// server-side apply, on a copy.
+func lifelike(known *runtime.Scheme, mapper meta.RESTMapper, objects ...client.Object) client.Client {
+	builder := func() *fake.ClientBuilder {
+		return fake.NewClientBuilder().WithScheme(known).WithRESTMapper(mapper).WithReturnManagedFields()
+	}
+	return interceptor.NewClient(builder().WithObjects(objects...).Build(), interceptor.Funcs{
+		Patch: func(ctx context.Context, c client.WithWatch, o client.Object, patch client.Patch, opts ...client.PatchOption) error {
+			options := (&client.PatchOptions{}).ApplyOptions(opts)
+			if patch.Type() == types.ApplyPatchType && len(options.DryRun) > 0 {
+				live := &unstructured.Unstructured{}
+				live.SetGroupVersionKind(o.GetObjectKind().GroupVersionKind())
+				scratch := builder()
+				if c.Get(ctx, client.ObjectKeyFromObject(o), live) == nil {
+					scratch = scratch.WithObjects(live)
+				}
+				options.DryRun = nil
+				return scratch.Build().Patch(ctx, o, patch, options)
+			}
+			if err := c.Patch(ctx, o, patch, opts...); err != nil || o.GetUID() != "" {
+				return err
+			}
+			o.SetUID(uuid.NewUUID())
+			return c.Update(ctx, o)
+		},
+	})
+}
+
+func application(namespace, name string) *v1alpha1.Application {
+	return &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
 }
 
 const workload = `apiVersion: apps/v1
@@ -86,8 +136,8 @@ func TestCheckRefusesBeforeAnythingChanges(t *testing.T) {
 		{"tenant without namespace", "gone", config, `namespace "gone" does not exist`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			a, cluster := setup(t, other.DeepCopy())
-			err := a.Check(context.Background(), Target{Namespace: c.namespace, Application: "web", Release: 1}, parse(t, c.set))
+			a, cluster := setup(t, other.DeepCopy(), application("shop", "other"))
+			_, err := a.Check(context.Background(), Target{Namespace: c.namespace, Application: "web", Release: 1}, parse(t, c.set))
 			if c.want == "" {
 				require.NoError(t, err)
 				return
@@ -107,7 +157,10 @@ func TestApplyThenPrune(t *testing.T) {
 	set := parse(t, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: shop}\n---\n"+
 		"apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: p, namespace: shop}\nspec: {}\n---\n"+
 		strings.ReplaceAll(strings.ReplaceAll(workload, "NS", "shop"), ", SECURITY", ""))
-	require.NoError(t, a.Apply(ctx, target, set))
+	written, err := a.Apply(ctx, target, set)
+	require.NoError(t, err)
+	require.Len(t, written, 3)
+	require.NotEmpty(t, written[0].Owned)
 
 	deployment := &appsv1.Deployment{}
 	require.NoError(t, cluster.Get(ctx, client.ObjectKey{Namespace: "shop", Name: "web"}, deployment))
@@ -119,8 +172,11 @@ func TestApplyThenPrune(t *testing.T) {
 	require.Len(t, Union(inventory, inventory), 3)
 	gone := Minus(inventory, Inventory(set[2:]))
 	require.Len(t, gone, 2)
-	require.NoError(t, a.Prune(ctx, target, gone))
-	require.NoError(t, a.Prune(ctx, target, gone))
+	for range 2 {
+		waiting, err := a.Prune(ctx, target, gone, Left)
+		require.NoError(t, err)
+		require.Empty(t, waiting)
+	}
 	require.True(t, apierrors.IsNotFound(cluster.Get(ctx, client.ObjectKey{Namespace: "shop", Name: "c"}, &corev1.ConfigMap{})))
 	require.NoError(t, cluster.Get(ctx, client.ObjectKey{Namespace: "shop", Name: "p"}, &corev1.PersistentVolumeClaim{}))
 }
@@ -133,7 +189,7 @@ func TestHealthAndAddresses(t *testing.T) {
 		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data"}},
 		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}},
 	)
-	refs, err := a.Health(ctx, []v1alpha1.ObjectReference{
+	refs, _, err := a.Health(ctx, shop, []v1alpha1.ObjectReference{
 		{Version: "v1", Kind: "Service", Namespace: "shop", Name: "web"},
 		{Version: "v1", Kind: "PersistentVolumeClaim", Namespace: "shop", Name: "data"},
 		{Group: "apps", Version: "v1", Kind: "Deployment", Namespace: "shop", Name: "web"},
@@ -144,11 +200,11 @@ func TestHealthAndAddresses(t *testing.T) {
 	health, _ = Summary(refs[:2])
 	require.Equal(t, "Healthy", health)
 
-	addresses, err := a.Addresses(ctx, refs)
+	addresses, err := a.Addresses(ctx, shop, refs)
 	require.NoError(t, err)
 	require.Equal(t, []string{"http://10.41.0.1:30080"}, addresses)
 
-	gone, err := a.Health(ctx, []v1alpha1.ObjectReference{{Version: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "x"}})
+	gone, _, err := a.Health(ctx, shop, []v1alpha1.ObjectReference{{Version: "v1", Kind: "ConfigMap", Namespace: "shop", Name: "x"}})
 	require.NoError(t, err)
 	health, why = Summary(gone)
 	require.Equal(t, "Degraded", health)

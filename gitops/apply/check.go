@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"sync"
 
 	ssaerrors "github.com/fluxcd/pkg/ssa/errors"
 	"golang.org/x/sync/errgroup"
@@ -12,14 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	psa "k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
-	"slipway.dev/gitops/render"
 )
 
 // Refusal is a fault of the set, not of the moment: trying again does not help.
@@ -32,128 +30,168 @@ func refuse(format string, args ...any) error {
 	return &Refusal{Message: fmt.Sprintf(format, args...)}
 }
 
-// Check refuses a set before anything changes: a destination that is not the tenant's,
-// objects outside of it, pods that the namespace's pod security level forbids (the apiserver
-// would accept the Deployment and refuse its pods later), objects of another
-// application, and whatever a server-side dry-run as the deployer does not accept.
-func (a *Applier) Check(ctx context.Context, t Target, objects []*unstructured.Unstructured) error {
-	namespace, err := a.destination(ctx, t)
+// Check refuses a set before anything changes: objects where the account may not write,
+// pods that the namespace's pod security level forbids (the apiserver would accept the
+// Deployment and refuse its pods later), objects of another application, and whatever a
+// server-side dry-run as the account does not accept. It returns the fields that will
+// be taken from others.
+func (a *Applier) Check(ctx context.Context, t Target, objects []*unstructured.Unstructured) ([]v1alpha1.FieldConflict, error) {
+	if err := ValidateIgnore(t.Ignore); err != nil {
+		return nil, refuse("%s", err)
+	}
+	if _, err := a.compiled(t); err != nil {
+		return nil, refuse("%s", err)
+	}
+	p, err := a.place(ctx, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	deployer, err := a.deployer(t.where())
+	desired, _, err := a.desired(ctx, p, t, objects)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, o := range objects {
-		if err := a.scope(ctx, t, deployer.RESTMapper(), o); err != nil {
-			return err
-		}
+	r := &round{a: a, p: p, t: t, objects: desired, namespaces: map[string]*corev1.Namespace{}}
+	if err := r.prepare(ctx); err != nil {
+		return nil, conceal(objects, err)
 	}
-	for _, o := range objects {
-		if err := a.podSecurity(namespace, o); err != nil {
-			return err
-		}
-	}
+	var mu sync.Mutex
+	var taken []v1alpha1.FieldConflict
 	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	for _, o := range label(t, objects) {
-		g.Go(func() error { return a.dryRun(ctx, deployer, t, o) })
-	}
-	return conceal(objects, g.Wait())
-}
-
-// scope keeps a set within its destination.
-func (a *Applier) scope(ctx context.Context, t Target, mapper meta.RESTMapper, o *unstructured.Unstructured) error {
-	gvk := o.GroupVersionKind()
-	mapping, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version)
-	if meta.IsNoMatchError(err) {
-		return refuse("%s: the cluster knows no kind %q in %s", title(o), gvk.Kind, o.GetAPIVersion())
-	}
-	if err != nil {
-		return err
-	}
-	if mapping.Scope.Name() != meta.RESTScopeNameNamespace {
-		return refuse("%s: belongs to the whole cluster; an application may write only in namespace %q", title(o), t.where())
-	}
-	if ns := o.GetNamespace(); ns != t.where() {
-		missing := ""
-		if err := a.reader.Get(ctx, types.NamespacedName{Name: ns}, &corev1.Namespace{}); apierrors.IsNotFound(err) {
-			missing = ", which does not exist"
+	g.SetLimit(concurrency)
+	for _, o := range desired {
+		if r.unknown[o] || r.unborn(o.GetNamespace()) {
+			continue // nothing can be asked about it yet
 		}
-		return refuse("%s: names namespace %q%s; an application may write only in namespace %q", title(o), ns, missing, t.where())
+		g.Go(func() error {
+			conflicts, err := r.dryRun(ctx, o)
+			mu.Lock()
+			defer mu.Unlock()
+			taken = append(taken, conflicts...)
+			return err
+		})
+	}
+	err = conceal(objects, a.named(ctx, p, t, g.Wait()))
+	slices.SortFunc(taken, func(x, y v1alpha1.FieldConflict) int {
+		return slices.Compare([]string{x.Object, x.Manager}, []string{y.Object, y.Manager})
+	})
+	return taken, err
+}
+
+// round is one look at a whole set.
+type round struct {
+	a       *Applier
+	p       *place
+	t       Target
+	objects []*unstructured.Unstructured
+	// namespaces by name; nil is one that does not exist.
+	namespaces map[string]*corev1.Namespace
+	// unknown objects are of kinds that the cluster will know later.
+	unknown map[*unstructured.Unstructured]bool
+}
+
+// prepare looks at what needs no dry-run: where objects go, and their pods.
+func (r *round) prepare(ctx context.Context) error {
+	r.unknown = map[*unstructured.Unstructured]bool{}
+	where, err := r.namespace(ctx, r.t.where())
+	switch {
+	case err != nil:
+		return err
+	case where == nil && r.t.where() == r.t.Namespace && !r.p.remote:
+		return refuse("namespace %q does not exist", r.t.Namespace)
+	case where != nil && where.DeletionTimestamp != nil:
+		return &Waiting{Message: goes(where)}
+	}
+	for _, o := range r.objects {
+		if err := r.scope(ctx, o); err != nil {
+			return err
+		}
+	}
+	for _, o := range r.objects {
+		ns, err := r.namespace(ctx, o.GetNamespace())
+		if err != nil {
+			return err
+		}
+		if err := r.a.podSecurity(ns, o, r.p.remote); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// podSecurity evaluates pods and pod templates at the level that the namespace
-// enforces; a namespace that says nothing gets baseline.
-func (a *Applier) podSecurity(namespace *corev1.Namespace, o *unstructured.Unstructured) error {
-	template := render.PodTemplate(o.Object)
-	if template == nil {
-		return nil
+// namespace reads one, once; nil if it does not exist.
+func (r *round) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	if ns, known := r.namespaces[name]; known || name == "" {
+		return ns, nil
 	}
-	baseline := psa.LevelVersion{Level: psa.LevelBaseline, Version: psa.LatestVersion()}
-	level, faults := psa.PolicyToEvaluate(namespace.Labels, psa.Policy{Enforce: baseline, Warn: baseline, Audit: baseline})
-	if len(faults) > 0 {
-		level.Enforce = baseline
+	ns := &corev1.Namespace{}
+	err := r.p.reader.Get(ctx, types.NamespacedName{Name: name}, ns)
+	switch {
+	case apierrors.IsNotFound(err):
+		ns = nil
+	case apierrors.IsForbidden(err) && r.p.remote:
+		ns = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
+	case err != nil:
+		return nil, err
 	}
-	var pod struct {
-		Metadata metav1.ObjectMeta `json:"metadata"`
-		Spec     corev1.PodSpec    `json:"spec"`
-	}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(template, &pod); err != nil {
-		return refuse("%s: pod: %v", title(o), err)
-	}
-	result := policy.AggregateCheckResults(a.evaluator.EvaluatePod(level.Enforce, &pod.Metadata, &pod.Spec))
-	if !result.Allowed {
-		return refuse("%s: its pods violate the pod security level %q of namespace %q: %s",
-			title(o), level.Enforce.Level, namespace.Name, result.ForbiddenDetail())
-	}
-	return nil
+	r.namespaces[name] = ns
+	return ns, nil
 }
 
-// dryRun asks the apiserver, as the deployer, what it would say.
-func (a *Applier) dryRun(ctx context.Context, deployer client.Client, t Target, o *unstructured.Unstructured) error {
-	live := &unstructured.Unstructured{}
-	live.SetGroupVersionKind(o.GroupVersionKind())
-	err := deployer.Get(ctx, client.ObjectKeyFromObject(o), live)
-	if err != nil && !apierrors.IsNotFound(err) {
-		return explain(ssaerrors.NewDryRunErr(err, o))
+// unborn says whether a namespace will be made with the set.
+func (r *round) unborn(name string) bool {
+	ns, known := r.namespaces[name]
+	return known && ns == nil
+}
+
+// dryRun asks the apiserver, as the account, what it would say.
+func (r *round) dryRun(ctx context.Context, o *unstructured.Unstructured) ([]v1alpha1.FieldConflict, error) {
+	if in, err := Read(o); err != nil {
+		return nil, err
+	} else if in.Hook && slices.Contains(in.Policies, BeforeHookCreation) {
+		// The one that may be there is deleted first.
+		if err := r.ownership(ctx, o, nil); err != nil {
+			return nil, err
+		}
+		if err := r.a.fresh(ctx, r.p.client, o); err != nil {
+			return nil, explain(ssaerrors.NewDryRunErr(err, o))
+		}
+		return nil, nil
 	}
-	if owner := live.GetLabels()[v1alpha1.LabelApplication]; err == nil && owner != "" && owner != t.Application {
-		return refuse("%s: belongs to application %q", title(o), owner)
+	live, err := get(ctx, r.p.client, o)
+	if err != nil {
+		return nil, explain(ssaerrors.NewDryRunErr(err, o))
 	}
-	exists := err == nil
-	dry := o.DeepCopy()
-	err = deployer.Patch(ctx, dry, client.Apply, client.DryRunAll, client.ForceOwnership, client.FieldOwner(FieldManager))
+	if err := r.ownership(ctx, o, live); err != nil {
+		return nil, err
+	}
+	_, conflicts, err := r.a.submit(ctx, r.p, r.t, o, live, true)
 	if err == nil {
-		return nil
+		return conflicts, nil
 	}
-	if exists && o.GetAnnotations()[AnnotationRecreate] == "true" && apierrors.IsInvalid(err) && a.fresh(ctx, deployer, o) {
-		return nil
+	if live != nil && apierrors.IsInvalid(err) && IsHook(o) {
+		return conflicts, explain(lasting(o, err))
 	}
-	return explain(ssaerrors.NewDryRunErr(err, o))
+	if live != nil && o.GetAnnotations()[AnnotationRecreate] == "true" && apierrors.IsInvalid(err) && r.a.fresh(ctx, r.p.client, o) == nil {
+		return nil, nil
+	}
+	return conflicts, explain(ssaerrors.NewDryRunErr(err, o))
 }
 
-// fresh says whether the object would be accepted if it did not exist yet.
-func (a *Applier) fresh(ctx context.Context, deployer client.Client, o *unstructured.Unstructured) bool {
-	dry := o.DeepCopy()
-	dry.SetName("")
-	dry.SetGenerateName(o.GetName()[:min(len(o.GetName()), 40)] + "-")
-	return deployer.Create(ctx, dry, client.DryRunAll) == nil
-}
+// wholeValue is what the apiserver quotes of a field that cannot change: all of it.
+var wholeValue = regexp.MustCompile(`Invalid value: \{.*\}: `)
 
 // explain turns an answer that will not change by itself into a Refusal.
 func explain(err error) error {
 	var unavailable interface{ Timeout() bool }
 	switch {
-	case errors.As(err, &unavailable) && unavailable.Timeout():
+	case err == nil:
+		return nil
+	case errors.As(err, &unavailable) && unavailable.Timeout(), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return err
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsForbidden(err), apierrors.IsNotFound(err),
 		apierrors.IsMethodNotSupported(err), apierrors.IsRequestEntityTooLargeError(err), meta.IsNoMatchError(err),
 		apierrors.IsUnsupportedMediaType(err), apierrors.ReasonForError(err) == metav1.StatusReasonInvalid:
-		return refuse("%s", err.Error())
+		return refuse("%s", wholeValue.ReplaceAllString(err.Error(), ""))
 	}
 	// A field of the wrong type is answered 500 by server-side apply ("failed to create typed patch object").
 	if status := apierrors.APIStatus(nil); errors.As(err, &status) && status.Status().Code == 500 &&
@@ -163,4 +201,9 @@ func explain(err error) error {
 	return err
 }
 
-func title(o *unstructured.Unstructured) string { return o.GetKind() + "/" + o.GetName() }
+func title(o *unstructured.Unstructured) string {
+	if o.GetName() == "" {
+		return o.GetKind() + "/" + o.GetGenerateName()
+	}
+	return o.GetKind() + "/" + o.GetName()
+}

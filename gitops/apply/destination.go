@@ -19,32 +19,36 @@ func (t Target) where() string {
 	return t.Namespace
 }
 
-// destination reads that namespace and refuses one that does not belong to the tenant.
-// It is asked anew each time: whose a namespace is may have changed meanwhile.
-func (a *Applier) destination(ctx context.Context, t Target) (*corev1.Namespace, error) {
-	ns := &corev1.Namespace{}
-	err := a.reader.Get(ctx, types.NamespacedName{Name: t.where()}, ns)
-	switch {
-	case apierrors.IsNotFound(err):
-		return nil, refuse("namespace %q does not exist", t.where())
-	case err != nil:
-		return nil, fmt.Errorf("namespace %s: %w", t.where(), err)
-	case ns.Name != t.Namespace && !belongs(ns, t.Namespace):
-		return nil, refuse("namespace %q does not belong to %q; applications may write in their own namespace and in its previews", ns.Name, t.Namespace)
-	case ns.DeletionTimestamp != nil:
-		return nil, fmt.Errorf("namespace %s is being removed", ns.Name)
+// identity is who writes objects of a namespace for a target: the account that the
+// application names, else the deployer of the tenant, or of the preview of its that they
+// are in. It is asked anew each time: whose a namespace is may have changed meanwhile.
+func (a *Applier) identity(ctx context.Context, t Target, namespace string) (home, account string, err error) {
+	if t.Account != "" {
+		return t.Namespace, t.Account, nil
 	}
-	return ns, nil
+	if namespace != "" && namespace != t.Namespace {
+		ns, err := a.namespace(ctx, namespace)
+		if err != nil {
+			return "", "", err
+		}
+		if ns != nil && belongs(ns, t.Namespace) {
+			return namespace, v1alpha1.DeployerServiceAccount, nil
+		}
+	}
+	return t.Namespace, v1alpha1.DeployerServiceAccount, nil
 }
 
-// mayWrite is destination for those that need no more than the answer. The tenant's own
-// namespace needs no question.
-func (a *Applier) mayWrite(ctx context.Context, t Target) error {
-	if t.where() == t.Namespace {
-		return nil
+// namespace reads one of this cluster; nil if it is not there.
+func (a *Applier) namespace(ctx context.Context, name string) (*corev1.Namespace, error) {
+	ns := &corev1.Namespace{}
+	err := a.reader.Get(ctx, types.NamespacedName{Name: name}, ns)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
 	}
-	_, err := a.destination(ctx, t)
-	return err
+	if err != nil {
+		return nil, fmt.Errorf("namespace %s: %w", name, err)
+	}
+	return ns, nil
 }
 
 // belongs says whether a namespace is one of the tenant's previews.
@@ -52,19 +56,12 @@ func belongs(ns *corev1.Namespace, tenant string) bool {
 	return tenant != "" && ns.Labels[v1alpha1.LabelPreviewOf] == tenant
 }
 
-// emptied says whether objects of this namespace need no pruning, or may not be pruned
-// for this target: it is gone, going, or not the tenant's.
+// emptied says whether objects of this namespace need no pruning: it is gone, or going
+// with all that is in it.
 func (a *Applier) emptied(ctx context.Context, t Target, namespace string) (bool, error) {
-	if namespace == t.Namespace {
+	if namespace == t.Namespace || namespace == "" || t.Cluster != nil {
 		return false, nil
 	}
-	ns := &corev1.Namespace{}
-	err := a.reader.Get(ctx, types.NamespacedName{Name: namespace}, ns)
-	if apierrors.IsNotFound(err) {
-		return true, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("namespace %s: %w", namespace, err)
-	}
-	return ns.DeletionTimestamp != nil || !belongs(ns, t.Namespace), nil
+	ns, err := a.namespace(ctx, namespace)
+	return err == nil && (ns == nil || ns.DeletionTimestamp != nil), err
 }

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sort"
 	"time"
@@ -14,49 +15,111 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/health"
 )
 
 // AnnotationHealthDeadline on an object of the set ("90s") is how long it may take
 // to become healthy; the longest one of a set replaces the application's.
 const AnnotationHealthDeadline = "slipway.dev/health-deadline"
 
-// Health of the objects as they are now, each with kstatus' word and message.
-func (a *Applier) Health(ctx context.Context, refs []v1alpha1.ObjectReference) ([]v1alpha1.ObjectReference, error) {
-	out := make([]v1alpha1.ObjectReference, len(refs))
-	for i, ref := range refs {
-		live := object(ref)
-		err := a.reader.Get(ctx, client.ObjectKeyFromObject(live), live)
-		switch {
-		case apierrors.IsNotFound(err), meta.IsNoMatchError(err):
-			ref.Health, ref.Message = string(status.NotFoundStatus), "is gone"
-		case err != nil:
-			return nil, fmt.Errorf("%s/%s: %w", ref.Kind, ref.Name, err)
-		default:
-			ref.Health, ref.Message = compute(live)
-		}
-		out[i] = ref
+// maxCompiled sets of health checks are kept.
+const maxCompiled = 256
+
+// compiled are the health checks of a target.
+func (a *Applier) compiled(t Target) (*health.Checks, error) {
+	if len(t.Checks) == 0 {
+		return nil, nil
 	}
-	return out, nil
+	key, err := json.Marshal(t.Checks)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c, ok := a.checks[string(key)]; ok {
+		return c, nil
+	}
+	c, err := health.Compile(t.Checks)
+	if err != nil {
+		return nil, err
+	}
+	if len(a.checks) >= maxCompiled {
+		clear(a.checks)
+	}
+	a.checks[string(key)] = c
+	return c, nil
 }
 
-// compute is kstatus, except that a claim waits for its first pod and a Service
-// for a load balancer, and neither says anything about this release.
-func compute(live *unstructured.Unstructured) (health, message string) {
-	result, err := status.Compute(live)
+// Health of the objects as they are now, each with kstatus' word and message, and those
+// of which somebody changed or deleted what we manage since it was written.
+func (a *Applier) Health(ctx context.Context, t Target, refs []v1alpha1.ObjectReference) (now, drifted []v1alpha1.ObjectReference, err error) {
+	p, err := a.place(ctx, t)
 	if err != nil {
-		return string(status.UnknownStatus), err.Error()
+		return nil, nil, err
 	}
-	waits := live.GetKind() == "PersistentVolumeClaim" || live.GetKind() == "Service"
-	if waits && live.GroupVersionKind().Group == "" && result.Status == status.InProgressStatus {
-		return string(status.CurrentStatus), result.Message
+	checks, err := a.compiled(t)
+	if err != nil {
+		return nil, nil, refuse("%s", err)
 	}
-	return string(result.Status), result.Message
+	for _, ref := range refs {
+		live, err := find(ctx, p.reader, ref)
+		if err != nil {
+			return nil, nil, err
+		}
+		switch {
+		case live == nil && ref.Extra != "":
+			continue // it left the set, and now the cluster
+		case live == nil && ref.Owned != "" && ref.Health == health.Current && ref.Kind == "Job" && ref.Group == "batch" && ref.Message == finishedJob:
+			// Its time to live is over.
+		case live == nil:
+			ref.Health, ref.Message = health.NotFound, "is gone"
+			if ref.Owned != "" {
+				drifted = append(drifted, ref)
+			}
+		default:
+			ref.Health, ref.Message = checks.Compute(live)
+			if endedJob(live) {
+				ref.Message = finishedJob
+			}
+			if ref.Owned != "" && ref.Owned != unowned && ref.Extra == "" && owned(live) != ref.Owned && live.GetDeletionTimestamp() == nil {
+				drifted = append(drifted, ref)
+			}
+		}
+		now = append(now, ref)
+	}
+	return now, drifted, nil
+}
+
+// finishedJob is said of a Job that has done its work and may be removed for it.
+const finishedJob = "Job completed; it may be removed after its time to live"
+
+func endedJob(live *unstructured.Unstructured) bool {
+	if live.GetKind() != "Job" || live.GroupVersionKind().Group != "batch" {
+		return false
+	}
+	_, limited, _ := unstructured.NestedInt64(live.Object, "spec", "ttlSecondsAfterFinished")
+	var none *health.Checks
+	done, succeeded, _ := none.Finished(live)
+	return limited && done && succeeded
+}
+
+// find reads the object of a reference; nil if it, or its kind, is gone.
+func find(ctx context.Context, r client.Reader, ref v1alpha1.ObjectReference) (*unstructured.Unstructured, error) {
+	live := object(ref)
+	err := r.Get(ctx, client.ObjectKeyFromObject(live), live)
+	if apierrors.IsNotFound(err) || meta.IsNoMatchError(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", ref.Kind, ref.Name, err)
+	}
+	return live, nil
 }
 
 // Summary of an inventory: Healthy, Progressing, Degraded or Unknown, and why.
-func Summary(refs []v1alpha1.ObjectReference) (health, message string) {
+func Summary(refs []v1alpha1.ObjectReference) (worst, message string) {
 	rank := map[string]int{"Healthy": 0, "Unknown": 1, "Progressing": 2, "Degraded": 3}
-	health = "Healthy"
+	worst = "Healthy"
 	for _, r := range refs {
 		h := "Unknown"
 		switch status.Status(r.Health) {
@@ -67,11 +130,11 @@ func Summary(refs []v1alpha1.ObjectReference) (health, message string) {
 		case status.FailedStatus, status.NotFoundStatus, status.TerminatingStatus:
 			h = "Degraded"
 		}
-		if rank[h] > rank[health] {
-			health, message = h, fmt.Sprintf("%s/%s: %s", r.Kind, r.Name, r.Message)
+		if rank[h] > rank[worst] {
+			worst, message = h, fmt.Sprintf("%s/%s: %s", r.Kind, r.Name, r.Message)
 		}
 	}
-	return health, message
+	return worst, message
 }
 
 // Failed is the first object that will not become healthy by waiting, or nil.
@@ -96,14 +159,18 @@ func Deadline(objects []*unstructured.Unstructured) time.Duration {
 }
 
 // Addresses at which NodePort services of the inventory answer.
-func (a *Applier) Addresses(ctx context.Context, refs []v1alpha1.ObjectReference) ([]string, error) {
+func (a *Applier) Addresses(ctx context.Context, t Target, refs []v1alpha1.ObjectReference) ([]string, error) {
+	p, err := a.place(ctx, t)
+	if err != nil {
+		return nil, err
+	}
 	var ports []int32
 	for _, r := range refs {
 		if r.Kind != "Service" || r.Group != "" {
 			continue
 		}
 		service := &corev1.Service{}
-		if err := a.reader.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, service); err != nil {
+		if err := p.reader.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, service); err != nil {
 			if apierrors.IsNotFound(err) {
 				continue
 			}
@@ -119,7 +186,10 @@ func (a *Applier) Addresses(ctx context.Context, refs []v1alpha1.ObjectReference
 		return nil, nil
 	}
 	nodes := &corev1.NodeList{}
-	if err := a.reader.List(ctx, nodes); err != nil {
+	if err := p.reader.List(ctx, nodes); err != nil {
+		if apierrors.IsForbidden(err) {
+			return nil, nil // elsewhere, credentials may be for one namespace only
+		}
 		return nil, err
 	}
 	sort.Slice(nodes.Items, func(i, j int) bool { return nodes.Items[i].Name < nodes.Items[j].Name })

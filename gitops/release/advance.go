@@ -35,46 +35,64 @@ func (r *Reconciler) advance(ctx context.Context, app *v1alpha1.Application, rel
 	if err != nil {
 		return r.late(ctx, app, rel, 0, err)
 	}
-	limit := deadline(app, set)
-	if !applied(app, rel.Spec.Number) {
-		if err := r.Applier.Check(ctx, target(app, rel.Spec.Number), set.Objects); err != nil {
-			return r.late(ctx, app, rel, limit, err)
-		}
-		if err := r.apply(ctx, app, rel.Spec.Number, set); err != nil {
-			return r.late(ctx, app, rel, limit, err)
-		}
-	}
-	refs, err := r.Applier.Health(ctx, apply.Inventory(set.Objects))
+	n, limit := rel.Spec.Number, deadline(app, set)
+	plan, err := r.plan(rel, set)
 	if err != nil {
-		return ctrl.Result{}, err
+		return r.late(ctx, app, rel, limit, err)
 	}
-	health, message := apply.Summary(refs)
-	if health == "Healthy" {
+	if !applied(app, n) && rel.Status.Sync == nil {
+		if err := r.check(ctx, app, rel, plan); err != nil {
+			return r.late(ctx, app, rel, limit, err)
+		}
+	}
+	if plan.Simple() {
+		if err := r.apply(ctx, app, n, plan, false); err != nil {
+			return r.late(ctx, app, rel, limit, err)
+		}
+	} else if result, done, err := r.roll(ctx, app, rel, plan, limit); !done {
+		return result, err
+	}
+	refs, _, err := r.Applier.Health(ctx, r.target(app, n), apply.Inventory(plan.Objects()))
+	if err != nil {
+		return r.blind(ctx, app, rel, err)
+	}
+	if health, _ := apply.Summary(refs); health == "Healthy" {
 		return r.healthy(ctx, app, rel)
 	}
+	return r.unhealthy(ctx, app, rel, limit, refs, "")
+}
+
+// unhealthy decides about a rollout that is not healthy yet: it has failed, or it is
+// looked at again when something moves. step says where it is, for those that have steps.
+func (r *Reconciler) unhealthy(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, limit time.Duration, refs []v1alpha1.ObjectReference, step string) (ctrl.Result, error) {
+	_, message := apply.Summary(refs)
 	reason := ""
 	if failed := apply.Failed(refs); failed != nil {
 		reason = fmt.Sprintf("%s/%s: %s", failed.Kind, failed.Name, failed.Message)
 	}
 	if reason == "" {
+		var err error
 		if reason, err = r.hopeless(ctx, app, rel); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
-	left := limit - r.now().Sub(started(rel))
+	left := limit - r.took(app, rel, limit)
 	if reason == "" && left <= 0 {
 		reason = fmt.Sprintf("not healthy within %s: %s", limit, message)
 	}
 	if reason != "" {
 		return r.fail(ctx, app, rel, reason, refs)
 	}
+	return r.rolling(ctx, app, rel, left, step+message)
+}
+
+// rolling shows where a rollout is, and looks again when its time is up at the latest.
+func (r *Reconciler) rolling(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, left time.Duration, message string) (ctrl.Result, error) {
 	text := fmt.Sprintf("release %d is rolling out: %s", rel.Spec.Number, message)
-	if err := r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+	err := r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
 		s.Health, s.Sync, s.Message = "Progressing", "OutOfSync", oneLine(text)
-	}); err != nil {
-		return ctrl.Result{}, err
-	}
-	return ctrl.Result{RequeueAfter: min(left, backstop)}, nil
+	})
+	return ctrl.Result{RequeueAfter: max(min(left, backstop), 10*time.Millisecond)}, err
 }
 
 // late decides about an error on the way to applied: a fault of the set fails the
@@ -86,32 +104,114 @@ func (r *Reconciler) late(ctx context.Context, app *v1alpha1.Application, rel *v
 	if limit == 0 {
 		limit = deadline(app, nil)
 	}
-	if r.now().Sub(started(rel)) > limit && ctx.Err() == nil {
+	if r.took(app, rel, limit) > limit && ctx.Err() == nil {
 		return r.fail(ctx, app, rel, fmt.Sprintf("not applied within %s: %v", limit, err), nil)
 	}
 	return ctrl.Result{}, r.trouble(ctx, app, err)
 }
 
-// apply writes down what it is about to do, does it, and writes down that it did.
-func (r *Reconciler) apply(ctx context.Context, app *v1alpha1.Application, n int64, set *render.Set) error {
+// blind is about not seeing how a release is. That alone does not fail it: what cannot
+// be seen may well be healthy.
+func (r *Reconciler) blind(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, err error) (ctrl.Result, error) {
+	if text := refusal(err); text != "" {
+		return r.fail(ctx, app, rel, text, nil)
+	}
+	return ctrl.Result{}, r.trouble(ctx, app, err)
+}
+
+// plan of a release: its hooks run once, and not for a part of it.
+func (r *Reconciler) plan(rel *v1alpha1.Release, set *render.Set) (*apply.Plan, error) {
+	part := rel.Spec.Desired.Sync
+	return apply.NewPlan(set.Objects, rel.Spec.Number, part == nil || len(part.Only) == 0)
+}
+
+// check asks about everything before anything changes, and tells whose fields are taken.
+func (r *Reconciler) check(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, plan *apply.Plan) error {
+	t, err := r.targetOf(ctx, app, rel.Spec.Number, plan)
+	if err != nil {
+		return err
+	}
+	taken, err := r.Applier.Check(ctx, t, plan.All())
+	if err != nil || len(taken) == 0 || len(rel.Status.Conflicts) > 0 {
+		return err
+	}
+	rel.Status.Conflicts = taken[:min(len(taken), maxConflicts)]
+	r.event(app, corev1.EventTypeNormal, "FieldsTaken", "release %d takes fields from others: %s", rel.Spec.Number, apply.Describe(taken))
+	return r.Client.Status().Update(ctx, rel)
+}
+
+// maxConflicts are kept with a release.
+const maxConflicts = 50
+
+// apply writes down what it is about to do, does it, and writes down that it did. To put
+// something back it takes what it needs from whoever has it.
+func (r *Reconciler) apply(ctx context.Context, app *v1alpha1.Application, n int64, plan *apply.Plan, putBack bool) error {
 	if applied(app, n) {
 		return nil
 	}
-	app.Status.Inventory = apply.Union(app.Status.Inventory, apply.Inventory(set.Objects))
+	if err := r.applying(ctx, app, n, plan); err != nil {
+		return err
+	}
+	for _, step := range plan.Steps {
+		if err := r.write(ctx, app, n, plan, step, putBack); err != nil {
+			return err
+		}
+	}
+	written(app, n)
+	return r.Client.Status().Update(ctx, app)
+}
+
+// applying writes down that release n is about to be the current one, before the first
+// of its objects is.
+func (r *Reconciler) applying(ctx context.Context, app *v1alpha1.Application, n int64, plan *apply.Plan) error {
+	app.Status.Inventory = apply.Union(app.Status.Inventory, apply.Inventory(plan.Objects()))
 	app.Status.Current = n
-	condition := metav1.Condition{Type: conditionApplied, Status: metav1.ConditionFalse, Reason: "Applying",
-		Message: fmt.Sprintf("release %d is being applied", n), ObservedGeneration: app.Generation}
-	meta.SetStatusCondition(&app.Status.Conditions, condition)
+	meta.SetStatusCondition(&app.Status.Conditions, metav1.Condition{Type: conditionApplied, Status: metav1.ConditionFalse, Reason: "Applying",
+		Message: fmt.Sprintf("release %d is being applied", n), ObservedGeneration: app.Generation})
 	if err := r.Client.Status().Update(ctx, app); err != nil {
 		return err
 	}
-	if err := r.Applier.Apply(ctx, target(app, n), set.Objects); err != nil {
+	return r.want(ctx, app, plan.Hooks())
+}
+
+// write applies the objects of one step and notes what is owned of them.
+func (r *Reconciler) write(ctx context.Context, app *v1alpha1.Application, n int64, plan *apply.Plan, step apply.Step, take bool) error {
+	if len(step.Objects) == 0 {
+		return nil
+	}
+	t, err := r.targetOf(ctx, app, n, plan)
+	if err != nil {
 		return err
 	}
-	condition.Status, condition.Reason = metav1.ConditionTrue, "Applied"
-	condition.Message = fmt.Sprintf("release %d is applied", n)
-	meta.SetStatusCondition(&app.Status.Conditions, condition)
-	return r.Client.Status().Update(ctx, app)
+	if take {
+		t.Options.Conflicts = ""
+	}
+	refs, err := r.Applier.Apply(ctx, t, step.Objects)
+	if err != nil {
+		return err
+	}
+	app.Status.Inventory = apply.Record(app.Status.Inventory, refs)
+	return nil
+}
+
+// written notes, without saving it, that all of release n was applied.
+func written(app *v1alpha1.Application, n int64) {
+	meta.SetStatusCondition(&app.Status.Conditions, metav1.Condition{Type: conditionApplied, Status: metav1.ConditionTrue, Reason: "Applied",
+		Message: fmt.Sprintf("release %d is applied", n), ObservedGeneration: app.Generation})
+}
+
+// targetOf is target for writing a part of a plan: it knows the whole of it.
+func (r *Reconciler) targetOf(ctx context.Context, app *v1alpha1.Application, n int64, plan *apply.Plan) (apply.Target, error) {
+	t := r.target(app, n)
+	if !t.Options.RestartOnConfigChange {
+		return t, nil
+	}
+	seal, err := r.Store.Seal(ctx)
+	if err != nil {
+		return t, err
+	}
+	t.Set, t.Seal = plan.Objects(), seal
+	return t, nil
 }
 
 // applied says whether release n is what is applied, completely.
@@ -173,7 +273,11 @@ func started(rel *v1alpha1.Release) time.Time {
 
 // show updates the status if the change is one.
 func (r *Reconciler) show(ctx context.Context, app *v1alpha1.Application, change func(*v1alpha1.ApplicationStatus)) error {
-	before := app.Status.DeepCopy()
+	return r.showSince(ctx, app, app.Status.DeepCopy(), change)
+}
+
+// showSince updates the status if it is not as it was before.
+func (r *Reconciler) showSince(ctx context.Context, app *v1alpha1.Application, before *v1alpha1.ApplicationStatus, change func(*v1alpha1.ApplicationStatus)) error {
 	change(&app.Status)
 	if reflect.DeepEqual(before, &app.Status) {
 		return nil

@@ -86,6 +86,9 @@ func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n in
 		return nil, "", err
 	}
 	set, err := r.render(ctx, app, *desired)
+	if err == nil {
+		set, err = r.selected(ctx, app, *desired, set)
+	}
 	digest := ""
 	if err != nil {
 		if refused = refusal(err); refused == "" {
@@ -142,6 +145,9 @@ func (r *Reconciler) render(ctx context.Context, app *v1alpha1.Application, desi
 
 // refusal is the text of an error that will not go away by itself, or "".
 func refusal(err error) string {
+	if err == nil {
+		return ""
+	}
 	var fromRender *render.Error
 	var fromApply *apply.Refusal
 	switch {
@@ -172,6 +178,9 @@ func (r *Reconciler) load(ctx context.Context, app *v1alpha1.Application, rel *v
 
 // interrupt ends a release that something newer overtook.
 func (r *Reconciler) interrupt(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, why string) error {
+	if err := r.endHooks(ctx, app, rel); err != nil {
+		return r.trouble(ctx, app, err)
+	}
 	rel.Status.Result, rel.Status.Reason, rel.Status.FinishedAt = v1alpha1.ReleaseInterrupted, why, r.stamp()
 	if err := r.Client.Status().Update(ctx, rel); err != nil {
 		return err

@@ -2,18 +2,20 @@ package release
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
 )
 
 const (
@@ -29,14 +31,17 @@ const (
 
 // pods of the application that this release started.
 func (r *Reconciler) pods(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) ([]corev1.Pod, error) {
-	list := &corev1.PodList{}
-	if err := r.Reader.List(ctx, list, client.InNamespace(destination(app)),
-		client.MatchingLabels{v1alpha1.LabelApplication: app.Name}); err != nil {
+	s, err := r.sight(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	all, err := s.podsOf(ctx, app)
+	if err != nil {
 		return nil, err
 	}
 	since := started(rel).Add(-time.Second)
 	var out []corev1.Pod
-	for _, p := range list.Items {
+	for _, p := range all {
 		if !p.CreationTimestamp.Time.Before(since) && p.DeletionTimestamp == nil {
 			out = append(out, p)
 		}
@@ -93,7 +98,7 @@ func doomed(p *corev1.Pod, now time.Time) string {
 // evidence gathers what was seen, secrets masked, and a reason that names the
 // failing probe where there is one. What cannot be read is left out.
 func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, reason string, refs []v1alpha1.ObjectReference) ([]v1alpha1.Evidence, string) {
-	masks, err := r.masks(ctx, app.Namespace, destination(app))
+	masks, err := r.masksOf(ctx, app)
 	if err != nil {
 		return []v1alpha1.Evidence{{Kind: "status", Text: "left out: secrets cannot be read to mask it"}}, reason
 	}
@@ -106,6 +111,10 @@ func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, re
 		out = append(out, v1alpha1.Evidence{Kind: kind, Object: object, Text: text})
 	}
 	names := map[string]bool{}
+	for _, h := range failedHooks(rel) {
+		names[apply.Title(h.ObjectReference)] = true
+		add("status", apply.Title(h.ObjectReference), h.State+": "+h.Message)
+	}
 	for _, ref := range refs {
 		names[ref.Kind+"/"+ref.Name] = true
 		if ref.Health != "Current" {
@@ -116,6 +125,8 @@ func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, re
 	if err != nil {
 		r.Log.Warn("evidence: pods", "application", app.Name, "error", err)
 	}
+	// Those of a hook that failed are looked at first.
+	slices.SortStableFunc(pods, func(a, b corev1.Pod) int { return cmp.Compare(rankOf(rel, &a), rankOf(rel, &b)) })
 	for _, p := range pods {
 		names["Pod/"+p.Name] = true
 		for _, o := range p.OwnerReferences {
@@ -123,7 +134,7 @@ func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, re
 		}
 	}
 	probe := ""
-	for _, e := range r.warnings(ctx, destination(app), names, started(rel)) {
+	for _, e := range r.warnings(ctx, app, names, started(rel)) {
 		kind, object := "event", e.InvolvedObject.Kind+"/"+e.InvolvedObject.Name
 		text := e.Reason + ": " + e.Message
 		if e.Reason == "Unhealthy" {
@@ -147,20 +158,82 @@ func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, re
 		}
 		shown++
 		for _, s := range append(append([]corev1.ContainerStatus{}, p.Status.InitContainerStatuses...), p.Status.ContainerStatuses...) {
-			if text := r.lastLines(ctx, &p, s); text != "" {
+			if text := r.lastLines(ctx, app, &p, s); text != "" {
 				add("log", "Pod/"+p.Name+"/"+s.Name, text)
 			}
 		}
 	}
+	for _, d := range r.changed(ctx, app, rel) {
+		add("diff", d.Object.Kind+"/"+d.Object.Name, d.Action+"\n"+clipped(d.Diff, maxText/2))
+	}
 	return out, reason
 }
 
-// warnings about the named objects since the release started, oldest first.
-func (r *Reconciler) warnings(ctx context.Context, namespace string, names map[string]bool, since time.Time) []corev1.Event {
-	if r.Pods == nil {
+// maxDiffs are the objects whose difference is evidence.
+const maxDiffs = 8
+
+// changed says what the release has that the last healthy one has not, as far as the
+// sets can be read.
+func (r *Reconciler) changed(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) []apply.Change {
+	if app.Status.Healthy == 0 || rel.Spec.Rendered == "" {
 		return nil
 	}
-	list, err := r.Pods.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "type=Warning"})
+	before, err := r.Store.LastHealthy(ctx, app, app.Status.Healthy)
+	if err != nil {
+		return nil
+	}
+	after, err := r.Store.Get(ctx, app.Namespace, app.Name, rel.Spec.Rendered)
+	if err != nil {
+		return nil
+	}
+	changes := slices.DeleteFunc(apply.Compare(before.Objects, after.Objects), func(c apply.Change) bool { return c.Action == apply.Unchanged })
+	return changes[:min(len(changes), maxDiffs)]
+}
+
+// clipped is the head of a text that may be long.
+func clipped(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "\n…"
+}
+
+func failedHooks(rel *v1alpha1.Release) []v1alpha1.HookStatus {
+	if rel.Status.Sync == nil {
+		return nil
+	}
+	var out []v1alpha1.HookStatus
+	for _, h := range rel.Status.Sync.Hooks {
+		if h.State == v1alpha1.HookFailed || h.State == v1alpha1.HookRunning {
+			out = append(out, h)
+		}
+	}
+	return out
+}
+
+// rankOf a pod: 0 for one of a hook that failed or hangs.
+func rankOf(rel *v1alpha1.Release, p *corev1.Pod) int {
+	for _, h := range failedHooks(rel) {
+		if h.Kind == "Pod" && h.Name == p.Name {
+			return 0
+		}
+		for _, o := range p.OwnerReferences {
+			if o.Kind == h.Kind && o.Name == h.Name {
+				return 0
+			}
+		}
+	}
+	return 1
+}
+
+// warnings about the named objects since the release started, oldest first.
+func (r *Reconciler) warnings(ctx context.Context, app *v1alpha1.Application, names map[string]bool, since time.Time) []corev1.Event {
+	namespace := destination(app)
+	s, err := r.sight(ctx, app)
+	if err != nil || s.kube == nil {
+		return nil
+	}
+	list, err := s.kube.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "type=Warning"})
 	if err != nil {
 		r.Log.Warn("evidence: events", "namespace", namespace, "error", err)
 		return nil
@@ -189,15 +262,16 @@ func eventTime(e corev1.Event) time.Time {
 }
 
 // lastLines of a container: of the one before, if it is between two starts.
-func (r *Reconciler) lastLines(ctx context.Context, p *corev1.Pod, s corev1.ContainerStatus) string {
-	if r.Pods == nil || (s.State.Running == nil && s.State.Terminated == nil && s.RestartCount == 0) {
+func (r *Reconciler) lastLines(ctx context.Context, app *v1alpha1.Application, p *corev1.Pod, s corev1.ContainerStatus) string {
+	where, err := r.sight(ctx, app)
+	if err != nil || where.kube == nil || (s.State.Running == nil && s.State.Terminated == nil && s.RestartCount == 0) {
 		return ""
 	}
 	lines, limit := int64(logLines), int64(maxText*2)
 	previous := s.State.Running == nil && s.State.Terminated == nil
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	stream, err := r.Pods.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
+	stream, err := where.kube.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
 		Container: s.Name, TailLines: &lines, LimitBytes: &limit, Previous: previous,
 	}).Stream(ctx)
 	if err != nil {

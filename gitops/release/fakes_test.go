@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 	kubefake "k8s.io/client-go/kubernetes/fake"
 	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -26,6 +28,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
+	"slipway.dev/gitops/watch"
 	"slipway.dev/registry/artifacts"
 )
 
@@ -48,7 +51,9 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	scheme := runtime.NewScheme()
 	require.NoError(t, clientscheme.AddToScheme(scheme))
 	require.NoError(t, v1alpha1.AddToScheme(scheme))
-	w := &world{t: t, now: time.Now().Truncate(time.Microsecond), cluster: &cluster{health: map[string]string{}}}
+	w := &world{t: t, now: time.Now().Truncate(time.Microsecond), cluster: &cluster{
+		health: map[string]string{}, hooks: map[string]*hook{}, result: map[string]string{}, confirm: map[string]bool{},
+	}}
 	kill := func() error {
 		w.writes++
 		if w.writes == w.failAt {
@@ -85,7 +90,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w.r = &Reconciler{
 		Client: w.client, Reader: w.client, Pods: kubefake.NewClientset(), Source: repository{}, Renderer: renderer{}, Applier: w.cluster,
 		Store: &Store{Sets: &sets{content: map[string][]byte{}}, Client: w.client, Reader: w.client},
-		Log:   slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now },
+		Log:   slog.New(slog.DiscardHandler), Now: func() time.Time { return w.now }, laps: &laps{},
 	}
 	return w
 }
@@ -108,6 +113,16 @@ func (w *world) settle() {
 		}
 	}
 	w.t.Fatal("never settles")
+}
+
+// pass lets time go by, in which the application is looked at as it asks to be.
+func (w *world) pass(d time.Duration) {
+	w.t.Helper()
+	for end := w.now.Add(d); w.now.Before(end); {
+		w.now = w.now.Add(min(backstop, end.Sub(w.now)))
+		_, err := w.reconcile()
+		require.NoError(w.t, err)
+	}
 }
 
 func (w *world) app() *v1alpha1.Application {
@@ -168,61 +183,181 @@ func (r renderer) Render(_ context.Context, app *v1alpha1.Application, _ v1alpha
 	}}})
 }
 
-// cluster says of each set how it ends, by the name of its object.
+// cluster says of each set how it ends, by the names of its objects.
 type cluster struct {
 	mu      sync.Mutex
 	kill    func() error
 	applied []string
 	pruned  []string
+	left    []string
 	// health of an object by name: Current unless said.
 	health map[string]string
 	refuse string
+	// drifted objects by name, and the fields that differ.
+	drifted map[string][]string
+	taken   []v1alpha1.FieldConflict
+	// hooks that exist, and which were made, in turn, as "release/name".
+	hooks map[string]*hook
+	made  []string
+	// result of hooks by name: succeeds at once unless said "runs" or "fails".
+	result map[string]string
+	// confirm and keep are objects that are not simply pruned.
+	confirm map[string]bool
+	config  string
+	away    error
 }
 
-func (c *cluster) Check(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured) error {
+// hook is the object of one.
+type hook struct {
+	uid, run string
+	held     bool
+}
+
+func (c *cluster) Check(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.FieldConflict, error) {
 	if c.refuse != "" {
-		return &apply.Refusal{Message: c.refuse}
+		return nil, &apply.Refusal{Message: c.refuse}
 	}
-	return nil
+	return c.taken, c.away
 }
 
-func (c *cluster) Apply(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured) error {
+func (c *cluster) Apply(_ context.Context, t apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.ObjectReference, error) {
 	if err := c.kill(); err != nil {
-		return err
+		return nil, err
 	}
-	c.applied = append(c.applied, objects[0].GetName())
-	return nil
+	if c.away != nil {
+		return nil, c.away
+	}
+	refs := apply.Inventory(objects)
+	for i, o := range objects {
+		c.applied = append(c.applied, o.GetName())
+		delete(c.drifted, o.GetName())
+		if c.health[o.GetName()] == "NotFound" {
+			delete(c.health, o.GetName())
+		}
+		refs[i].Owned = "ours"
+	}
+	return refs, nil
 }
 
-func (c *cluster) Prune(_ context.Context, _ apply.Target, gone []v1alpha1.ObjectReference) error {
+func (c *cluster) Prune(_ context.Context, _ apply.Target, gone []v1alpha1.ObjectReference, why apply.Why) ([]v1alpha1.ObjectReference, error) {
 	if len(gone) > 0 {
 		if err := c.kill(); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	var extra []v1alpha1.ObjectReference
 	for _, g := range gone {
-		c.pruned = append(c.pruned, g.Name)
+		switch {
+		case why == apply.Kept:
+			g.Extra = apply.ExtraKept
+			extra = append(extra, g)
+		case why == apply.Left && c.confirm[g.Name]:
+			g.Extra = apply.ExtraConfirm
+			extra = append(extra, g)
+		default:
+			c.pruned = append(c.pruned, g.Name)
+			delete(c.hooks, g.Name)
+		}
 	}
-	return nil
+	return extra, c.away
 }
 
-func (c *cluster) Health(_ context.Context, refs []v1alpha1.ObjectReference) ([]v1alpha1.ObjectReference, error) {
+func (c *cluster) Orphan(_ context.Context, _ apply.Target, refs []v1alpha1.ObjectReference) error {
+	for _, g := range refs {
+		c.left = append(c.left, g.Name)
+	}
+	return c.away
+}
+
+func (c *cluster) Health(_ context.Context, _ apply.Target, refs []v1alpha1.ObjectReference) (now, drifted []v1alpha1.ObjectReference, err error) {
 	out := append([]v1alpha1.ObjectReference(nil), refs...)
 	for i := range out {
 		out[i].Health, out[i].Message = "Current", ""
 		if h := c.health[out[i].Name]; h != "" {
 			out[i].Health, out[i].Message = h, "not ready"
 		}
+		if _, ok := c.drifted[out[i].Name]; ok {
+			drifted = append(drifted, out[i])
+		}
+	}
+	return out, drifted, c.away
+}
+
+func (c *cluster) Addresses(context.Context, apply.Target, []v1alpha1.ObjectReference) ([]string, error) {
+	return []string{"http://10.41.0.1:30080"}, nil
+}
+
+func (c *cluster) Diff(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured, _ []v1alpha1.ObjectReference) ([]apply.Change, error) {
+	var out []apply.Change
+	for _, o := range objects {
+		change := apply.Change{Object: apply.Inventory([]*unstructured.Unstructured{o})[0], Action: apply.Unchanged}
+		switch fields, drifted := c.drifted[o.GetName()]; {
+		case c.health[o.GetName()] == "NotFound":
+			change.Action = apply.Created
+		case drifted && len(fields) > 0:
+			change.Action, change.Fields, change.Managers = apply.Configured, fields, []string{"somebody"}
+		case c.drifted == nil:
+			change = apply.Change{Action: apply.Configured, Diff: "+ token: planted-value\n"}
+		}
+		out = append(out, change)
 	}
 	return out, nil
 }
 
-func (c *cluster) Addresses(context.Context, []v1alpha1.ObjectReference) ([]string, error) {
-	return []string{"http://10.41.0.1:30080"}, nil
+func (c *cluster) StartHook(_ context.Context, t apply.Target, h apply.Hook) (string, error) {
+	if err := c.kill(); err != nil {
+		return "", err
+	}
+	name, run := h.Object.GetName(), fmt.Sprint(t.Release, "/", h.Phase)
+	if there := c.hooks[name]; there != nil && there.run == run {
+		return there.uid, nil
+	}
+	c.made = append(c.made, fmt.Sprint(t.Release, "/", name))
+	c.hooks[name] = &hook{uid: fmt.Sprint("uid-", len(c.made)), run: run, held: true}
+	return c.hooks[name].uid, nil
 }
 
-func (c *cluster) Diff(context.Context, apply.Target, []*unstructured.Unstructured, []v1alpha1.ObjectReference) ([]apply.Change, error) {
-	return []apply.Change{{Action: "configured", Diff: "+ token: planted-value\n"}}, nil
+func (c *cluster) Hook(_ context.Context, _ apply.Target, ref v1alpha1.ObjectReference, uid string) (done, succeeded bool, message string, err error) {
+	there := c.hooks[ref.Name]
+	if there == nil || there.uid != uid {
+		return true, false, "was deleted before it had finished", nil
+	}
+	switch c.result[ref.Name] {
+	case "runs":
+		return false, false, "Job runs", c.away
+	case "fails":
+		return true, false, "Job failed", c.away
+	}
+	return true, true, "Job completed", c.away
+}
+
+func (c *cluster) DropHook(_ context.Context, _ apply.Target, ref v1alpha1.ObjectReference, uid string, remove bool) error {
+	if err := c.kill(); err != nil {
+		return err
+	}
+	if there := c.hooks[ref.Name]; there != nil && (uid == "" || there.uid == uid) {
+		there.held = false
+		if remove {
+			delete(c.hooks, ref.Name)
+		}
+	}
+	return nil
+}
+
+func (c *cluster) References(context.Context, apply.Target, []*unstructured.Unstructured) ([]v1alpha1.ConfigReference, error) {
+	return []v1alpha1.ConfigReference{{Kind: "ConfigMap", Name: "outside", Fingerprint: c.config}}, nil
+}
+
+func (c *cluster) Changed(_ context.Context, _ apply.Target, references []v1alpha1.ConfigReference) (bool, error) {
+	return references[0].Fingerprint != c.config, nil
+}
+
+func (c *cluster) Sight(context.Context, apply.Target) (client.Reader, kubernetes.Interface, error) {
+	return nil, nil, nil
+}
+
+func (c *cluster) Watched(context.Context, apply.Target) (watch.Cluster, error) {
+	return watch.Cluster{}, nil
 }
 
 // sets keeps artifacts in memory.

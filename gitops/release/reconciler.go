@@ -8,9 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -31,6 +27,7 @@ import (
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
 	"slipway.dev/gitops/source"
+	"slipway.dev/gitops/watch"
 )
 
 // Source gives commits; gitops/git satisfies it.
@@ -51,12 +48,24 @@ type Renderer interface {
 
 // Applier changes the cluster; *apply.Applier satisfies it.
 type Applier interface {
-	Check(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) error
-	Apply(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) error
-	Prune(ctx context.Context, t apply.Target, gone []v1alpha1.ObjectReference) error
-	Health(ctx context.Context, refs []v1alpha1.ObjectReference) ([]v1alpha1.ObjectReference, error)
-	Addresses(ctx context.Context, refs []v1alpha1.ObjectReference) ([]string, error)
+	Check(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.FieldConflict, error)
+	Apply(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.ObjectReference, error)
+	Prune(ctx context.Context, t apply.Target, gone []v1alpha1.ObjectReference, why apply.Why) ([]v1alpha1.ObjectReference, error)
+	Orphan(ctx context.Context, t apply.Target, refs []v1alpha1.ObjectReference) error
+	Health(ctx context.Context, t apply.Target, refs []v1alpha1.ObjectReference) (now, drifted []v1alpha1.ObjectReference, err error)
+	Addresses(ctx context.Context, t apply.Target, refs []v1alpha1.ObjectReference) ([]string, error)
 	Diff(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured, inventory []v1alpha1.ObjectReference) ([]apply.Change, error)
+
+	StartHook(ctx context.Context, t apply.Target, h apply.Hook) (uid string, err error)
+	Hook(ctx context.Context, t apply.Target, ref v1alpha1.ObjectReference, uid string) (done, succeeded bool, message string, err error)
+	DropHook(ctx context.Context, t apply.Target, ref v1alpha1.ObjectReference, uid string, remove bool) error
+
+	References(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.ConfigReference, error)
+	Changed(ctx context.Context, t apply.Target, references []v1alpha1.ConfigReference) (bool, error)
+
+	// Sight and Watched are how a cluster elsewhere is looked at; see apply.
+	Sight(ctx context.Context, t apply.Target) (client.Reader, kubernetes.Interface, error)
+	Watched(ctx context.Context, t apply.Target) (watch.Cluster, error)
 }
 
 var (
@@ -90,30 +99,25 @@ type Reconciler struct {
 	Log     *slog.Logger
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+
+	watcher *watch.Watcher
+	laps    *laps
 }
 
-// SetupWithManager watches Applications, and the workloads and pods that carry
-// their label (metadata only).
+// SetupWithManager watches Applications, and whatever kinds their sets have.
 func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
-	labelled := builder.WithPredicates(predicate.NewPredicateFuncs(func(o client.Object) bool {
-		return o.GetLabels()[v1alpha1.LabelApplication] != ""
-	}))
-	owner := handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{
-			Namespace: home(ctx, r.Client, o.GetNamespace()), Name: o.GetLabels()[v1alpha1.LabelApplication],
-		}}}
-	})
+	r.laps = &laps{}
+	objects, err := r.eyes(m)
+	if err != nil {
+		return err
+	}
 	if err := index(m.GetFieldIndexer()); err != nil {
 		return err
 	}
 	return ctrl.NewControllerManagedBy(m).Named("application").
 		For(&v1alpha1.Application{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Application{}, r.needing()).
-		WatchesMetadata(&appsv1.Deployment{}, owner, labelled).
-		WatchesMetadata(&appsv1.StatefulSet{}, owner, labelled).
-		WatchesMetadata(&appsv1.DaemonSet{}, owner, labelled).
-		WatchesMetadata(&batchv1.Job{}, owner, labelled).
-		WatchesMetadata(&corev1.Pod{}, owner, labelled).
+		WatchesRawSource(objects).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: 8,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 15*time.Second),
@@ -180,10 +184,8 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 	if result, waits, err := r.wait(ctx, app, last, turn); waits || err != nil {
 		return result, err
 	}
-	if last != nil && !finished(last) {
-		if err := r.interrupt(ctx, app, last, "a newer desired value came before it was healthy"); err != nil {
-			return ctrl.Result{}, err
-		}
+	if err := r.overtake(ctx, app, last, "a newer desired value came before it was healthy"); err != nil {
+		return ctrl.Result{}, err
 	}
 	if refused := app.Status.Refused; refused != nil && same(*refused, *app.Spec.Desired) && !retryAsked(app) {
 		if result, done, err := r.restore(ctx, app); !done {
@@ -197,9 +199,10 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 	return r.begin(ctx, app)
 }
 
-// same compares values: the commit and the digests, not who asked.
+// same compares values: the commit, the digests and what part of them was asked for, not
+// who asked.
 func same(a, b v1alpha1.Desired) bool {
-	if a.Commit != b.Commit || len(a.Images) != len(b.Images) {
+	if a.Commit != b.Commit || len(a.Images) != len(b.Images) || !sameRequest(a.Sync, b.Sync) {
 		return false
 	}
 	// A value that does not say with which chart and values means whatever they are.
@@ -254,10 +257,16 @@ func (r *Reconciler) release(ctx context.Context, app *v1alpha1.Application, n i
 }
 
 // target of what is applied for an application.
-func target(app *v1alpha1.Application, n int64) apply.Target {
-	t := apply.Target{Namespace: app.Namespace, Application: app.Name, Release: n}
+func (r *Reconciler) target(app *v1alpha1.Application, n int64) apply.Target {
+	t := apply.Target{
+		Namespace: app.Namespace, Application: app.Name, Release: n, Account: app.Spec.ServiceAccount, Cluster: app.Spec.Cluster,
+		Ignore: app.Spec.IgnoreDifferences, Checks: app.Spec.HealthChecks, Known: app.Status.Inventory,
+	}
 	if to := destination(app); to != app.Namespace {
 		t.Destination = to
+	}
+	if o := app.Spec.SyncOptions; o != nil {
+		t.Options = *o
 	}
 	return t
 }
@@ -275,19 +284,4 @@ func (r *Reconciler) now() time.Time {
 		return r.Now()
 	}
 	return time.Now()
-}
-
-// remove prunes a deleted application's objects; claims stay.
-func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) error {
-	if !controllerutil.ContainsFinalizer(app, finalizer) {
-		return nil
-	}
-	if err := r.Applier.Prune(ctx, target(app, 0), app.Status.Inventory); err != nil && !apierrors.IsForbidden(err) {
-		return err
-	}
-	r.Metrics.forget(app)
-	r.sayGone(ctx, app)
-	r.forgetSets(ctx, app)
-	controllerutil.RemoveFinalizer(app, finalizer)
-	return client.IgnoreNotFound(r.Client.Update(ctx, app))
 }

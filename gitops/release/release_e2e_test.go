@@ -18,24 +18,15 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apiextensions "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	clientscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/yaml"
-
-	"github.com/go-logr/logr"
 
 	"slipway.dev/cluster/api/v1alpha1"
-	"slipway.dev/cluster/controlplane"
-	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
 	"slipway.dev/gitops/source"
@@ -104,7 +95,7 @@ func manage(t *testing.T, rc *rest.Config, scheme *runtime.Scheme, commits Sourc
 		Scheme: scheme, Metrics: metricsserver.Options{BindAddress: "0"}, Controller: config.Controller{SkipNameValidation: &no},
 	})
 	require.NoError(t, err)
-	applier, err := apply.New(rc, m.GetAPIReader(), m.GetRESTMapper())
+	applier, err := apply.New(rc, m.GetAPIReader(), m.GetRESTMapper(), (&net.Dialer{}).DialContext)
 	require.NoError(t, err)
 	store := &Store{Sets: kept, Client: m.GetClient(), Reader: m.GetAPIReader()}
 	r = &Reconciler{
@@ -126,30 +117,11 @@ func manage(t *testing.T, rc *rest.Config, scheme *runtime.Scheme, commits Sourc
 	return r, func() { cancel(); <-done }
 }
 
-// TestReleasesOnARealControlPlane tells the story of one application against a real
+// testReleases tells the story of one application against a real
 // apiserver, controller-manager and scheduler, with a kubelet that only pretends.
-func TestReleasesOnARealControlPlane(t *testing.T) {
-	ctrllog.SetLogger(logr.Discard())
+func testReleases(t *testing.T, p *plane) {
 	ctx := t.Context()
-	dir := t.TempDir()
-	files, err := pki.Ensure(dir+"/pki", pki.Options{NodeName: "e2e", NodeIP: net.ParseIP("10.41.0.1"), ServiceIP: net.ParseIP("10.43.0.1")})
-	require.NoError(t, err)
-	cp, err := controlplane.Start(ctx, controlplane.Config{DataDir: dir, PKI: files, NodeIP: net.ParseIP("10.41.0.1"),
-		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))})
-	require.NoError(t, err)
-	t.Cleanup(cp.Stop)
-	rc, err := cp.AdminConfig()
-	require.NoError(t, err)
-	rc.QPS = -1 // as the server: the apiserver's own fairness limits, not the client
-
-	scheme := runtime.NewScheme()
-	require.NoError(t, errors.Join(clientscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), apiextensions.AddToScheme(scheme)))
-	c, err := client.NewWithWatch(rc, client.Options{Scheme: scheme})
-	require.NoError(t, err)
-	install(t, c)
-	kube := kubernetes.NewForConfigOrDie(rc)
-	addNode(t, kube)
-	go kubelet(ctx, t, kube)
+	rc, c, kube, scheme := p.server, p.client, p.kube, p.scheme
 	require.NoError(t, c.Create(ctx, secret("password", "planted-value")))
 
 	source := &commits{trees: map[string]map[string]string{
@@ -177,7 +149,7 @@ func TestReleasesOnARealControlPlane(t *testing.T) {
 		return rel, said.String(), err
 	}
 
-	_, _, err = deploy("c1")
+	_, _, err := deploy("c1")
 	require.NoError(t, err)
 	live := &appsv1.Deployment{}
 	require.NoError(t, c.Get(ctx, keyOf("hello"), live))
@@ -256,28 +228,10 @@ func TestReleasesOnARealControlPlane(t *testing.T) {
 	for _, want := range []string{"ReleaseStarted", "ReleaseHealthy", "ReleaseFailed", "RolledBack", "Pinned", "Unpinned"} {
 		require.Contains(t, reasons, want)
 	}
-}
-
-func install(t *testing.T, c client.Client) {
-	t.Helper()
-	paths, err := filepath.Glob("../../cluster/api/crds/*.yaml")
-	require.NoError(t, err)
-	for _, p := range paths {
-		data, err := os.ReadFile(p)
-		require.NoError(t, err)
-		crd := &apiextensions.CustomResourceDefinition{}
-		require.NoError(t, yaml.Unmarshal(data, crd))
-		require.NoError(t, c.Create(t.Context(), crd))
-		until(t, crd.Name, func() bool {
-			_ = c.Get(t.Context(), client.ObjectKeyFromObject(crd), crd)
-			for _, cond := range crd.Status.Conditions {
-				if cond.Type == apiextensions.Established && cond.Status == apiextensions.ConditionTrue {
-					return true
-				}
-			}
-			return false
-		})
-	}
+	require.NoError(t, r.Delete(ctx, "default", "hello", nil, "ada"))
+	until(t, "the application is gone, and what it applied", func() bool {
+		return c.Get(ctx, keyOf("hello"), &v1alpha1.Application{}) != nil && c.Get(ctx, keyOf("hello"), live) != nil
+	})
 }
 
 func until(t *testing.T, what string, ok func() bool) {

@@ -23,21 +23,30 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 	if err != nil {
 		return ctrl.Result{}, r.trouble(ctx, app, err)
 	}
+	// All at once and without hooks: it was healthy before, and its hooks have run.
+	plan := apply.PlanAgain(set.Objects, n)
 	if !applied(app, n) {
-		if err := r.Applier.Check(ctx, target(app, n), set.Objects); err != nil {
+		t, err := r.targetOf(ctx, app, n, plan)
+		if err != nil {
+			return ctrl.Result{}, r.trouble(ctx, app, err)
+		}
+		if _, err := r.Applier.Check(ctx, t, plan.Objects()); err != nil {
 			return r.stuck(ctx, app, n, err)
 		}
-		if err := r.apply(ctx, app, n, set); err != nil {
+		if err := r.apply(ctx, app, n, plan, false); err != nil {
 			return r.stuck(ctx, app, n, err)
 		}
 		if sync == "Pinned" {
 			r.event(app, corev1.EventTypeNormal, "Pinned", "release %d is held", n)
 		}
 	}
-	inventory := apply.Inventory(set.Objects)
-	refs, err := r.Applier.Health(ctx, inventory)
+	if err := r.want(ctx, app, nil); err != nil {
+		return ctrl.Result{}, r.trouble(ctx, app, err)
+	}
+	inventory, gone := part(app.Status.Inventory, plan.Objects())
+	refs, _, err := r.Applier.Health(ctx, r.target(app, n), inventory)
 	if err != nil {
-		return ctrl.Result{}, err
+		return ctrl.Result{}, r.trouble(ctx, app, err)
 	}
 	health, why := apply.Summary(refs)
 	if health != "Healthy" {
@@ -46,7 +55,14 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 		})
 		return ctrl.Result{RequeueAfter: backstop}, err
 	}
-	if err := r.Applier.Prune(ctx, target(app, n), apply.Minus(app.Status.Inventory, inventory)); err != nil {
+	extra, err := r.prune(ctx, app, rel, gone)
+	if err != nil {
+		return ctrl.Result{}, r.trouble(ctx, app, err)
+	}
+	if err := r.pruneHooks(ctx, app, plan); err != nil {
+		return ctrl.Result{}, r.trouble(ctx, app, err)
+	}
+	if err := r.refer(ctx, app, n, plan); err != nil {
 		return ctrl.Result{}, r.trouble(ctx, app, err)
 	}
 	// A pin does not make its release the last healthy one: what is put back after
@@ -57,16 +73,19 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 			r.Log.Warn("last healthy set is kept in the artifact store only", "application", app.Name, "namespace", app.Namespace, "error", err)
 		}
 	}
-	app.Status.Inventory = refs
+	app.Status.Inventory = append(refs, extra...)
 	if sync != "Pinned" {
 		forgive(app, rel)
 	}
 	settle(app, n)
+	sync, message = remains(rel, app.Status.Inventory, sync, message)
+	app.Status.Drift = nil
+	drifts(app)
 	app.Status.Sync, app.Status.Health, app.Status.Message = sync, health, message
-	if app.Status.Addresses, err = r.Applier.Addresses(ctx, refs); err != nil {
+	if app.Status.Addresses, err = r.Applier.Addresses(ctx, r.target(app, n), refs); err != nil {
 		return ctrl.Result{}, err
 	}
-	return ctrl.Result{}, r.Client.Status().Update(ctx, app)
+	return ctrl.Result{RequeueAfter: r.unwatched(app)}, r.Client.Status().Update(ctx, app)
 }
 
 // stuck shows why a release that a person asked for cannot be applied.
@@ -80,37 +99,6 @@ func (r *Reconciler) stuck(ctx context.Context, app *v1alpha1.Application, n int
 	})
 }
 
-// observe refreshes the health of what is applied; it changes nothing else.
-func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.Application, sync, message string) (ctrl.Result, error) {
-	refs, err := r.Applier.Health(ctx, app.Status.Inventory)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	addresses, err := r.Applier.Addresses(ctx, refs)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	health, why := apply.Summary(refs)
-	if len(refs) == 0 {
-		health, why = "Unknown", ""
-	}
-	switch {
-	case message == "":
-		message = why
-	case sync == "Pinned" && why != "":
-		message += "; " + why
-	}
-	err = r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
-		s.Inventory, s.Addresses = refs, addresses
-		s.Sync, s.Health, s.Message = sync, health, oneLine(message)
-	})
-	result := ctrl.Result{}
-	if health == "Progressing" {
-		result.RequeueAfter = backstop
-	}
-	return result, err
-}
-
 // hold keeps the pinned release, whatever is desired.
 func (r *Reconciler) hold(ctx context.Context, app *v1alpha1.Application, last *v1alpha1.Release) (ctrl.Result, error) {
 	n := app.Spec.Pin
@@ -121,10 +109,8 @@ func (r *Reconciler) hold(ctx context.Context, app *v1alpha1.Application, last *
 	if rel == nil || rel.Spec.Rendered == "" {
 		return r.observe(ctx, app, "Failed", fmt.Sprintf("release %d cannot be pinned: it does not exist or was never rendered; see `slipway app history %s`", n, app.Name))
 	}
-	if last != nil && !finished(last) {
-		if err := r.interrupt(ctx, app, last, fmt.Sprintf("release %d was pinned", n)); err != nil {
-			return ctrl.Result{}, err
-		}
+	if err := r.overtake(ctx, app, last, fmt.Sprintf("release %d was pinned", n)); err != nil {
+		return ctrl.Result{}, err
 	}
 	return r.activate(ctx, app, rel, "Pinned", pinText(app))
 }
@@ -146,10 +132,14 @@ func pinText(app *v1alpha1.Application) string {
 func (r *Reconciler) fail(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, reason string, refs []v1alpha1.ObjectReference) (ctrl.Result, error) {
 	changed := app.Status.Current == rel.Spec.Number
 	var evidence []v1alpha1.Evidence
-	if changed {
+	if changed || rel.Status.Sync != nil {
 		evidence, reason = r.evidence(ctx, app, rel, reason, refs)
 	}
-	if masks, err := r.masks(ctx, app.Namespace, destination(app)); err == nil {
+	masks, err := r.masksOf(ctx, app)
+	if err != nil && app.Spec.Cluster != nil {
+		masks, err = r.masks(ctx, app.Namespace) // the reason may be that the other cluster is away
+	}
+	if err == nil {
 		reason = masks.hide(reason)
 	} else {
 		r.Log.Warn("reason of a release is left out: secrets cannot be read to mask it", "application", app.Name, "error", err)
@@ -176,6 +166,9 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 		}); err != nil {
 			return ctrl.Result{}, err
 		}
+	}
+	if result, done, err := r.aftermath(ctx, app, rel); !done || err != nil {
+		return result, err
 	}
 	if result, done, err := r.restore(ctx, app); !done {
 		return result, err
@@ -215,15 +208,21 @@ func (r *Reconciler) restore(ctx context.Context, app *v1alpha1.Application) (re
 	if err != nil {
 		return ctrl.Result{}, false, r.trouble(ctx, app, fmt.Errorf("release %d cannot be put back: %w", back, err))
 	}
-	if err := r.apply(ctx, app, back, set); err != nil {
+	plan := apply.PlanAgain(set.Objects, back)
+	if err := r.apply(ctx, app, back, plan, true); err != nil {
 		result, err = r.stuck(ctx, app, back, err)
 		return result, false, err
 	}
-	inventory := apply.Inventory(set.Objects)
-	if err := r.Applier.Prune(ctx, target(app, back), apply.Minus(app.Status.Inventory, inventory)); err != nil {
+	inventory, gone := part(app.Status.Inventory, plan.Objects())
+	extra, err := r.prune(ctx, app, healthy, gone)
+	if err != nil {
 		return ctrl.Result{}, false, r.trouble(ctx, app, err)
 	}
-	app.Status.Inventory = inventory
+	app.Status.Inventory = append(inventory, extra...)
+	app.Status.Drift = nil
+	if err := r.refer(ctx, app, back, plan); err != nil {
+		return ctrl.Result{}, false, r.trouble(ctx, app, err)
+	}
 	settle(app, back)
 	if err := r.Client.Status().Update(ctx, app); err != nil {
 		return ctrl.Result{}, false, err

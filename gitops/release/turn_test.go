@@ -208,8 +208,8 @@ func TestWindows(t *testing.T) {
 	w.settle()
 	require.Equal(t, v1alpha1.ReleaseProgressing, w.release(2).Status.Result)
 	require.Equal(t, "Window", w.app().Status.Waiting.Reason)
-	w.now = w.now.Add(24 * time.Hour)
-	w.settle()
+	w.spec(func(s *v1alpha1.ApplicationSpec) { s.HealthDeadline = &metav1.Duration{Duration: time.Minute} })
+	w.pass(2 * time.Minute)
 	require.Equal(t, v1alpha1.ReleaseFailed, w.release(2).Status.Result)
 	require.EqualValues(t, 1, w.app().Status.Current, "and it is put back outside of windows too")
 

@@ -24,46 +24,6 @@ func refused(format string, args ...any) error {
 	return apierrors.NewBadRequest(fmt.Sprintf(format, args...))
 }
 
-// Sync makes the head of the branch desired, and a value that failed before tried
-// again. An application whose images a pipeline builds keeps its value: only the
-// deploy job knows the digests. So does one that is promoted to, and one of a merge
-// request, whose commit is on no branch here.
-func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string) error {
-	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
-		if followsBranch(app) {
-			repo := &v1alpha1.Repository{}
-			if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
-				return err
-			}
-			desired := head(repo, app.Spec.Source.Branch)
-			if desired == nil {
-				return refused("application %s: branch %q of repository %s has no commit; known: %s",
-					application, app.Spec.Source.Branch, repo.Name, strings.Join(branches(repo), ", "))
-			}
-			if have := app.Spec.Desired; have == nil || have.Commit != desired.Commit {
-				desired.By, desired.Cause = by, v1alpha1.CauseManual
-				if !offer(app, *desired) {
-					return refused("application %s: update %d is already desired", application, app.Spec.Desired.Sequence)
-				}
-			}
-		}
-		if err := r.inputs(ctx, app, by); err != nil {
-			return err
-		}
-		if app.Spec.Desired == nil {
-			return refused("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
-		}
-		if len(app.Spec.Windows) > 0 && !app.Spec.Desired.Manual {
-			app.Spec.Desired.Manual = true
-			r.event(app, corev1.EventTypeNormal, "SyncAsked", "by %s: windows that allow it do not hold commit %.12s up", by, app.Spec.Desired.Commit)
-		}
-		if app.Status.Refused != nil && same(*app.Status.Refused, *app.Spec.Desired) {
-			app.Spec.Retry = strconv.FormatInt(time.Now().UnixNano(), 36)
-		}
-		return nil
-	})
-}
-
 // followsBranch says whether the head of its branch is what a person's sync asks for.
 func followsBranch(app *v1alpha1.Application) bool {
 	request := strings.HasPrefix(app.Annotations[v1alpha1.AnnotationRef], "refs/merge-requests/")
@@ -158,13 +118,17 @@ func (r *Reconciler) Diff(ctx context.Context, namespace, application string) (s
 	if err != nil {
 		return "", err
 	}
+	return differences(changes), nil
+}
+
+func differences(changes []apply.Change) string {
 	var b strings.Builder
 	for _, c := range changes {
-		if c.Action != "unchanged" {
+		if c.Action != apply.Unchanged {
 			fmt.Fprintf(&b, "%s %s/%s\n%s", c.Action, c.Object.Kind, c.Object.Name, c.Diff)
 		}
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 // Changes says what making the desired value current would change, data of Secrets
@@ -181,22 +145,7 @@ func (r *Reconciler) Changes(ctx context.Context, namespace, application string)
 	if app.Spec.Desired == nil {
 		return nil, refused("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
 	}
-	set, err := r.render(ctx, app, *app.Spec.Desired)
-	if err != nil {
-		if text := refusal(err); text != "" {
-			return nil, refused("application %s: %s", application, text)
-		}
-		return nil, err
-	}
-	masks, err := r.masks(ctx, namespace, destination(app))
-	if err != nil {
-		return nil, err
-	}
-	changes, err := r.Applier.Diff(ctx, target(app, app.Status.Current), set.Objects, app.Status.Inventory)
-	for i := range changes {
-		changes[i].Diff = masks.hide(changes[i].Diff)
-	}
-	return changes, err
+	return r.changes(ctx, app, false)
 }
 
 // change updates the spec of an application, again if somebody else did meanwhile.

@@ -242,7 +242,9 @@ func flatten(objects []map[string]any, file string, line int, value map[string]a
 		return objects, nil
 	}
 	meta, _ := value["metadata"].(map[string]any)
-	if name, _ := meta["name"].(string); name == "" {
+	// A hook may be named when it is made; apply refuses that of anything else.
+	name, _ := meta["name"].(string)
+	if generated, _ := meta["generateName"].(string); name == "" && generated == "" {
 		return nil, refuse(file, line, "%s without metadata.name", kind)
 	}
 	return append(objects, value), nil

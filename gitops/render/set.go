@@ -119,5 +119,5 @@ func (s *Set) Copy() []*unstructured.Unstructured {
 
 func key(o *unstructured.Unstructured) string {
 	gvk := o.GroupVersionKind()
-	return gvk.Group + "\x00" + gvk.Kind + "\x00" + o.GetNamespace() + "\x00" + o.GetName()
+	return gvk.Group + "\x00" + gvk.Kind + "\x00" + o.GetNamespace() + "\x00" + o.GetName() + "\x00" + o.GetGenerateName()
 }

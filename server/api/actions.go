@@ -132,10 +132,6 @@ func (s *server) syncRepository(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-func (s *server) syncApplication(w http.ResponseWriter, r *http.Request) error {
-	return act(w, r, s.Applications.Sync)
-}
-
 func (s *server) unpin(w http.ResponseWriter, r *http.Request) error {
 	return act(w, r, s.Applications.Unpin)
 }

@@ -54,7 +54,11 @@ type StartRun struct {
 
 // Applications is what the API asks of gitops.
 type Applications interface {
-	Sync(ctx context.Context, namespace, application, by string) error
+	Sync(ctx context.Context, namespace, application, by string, ask SyncAsk) error
+	// Preview is the unified difference that a sync would make, secrets masked.
+	Preview(ctx context.Context, namespace, application string, ask SyncAsk) (string, error)
+	// Delete with what was applied, or without; nil is as the application says.
+	Delete(ctx context.Context, namespace, application, by string, cascade *bool) error
 	Rollback(ctx context.Context, namespace, application string, release int64, by string) error
 	Unpin(ctx context.Context, namespace, application, by string) error
 	// Diff is the unified difference of desired and live, secrets masked.

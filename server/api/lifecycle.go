@@ -160,8 +160,13 @@ func (s *server) reject(w http.ResponseWriter, r *http.Request) error {
 }
 
 // deleteApplication asks more of who deletes what is released to by approved promotions
-// only: made anew, it would ask for none.
+// only: made anew, it would ask for none. Its objects go with it, unless ?cascade=false or
+// its spec says that they stay.
 func (s *server) deleteApplication(w http.ResponseWriter, r *http.Request) error {
+	cascade, err := boolOf(r.URL.Query().Get("cascade"), "cascade")
+	if err != nil {
+		return err
+	}
 	app := &slipway.Application{}
 	if err := s.read(r, app); err != nil {
 		return err
@@ -176,7 +181,9 @@ func (s *server) deleteApplication(w http.ResponseWriter, r *http.Request) error
 			return refuse(http.StatusForbidden, "ask somebody who may approve promotions", "application %s: %s may not delete what is released to by approval only", app.Name, u.Name)
 		}
 	}
-	return del(applications)(s, w, r)
+	return act(w, r, func(ctx context.Context, ns, name, by string) error {
+		return s.Applications.Delete(ctx, ns, name, by, cascade)
+	})
 }
 
 // checkApplication refuses one that could never be released: needs that form a cycle,

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
@@ -96,7 +98,7 @@ func TestWhatAsksForApprovalsIsDeletedByApprovers(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "prod"},
 		Spec:       slipway.ApplicationSpec{Lifecycle: slipway.Lifecycle{Promotion: &slipway.PromotionPolicy{From: "staging", Approvals: 1}}},
 	}).Build()
-	h := Handler(Deps{Reader: c, Writer: c, Authorizer: roles{"ann": {"delete applications default"}, "bob": {"delete applications default", "approve promotions default"}}}, slog.New(slog.DiscardHandler))
+	h := Handler(Deps{Reader: c, Writer: c, Applications: deleter{c: c}, Authorizer: roles{"ann": {"delete applications default"}, "bob": {"delete applications default", "approve promotions default"}}}, slog.New(slog.DiscardHandler))
 	for _, tc := range []struct {
 		user string
 		want int
@@ -105,4 +107,18 @@ func TestWhatAsksForApprovalsIsDeletedByApprovers(t *testing.T) {
 			t.Errorf("%+v: %d %s", tc, w.Code, w.Body)
 		}
 	}
+}
+
+// deleter only deletes applications.
+type deleter struct {
+	Applications
+	c client.Client
+}
+
+func (d deleter) Delete(ctx context.Context, namespace, application, _ string, _ *bool) error {
+	app := &slipway.Application{}
+	if err := d.c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: application}, app); err != nil {
+		return err
+	}
+	return d.c.Delete(ctx, app)
 }

@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
 	"slipway.dev/pipelines/schedule"
 )
 
@@ -110,6 +111,9 @@ func (s *server) create(k kind, o client.Object, w http.ResponseWriter, r *http.
 		o.ObjectMeta, o.Status = meta, slipway.RepositoryStatus{}
 	case *slipway.Application:
 		o.ObjectMeta, o.Status = meta, slipway.ApplicationStatus{}
+		if err := apply.Validate(&o.Spec); err != nil {
+			return refuse(http.StatusBadRequest, "", "%v", err)
+		}
 		if err := s.checkApplication(r, o); err != nil {
 			return err
 		}

@@ -67,10 +67,11 @@ func Routes() []Route {
 		{"GET", ns + "/applications", "list", "applications", "list applications", list(applications)},
 		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},
 		{"GET", ns + "/applications/{name}", "get", "applications", "read an application", get(applications)},
-		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application", (*server).deleteApplication},
+		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application; ?cascade=false leaves its objects", (*server).deleteApplication},
 		{"GET", ns + "/applications/{name}/releases", "list", "releases", "release history, newest first", (*server).releases},
 		{"GET", ns + "/applications/{name}/diff", "get", "applications", "desired against live", (*server).diff},
-		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again", (*server).syncApplication},
+		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again, all of it or some objects", (*server).syncApplication},
+		{"GET", ns + "/applications/{name}/preview", "get", "applications", "what a sync would change; ?only=Kind/name&prune=false", (*server).previewSync},
 		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release", (*server).rollback},
 		{"POST", ns + "/applications/{name}/unpin", "update", "applications", "follow the desired value again", (*server).unpin},
 	})

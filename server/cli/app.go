@@ -17,7 +17,7 @@ func appVerb(c *user) *cobra.Command {
 	app.AddCommand(
 		appList(c), appGet(c),
 		appCreate(c),
-		action(c, "sync NAME", "Apply the desired value again, also one that failed", "sync"),
+		appSync(c),
 		action(c, "unpin NAME", "Follow the desired value again after a rollback", "unpin"),
 		appRollback(c),
 		&cobra.Command{Use: "history NAME", Short: "List the releases of an application", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
@@ -39,7 +39,7 @@ func appVerb(c *user) *cobra.Command {
 		}},
 		appDiff(c),
 		appWait(c),
-		deletion(c, "applications", "Delete an application and what it applied"),
+		appDelete(c),
 	)
 	app.AddCommand(promotionVerbs(c)...)
 	return app
@@ -88,7 +88,11 @@ func appGet(c *user) *cobra.Command {
 		if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0]), nil, &a); err != nil {
 			return err
 		}
-		return show(c, cmd, w, &a, []slipway.Application{a}, func(a *slipway.Application) bool { return a.Name == args[0] }, appTable)
+		err := show(c, cmd, w, &a, []slipway.Application{a}, func(a *slipway.Application) bool { return a.Name == args[0] }, appTable)
+		if err != nil || w.on || c.output == "json" || c.output == "yaml" {
+			return err
+		}
+		return c.appDetails(cmd.Context(), cmd.OutOrStdout(), &a)
 	}
 	return cmd
 }

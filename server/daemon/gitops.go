@@ -14,6 +14,7 @@ import (
 	"slipway.dev/cluster/addons"
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	kube "slipway.dev/cluster/client"
+	"slipway.dev/cluster/outside"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/generate"
 	"slipway.dev/gitops/git"
@@ -56,7 +57,7 @@ func (s *services) openGitops(context.Context) error {
 	g.hooks = &hook.Handler{
 		Target: webhookTarget(mc), ValidName: git.ValidName, ValidNamespace: git.ValidNamespace, Spool: g.spool, Log: s.log.With("part", "hooks"),
 	}
-	applier, err := apply.New(s.cluster.config, direct, s.manager.GetRESTMapper())
+	applier, err := apply.New(s.cluster.config, direct, s.manager.GetRESTMapper(), outside.Guard{Private: s.conf.PrivateSources}.Dial)
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (s *services) openDoor(context.Context) error {
 	parts := front.Parts{
 		API: api.Handler(api.Deps{
 			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
-			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: s.gitops, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
+			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: applications{s.gitops}, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
 			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,

@@ -1,0 +1,173 @@
+package release
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
+)
+
+// Ask is how a person asks for one synchronisation.
+type Ask struct {
+	// Only these objects, as "Kind/name"; empty is all.
+	Only []string `json:"only,omitempty"`
+	// Prune: false keeps what left the set this time, and true agrees to delete what waits
+	// for a word. nil is as the application says.
+	Prune *bool `json:"prune,omitempty"`
+}
+
+func (a Ask) check() error {
+	for _, name := range a.Only {
+		if kind, rest, ok := strings.Cut(name, "/"); !ok || kind == "" || rest == "" || len(name) > 300 {
+			return refused("only %.100q: want Kind/name, such as Deployment/web", name)
+		}
+	}
+	if len(a.Only) > 200 {
+		return refused("only: %d objects; at most 200 can be named", len(a.Only))
+	}
+	return nil
+}
+
+// Sync is SyncWith, for all of it.
+func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string) error {
+	return r.SyncWith(ctx, namespace, application, by, Ask{})
+}
+
+// SyncWith makes the head of the branch desired, and a value that failed before tried
+// again. An application whose images a pipeline builds keeps its value: only the
+// deploy job knows the digests. So does one that is promoted to, and one of a merge
+// request, whose commit is on no branch here. What others changed is put right, also
+// where drift is only reported.
+func (r *Reconciler) SyncWith(ctx context.Context, namespace, application, by string, ask Ask) error {
+	if err := ask.check(); err != nil {
+		return err
+	}
+	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
+		if err := r.asked(ctx, app, by, ask); err != nil {
+			return err
+		}
+		if len(app.Spec.Windows) > 0 && !app.Spec.Desired.Manual {
+			app.Spec.Desired.Manual = true
+			r.event(app, corev1.EventTypeNormal, "SyncAsked", "by %s: windows that allow it do not hold commit %.12s up", by, app.Spec.Desired.Commit)
+		}
+		token := strconv.FormatInt(time.Now().UnixNano(), 36)
+		if app.Status.Refused != nil && same(*app.Status.Refused, *app.Spec.Desired) {
+			app.Spec.Retry = token
+		}
+		if ask.Prune != nil && *ask.Prune {
+			app.Spec.ConfirmPrune = token
+		}
+		if slices.ContainsFunc(app.Status.Drift, func(d v1alpha1.Drift) bool { return !d.Healed }) {
+			app.Spec.Resync = token
+		}
+		return nil
+	})
+}
+
+// asked makes desired what a synchronisation means.
+func (r *Reconciler) asked(ctx context.Context, app *v1alpha1.Application, by string, ask Ask) error {
+	if followsBranch(app) {
+		repo := &v1alpha1.Repository{}
+		if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
+			return err
+		}
+		desired := head(repo, app.Spec.Source.Branch)
+		if desired == nil {
+			return refused("application %s: branch %q of repository %s has no commit; known: %s",
+				app.Name, app.Spec.Source.Branch, repo.Name, strings.Join(branches(repo), ", "))
+		}
+		if have := app.Spec.Desired; have == nil || have.Commit != desired.Commit {
+			desired.By, desired.Cause = by, v1alpha1.CauseManual
+			if !offer(app, *desired) {
+				return refused("application %s: update %d is already desired", app.Name, app.Spec.Desired.Sequence)
+			}
+		}
+	}
+	if err := r.inputs(ctx, app, by); err != nil {
+		return err
+	}
+	if app.Spec.Desired == nil {
+		return refused("application %s: nothing is desired yet; push to repository %s", app.Name, app.Spec.Source.Repository)
+	}
+	app.Spec.Desired.Sync = nil
+	if part := (v1alpha1.SyncRequest{Only: ask.Only, KeepExtra: ask.Prune != nil && !*ask.Prune}); !sameRequest(nil, &part) {
+		app.Spec.Desired.Sync = &part
+	}
+	return nil
+}
+
+// Preview says what SyncWith would change, or why it would be refused. Nothing is changed.
+func (r *Reconciler) Preview(ctx context.Context, namespace, application string, ask Ask) (string, error) {
+	if err := ask.check(); err != nil {
+		return "", err
+	}
+	app := &v1alpha1.Application{}
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
+		return "", err
+	}
+	if err := r.asked(ctx, app, "", ask); err != nil {
+		return "", err
+	}
+	changes, err := r.changes(ctx, app, true)
+	if err != nil {
+		return "", err
+	}
+	text := differences(changes)
+	if app.Spec.Pin > 0 {
+		text = fmt.Sprintf("# pinned to release %d: nothing happens before `slipway app unpin %s`\n", app.Spec.Pin, application) + text
+	}
+	return text, nil
+}
+
+// changes from what is live to what is desired. With check it is an error if the set
+// would be refused.
+func (r *Reconciler) changes(ctx context.Context, app *v1alpha1.Application, check bool) ([]apply.Change, error) {
+	masks, err := r.masksOf(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	said := func(err error) error {
+		if text := refusal(err); text != "" {
+			return refused("application %s: %s", app.Name, masks.hide(text))
+		}
+		return err
+	}
+	set, err := r.render(ctx, app, *app.Spec.Desired)
+	if err != nil {
+		return nil, said(err)
+	}
+	if set, err = r.selected(ctx, app, *app.Spec.Desired, set); err != nil {
+		return nil, said(err)
+	}
+	n := app.Status.Current
+	plan, err := apply.NewPlan(set.Objects, max(n, 1), true)
+	if err != nil {
+		return nil, said(err)
+	}
+	t, err := r.targetOf(ctx, app, n, plan)
+	if err != nil {
+		return nil, err
+	}
+	if check {
+		if _, err := r.Applier.Check(ctx, t, plan.All()); err != nil {
+			return nil, said(err)
+		}
+	}
+	inventory := app.Status.Inventory
+	if part := app.Spec.Desired.Sync; part != nil && part.KeepExtra {
+		inventory = nil
+	}
+	changes, err := r.Applier.Diff(ctx, t, plan.Objects(), inventory)
+	for i := range changes {
+		changes[i].Diff = masks.hide(changes[i].Diff)
+	}
+	return changes, said(err)
+}
