@@ -14,6 +14,7 @@ import (
 // TestTriggerOfWhoMayNot: a run of another repository is started in the name of whoever
 // caused this one, with what they may do then.
 func TestTriggerOfWhoMayNot(t *testing.T) {
+	together(t)
 	cart := newRepo(t, "trigger-cart", map[string]string{".gitlab-ci.yml": `
 job: {image: busybox, script: ['echo "for $GITLAB_USER_LOGIN"'], rules: [{if: $CI_PIPELINE_SOURCE == "pipeline"}]}
 `})
@@ -56,6 +57,7 @@ late: {stage: test, when: delayed, start_in: 5 seconds, trigger: {project: defau
 
 // TestChildOnTheServer: what people see of a child, ask of it, and what goes with what.
 func TestChildOnTheServer(t *testing.T) {
+	together(t)
 	r := newRepo(t, "children", map[string]string{
 		".gitlab-ci.yml": `
 kids: {stage: build, trigger: {include: child.yml, strategy: depend}}

@@ -207,6 +207,7 @@ spec:
 // TestPreviewOfABranch has a namespace of its own, with everything in it that goes with
 // the branch; and nothing of it is applied anywhere else.
 func TestPreviewOfABranch(t *testing.T) {
+	together(t)
 	r := newRepo(t, "seen", map[string]string{
 		".gitlab-ci.yml": noRun,
 		"web/web.yaml":   manifest("seen") + "---\napiVersion: v1\nkind: Service\nmetadata: {name: seen}\nspec: {type: NodePort, selector: {app: seen}, ports: [{port: 8080}]}\n",

@@ -137,6 +137,7 @@ push:
 // TestMergeRequests of a repository elsewhere: its forge tells of a push, and of merge
 // requests from their opening to their end; one of a fork waits until it is approved.
 func TestMergeRequests(t *testing.T) {
+	together(t)
 	dir, url := elsewhere(t)
 	r := &requested{dir: dir, repo: newRepo(t, "requested", map[string]string{".gitlab-ci.yml": requestPipeline, "nap": "0"})}
 	r.commit()

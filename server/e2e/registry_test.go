@@ -111,15 +111,15 @@ func TestRegistryRefusals(t *testing.T) {
 		t.Errorf("anonymous /v2/: %s, challenge %q", anonymous.Status, challenge)
 	}
 
-	r := newRepo(t, "guarded", map[string]string{"Dockerfile": "FROM busybox\n"})
-	cleanUp(t, "repo", "delete", "guarded")
+	r := newRepo(t, "hedged", map[string]string{"Dockerfile": "FROM busybox\n"})
+	cleanUp(t, "repo", "delete", "hedged")
 	r.push()
 	if run := r.finished(); run.Status.Phase != api.Succeeded {
 		t.Fatalf("%s %s", run.Status.Phase, run.Status.Message)
 	}
 	// What is there and what is not have to look the same.
 	var answers []string
-	for _, scope := range []string{"repository:default/guarded:pull", "repository:default/none:pull", "repository:none/none:pull", "registry:catalog:*", ""} {
+	for _, scope := range []string{"repository:default/hedged:pull", "repository:default/none:pull", "repository:none/none:pull", "registry:catalog:*", ""} {
 		resp := registryCall(t, "GET", "/registry/token?service="+api.RegistryHost+"&scope="+url.QueryEscape(scope), "Basic", "wrong")
 		body, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != http.StatusUnauthorized {
@@ -137,9 +137,9 @@ func TestRegistryRefusals(t *testing.T) {
 	admin := mustToken(t)
 	viewer := strings.TrimSpace(must(t, "token", "create", "registry-viewer", "--role", "slipway-viewer"))
 	for _, tc := range []struct{ credential, scope, granted string }{
-		{admin, "repository:default/guarded:pull,push", "repository:default/guarded:pull,push"},
-		{viewer, "repository:default/guarded:pull,push,delete", "repository:default/guarded:pull"},
-		{viewer, "repository:kube-system/guarded:pull", ""},
+		{admin, "repository:default/hedged:pull,push", "repository:default/hedged:pull,push"},
+		{viewer, "repository:default/hedged:pull,push,delete", "repository:default/hedged:pull"},
+		{viewer, "repository:kube-system/hedged:pull", ""},
 		{viewer, "registry:catalog:*", ""},
 		{admin, "repository:system/toolbox:pull,push", "repository:system/toolbox:pull"},
 		{admin, "repository:docker.io/library/busybox:push", ""},
@@ -150,9 +150,9 @@ func TestRegistryRefusals(t *testing.T) {
 		}
 	}
 
-	token, _ := scoped(t, admin, "repository:default/guarded:pull,push")
+	token, _ := scoped(t, admin, "repository:default/hedged:pull,push")
 	var tags struct{ Tags []string }
-	if err := json.NewDecoder(registryCall(t, "GET", "/v2/default/guarded/tags/list", "Bearer", token).Body).Decode(&tags); err != nil {
+	if err := json.NewDecoder(registryCall(t, "GET", "/v2/default/hedged/tags/list", "Bearer", token).Body).Decode(&tags); err != nil {
 		t.Fatal(err)
 	}
 	if commit := strings.TrimSpace(r.git("rev-parse", "HEAD"))[:12]; !slices.Contains(tags.Tags, commit) {
@@ -166,11 +166,11 @@ func TestRegistryRefusals(t *testing.T) {
 	if resp := registryCall(t, "GET", "/v2/default/other/tags/list", "Bearer", token); resp.StatusCode != http.StatusUnauthorized {
 		t.Errorf("the token of one repository reads another: %s", resp.Status)
 	}
-	own := registryCall(t, "POST", "/v2/default/guarded/blobs/uploads/", "Bearer", token)
+	own := registryCall(t, "POST", "/v2/default/hedged/blobs/uploads/", "Bearer", token)
 	if own.StatusCode != http.StatusAccepted {
 		t.Fatalf("the token does not push to its own repository: %s", own.Status)
 	}
-	remover, _ := scoped(t, admin, "repository:default/guarded:pull,push,delete")
+	remover, _ := scoped(t, admin, "repository:default/hedged:pull,push,delete")
 	if resp := registryCall(t, "DELETE", own.Header.Get("Location"), "Bearer", remover); resp.StatusCode != http.StatusNoContent {
 		t.Errorf("the upload is not given up: %s", resp.Status)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,10 +23,17 @@ type repo struct {
 	seq  int
 }
 
+// repos by name, each of one test.
+var repos sync.Map
+
 // newRepo starts one. What the test makes of it on the server, the repository with
 // its runs and an application of its name, is removed with the test's end.
 func newRepo(t *testing.T, name string, files map[string]string) *repo {
 	t.Helper()
+	if by, taken := repos.LoadOrStore(name, t.Name()); taken {
+		t.Fatalf("%s has a repository %s too: tests run together", by, name)
+	}
+	t.Cleanup(func() { repos.Delete(name) })
 	r := &repo{t: t, name: name, dir: t.TempDir()}
 	for _, kind := range []string{"repository", "application"} { // the application goes first
 		cleanUp(t, "kubectl", "delete", kind+".slipway.dev", name, "--ignore-not-found", "--timeout=2m")

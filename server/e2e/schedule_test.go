@@ -24,7 +24,7 @@ say:
 	cleanUp(t, "kubectl", "delete", "schedule.slipway.dev", "nightly", "--ignore-not-found")
 	must(t, "schedule", "run", "nightly")
 	name := ""
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, 2*time.Minute, func() error {
 		for line := range strings.Lines(must(t, "run", "list", "--repo", r.name)) {
 			if f := strings.Fields(line); strings.HasPrefix(f[0], "nightly-p") {
 				name = f[0]
