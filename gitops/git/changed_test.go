@@ -46,6 +46,12 @@ func TestChanged(t *testing.T) {
 	if _, err := s.Changed(ctx, "default", "w", main, "none"); !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
+	if got, err := s.MergeBase(ctx, "default", "w", dev, "main"); err != nil || got != first {
+		t.Error(got, err)
+	}
+	if got, err := s.MergeBase(ctx, "default", "w", dev, "other"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("no common history:", got, err)
+	}
 	if got, err := s.List(ctx, "default", "w", dev); err != nil || !slices.Equal(got, []string{"c.txt", "dir/b.txt", "dir/d.txt"}) {
 		t.Error(got, err)
 	}

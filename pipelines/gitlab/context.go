@@ -80,6 +80,13 @@ type Context struct {
 	OfMergeRequest bool
 	// Upstream is the job that started the run, where one did.
 	Upstream Upstream
+	// OpenRequests are the merge requests that are open of the branch, each as
+	// NAMESPACE/REPOSITORY!NUMBER.
+	OpenRequests []string
+	// TargetProtected: the target branch is one that few may push to. DiffBase is the
+	// commit where the source left it.
+	TargetProtected bool
+	DiffBase        string
 	// Protected: the branch or tag is one that few may push to.
 	Protected bool
 	// TagMessage of an annotated tag.

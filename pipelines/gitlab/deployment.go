@@ -53,9 +53,42 @@ func (c *compiler) readEnvironment(j *job, v *value, env *environment) *environm
 		e.Tier = tierOf(e.Name)
 	}
 	j.plan.Environment = e
+	j.plan.Predefined = append(j.plan.Predefined, environmentVariables(e)...)
+	return c.environment(e.Name, j.plan.Predefined, j.global, j.plan.Variables)
+}
+
+// foreseen are the variables of the environment as far as they are known before the
+// rules of the job are read, which may ask for them.
+func (c *compiler) foreseen(j *job, v *value) []plan.Variable {
+	name := c.scope(j, v)
+	if name == "" {
+		return nil
+	}
+	e := plan.Environment{Name: name, Action: "start", Tier: tierOf(name)}
+	if m := v.get("environment"); m.kind == kindMap {
+		e.URL = textOf(m.get("url"))
+		if a := m.get("action"); a != nil {
+			e.Action = a.text
+		}
+		if t := textOf(m.get("deployment_tier")); t != "" && !strings.Contains(t, "$") {
+			e.Tier = t
+		}
+	}
+	return environmentVariables(&e)
+}
+
+func textOf(v *value) string {
+	if v == nil || !v.scalar() {
+		return ""
+	}
+	return v.text
+}
+
+// environmentVariables are those that a job with it has.
+func environmentVariables(e *plan.Environment) (vars []plan.Variable) {
 	set := func(name, value string, raw bool) {
 		if value != "" {
-			j.plan.Predefined = append(j.plan.Predefined, plan.Variable{Name: name, Value: value, Raw: raw})
+			vars = append(vars, plan.Variable{Name: name, Value: value, Raw: raw})
 		}
 	}
 	set("CI_ENVIRONMENT_NAME", e.Name, true)
@@ -63,7 +96,7 @@ func (c *compiler) readEnvironment(j *job, v *value, env *environment) *environm
 	set("CI_ENVIRONMENT_ACTION", e.Action, true)
 	set("CI_ENVIRONMENT_TIER", e.Tier, true)
 	set("CI_ENVIRONMENT_URL", e.URL, false)
-	return c.environment(e.Name, j.plan.Predefined, j.global, j.plan.Variables)
+	return vars
 }
 
 // scope is the environment of a job as far as it is known before its rules are read: the
@@ -73,7 +106,7 @@ func (c *compiler) scope(j *job, v *value) string {
 	if e != nil && e.kind == kindMap {
 		e = e.get("name")
 	}
-	if e == nil || !e.scalar() || c.ctx.Repository == nil {
+	if e == nil || !e.scalar() {
 		return ""
 	}
 	env := c.environment("", j.plan.Predefined, j.global, j.plan.Variables)

@@ -104,10 +104,8 @@ func (n *node) match(text, pattern datum) (bool, error) {
 	if pattern.pattern == nil {
 		var err error
 		if pattern.pattern, err = compilePattern(pattern.text); err != nil {
-			if pattern.hidden {
-				return false, &exprError{n.offset, "the value of the masked variable is not a pattern; write it as /.../"}
-			}
-			return false, &exprError{n.offset, err.Error()}
+			// As GitLab has it: a variable that holds no pattern is looked through for the text.
+			return strings.Contains(pattern.text, text.text), nil
 		}
 	}
 	return pattern.pattern.MatchString(text.text), nil

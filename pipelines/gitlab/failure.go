@@ -72,8 +72,7 @@ func (c *compiler) readRetry(j *job, v *value) {
 	if v.kind == kindMap {
 		retryKeys.check(v, c.problems)
 		if count = v.get("max"); count == nil {
-			c.add(v.place, ruleValue, "write `max: 1`", "retry has no max")
-			return
+			count = &value{kind: kindNumber, text: "0", place: v.place} // as GitLab has it
 		}
 	}
 	n, err := strconv.Atoi(count.text)
@@ -83,6 +82,13 @@ func (c *compiler) readRetry(j *job, v *value) {
 	}
 	j.plan.Retry = plan.Retry{Max: n}
 	if v.kind != kindMap {
+		return
+	}
+	if n == 0 {
+		c.retryWhen(v.get("when"))
+		if codes := v.get("exit_codes"); codes != nil {
+			c.exitCodes(codes)
+		}
 		return
 	}
 	when, limited := c.retryWhen(v.get("when"))

@@ -40,12 +40,9 @@ func (c *compiler) inherits(v *value, key string, known []string) func(name stri
 func (c *compiler) withDefaults(v *value) func(key string) *value {
 	inherits := c.inherits(v, "default", defaultKeys.supported)
 	return func(key string) *value {
-		if x, ok := v.index[key]; ok {
-			// A keyword that is null is given too, and takes the default away.
-			if v.keys[x].val.kind == kindNull {
-				return nil
-			}
-			return v.keys[x].val
+		// One that is null is not given, and the default stays.
+		if x := v.get(key); x != nil {
+			return x
 		}
 		if !inherits(key) {
 			return nil

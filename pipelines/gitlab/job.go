@@ -66,7 +66,7 @@ func (c *compiler) readJob(e entry, v *value, one instance) *job {
 	c.readTimeout(j, get("timeout"))
 	c.readRetry(j, get("retry"))
 	c.flag(get("interruptible"), "interruptible", &j.plan.Interruptible)
-	c.readNeeds(j, v.get("needs"))
+	c.readNeeds(j, v.get("needs"), one.variables)
 	c.readDependencies(j, v.get("dependencies"))
 	env := c.decide(j, v)
 	j.plan.ByStage = !j.byNeeds
@@ -124,14 +124,14 @@ func (c *compiler) decide(j *job, v *value) *environment {
 		j.plan.Confirmation = c.text(m, "manual_confirmation")
 	}
 	startIn := v.get("start_in")
-	env := c.environment(c.scope(j, v), j.plan.Predefined, j.global, j.plan.Variables)
+	env := c.environment(c.scope(j, v), j.plan.Predefined, c.foreseen(j, v), j.global, j.plan.Variables)
 	if rules := v.get("rules"); rules != nil {
 		for _, key := range []string{"only", "except", "start_in"} {
 			if v.get(key) != nil {
 				c.add(v.at(key), ruleValue, "move it into the rules", "%s may not be used with rules", key)
 			}
 		}
-		r := c.first(c.readRules(rules, ruleKeys, jobWhens), env)
+		r := c.first(c.readRules(rules, ruleKeys, ruleWhens), env)
 		if r == nil {
 			return env
 		}

@@ -98,9 +98,8 @@ var (
 	}
 	autoCancelKeys = keyset{where: "in auto_cancel", supported: []string{"on_job_failure", "on_new_commit"}}
 	policyKeys     = keyset{
-		where:       "in only and except",
-		supported:   []string{"changes", "refs", "variables"},
-		unsupported: map[string]string{"kubernetes": "remove it; the cluster is always there"},
+		where:     "in only and except",
+		supported: []string{"changes", "kubernetes", "refs", "variables"},
 	}
 	globalVariableKeys = keyset{
 		where:     "in a variable",

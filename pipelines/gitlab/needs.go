@@ -1,7 +1,9 @@
 package gitlab
 
 import (
+	"regexp"
 	"slices"
+	"strings"
 
 	"slipway.dev/pipelines/plan"
 )
@@ -23,11 +25,12 @@ type dependency struct {
 	at   place
 }
 
-func (c *compiler) readNeeds(j *job, v *value) {
+func (c *compiler) readNeeds(j *job, v *value, row []plan.Variable) {
 	if v == nil {
 		return
 	}
 	j.byNeeds = true
+	v = c.ofMatrix(v, row, j.plan.Group != "")
 	j.needs = c.needsOf(v).list
 }
 
@@ -140,12 +143,16 @@ func (c *compiler) checkDependencies() {
 }
 
 func (c *compiler) checkNeed(j *job, n need) {
-	if len(c.targets(n.Job, n.matrix)) > 0 || n.Optional {
+	if n.matrix != nil && len(c.copies[n.Job]) > 0 {
+		for _, row := range n.matrix {
+			if len(c.targets(n.Job, [][]plan.Variable{row})) == 0 && !n.Optional {
+				c.add(n.at, ruleNeed, "write the variables in the order of that job's matrix, each with one of its values",
+					"job %q needs %q, a copy of %q that its matrix does not make", j.plan.Name, matrixName(n.Job, row), n.Job)
+			}
+		}
 		return
 	}
-	if n.matrix != nil && len(c.copies[n.Job]) > 0 {
-		c.add(n.at, ruleNeed, "write the variables in the order of that job's matrix, each with one of its values",
-			"job %q needs a copy of %q that its matrix does not make", j.plan.Name, n.Job)
+	if len(c.targets(n.Job, n.matrix)) > 0 || n.Optional {
 		return
 	}
 	c.add(n.at, ruleNeed, didYouMean(n.Job, c.jobNames()), "job %q needs %q; there is no such job", j.plan.Name, n.Job)
@@ -188,4 +195,55 @@ func (c *compiler) flag(v *value, name string, into *bool) {
 		return
 	}
 	*into = yes
+}
+
+// ofMatrix fills $[[ matrix.NAME ]] in with the values of the copy of a job. What aliases
+// share stays shared.
+func (c *compiler) ofMatrix(v *value, row []plan.Variable, copied bool) *value {
+	done := map[*value]*value{}
+	var fill func(v *value) *value
+	fill = func(v *value) *value {
+		if out, ok := done[v]; ok {
+			return out
+		}
+		out := v
+		switch v.kind {
+		case kindString:
+			if strings.Contains(v.text, "$[[") {
+				out = &value{kind: kindString, text: c.matrixText(v, row, copied), place: v.place}
+			}
+		case kindList:
+			out = &value{kind: kindList, place: v.place, items: make([]*value, len(v.items))}
+			for i, item := range v.items {
+				out.items[i] = fill(item)
+			}
+		case kindMap:
+			out = &value{kind: kindMap, place: v.place}
+			for _, e := range v.keys {
+				e.val = fill(e.val)
+				out.put(e)
+			}
+		}
+		done[v] = out
+		return out
+	}
+	return fill(v)
+}
+
+var matrixBlock = regexp.MustCompile(`\$\[\[\s*matrix\.([A-Za-z0-9_]+)\s*\]\]`)
+
+func (c *compiler) matrixText(v *value, row []plan.Variable, copied bool) string {
+	return matrixBlock.ReplaceAllStringFunc(v.text, func(block string) string {
+		name := matrixBlock.FindStringSubmatch(block)[1]
+		i := slices.IndexFunc(row, func(x plan.Variable) bool { return x.Name == name })
+		if i >= 0 {
+			return row[i].Value
+		}
+		hint := "declare it in parallel:matrix of this job"
+		if !copied {
+			hint = "the job has no parallel:matrix; write the values"
+		}
+		c.add(v.place, ruleNeed, hint, "%s: the job's matrix has no %q", block, name)
+		return block
+	})
 }

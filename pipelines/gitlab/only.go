@@ -10,6 +10,8 @@ type policy struct {
 	refs      []string
 	variables []expression
 	changes   *changes
+	// kubernetes: the cluster is always there.
+	kubernetes bool
 }
 
 type expression struct {
@@ -62,6 +64,11 @@ func (c *compiler) readPolicy(v *value, what string) *policy {
 			}
 		}
 	}
+	if k := v.get("kubernetes"); k != nil {
+		var active string
+		c.choice(k, what+":kubernetes", []string{"active"}, &active)
+		p.kubernetes = active != ""
+	}
 	if ch := v.get("changes"); ch != nil {
 		p.changes = c.readChanges(ch, what+":changes")
 	}
@@ -102,6 +109,9 @@ func (c *compiler) judge(p *policy, env *environment) []bool {
 			}
 			return err == nil && d.true()
 		}))
+	}
+	if p.kubernetes {
+		out = append(out, true)
 	}
 	if p.changes != nil {
 		out = append(out, c.changed(p.changes, env))

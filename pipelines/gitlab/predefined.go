@@ -24,7 +24,7 @@ const MergeRequestEvent = "merge_request_event"
 
 // attemptVariables that the runner gives to an attempt, and no rule sees.
 var attemptVariables = names("CI_JOB_ID CI_JOB_STATUS CI_JOB_STARTED_AT CI_JOB_TIMEOUT CI_JOB_TOKEN CI_JOB_URL",
-	"CI_BUILDS_DIR CI_PROJECT_DIR CI_CONCURRENT_ID CI_CONCURRENT_PROJECT_ID CI_PIPELINE_URL CI_REPOSITORY_URL",
+	"CI_BUILDS_DIR CI_PROJECT_DIR CI_CONCURRENT_ID CI_CONCURRENT_PROJECT_ID CI_REPOSITORY_URL",
 	"CI_REGISTRY_USER CI_REGISTRY_PASSWORD CI_RUNNER_DESCRIPTION CI_RUNNER_EXECUTABLE_ARCH CI_RUNNER_ID",
 	"CI_RUNNER_REVISION CI_RUNNER_SHORT_TOKEN CI_RUNNER_TAGS CI_RUNNER_VERSION CI_SERVER_TLS_CA_FILE")
 
@@ -67,6 +67,7 @@ var predefinedVariables = []struct {
 	{"CI_COMMIT_TAG", func(c *Context) string { return c.Tag }},
 	{"CI_COMMIT_TAG_MESSAGE", func(c *Context) string { return c.TagMessage }},
 	{"CI_COMMIT_MESSAGE", func(c *Context) string { return c.Message }},
+	{"CI_COMMIT_MESSAGE_IS_TRUNCATED", always("false")},
 	{"CI_COMMIT_TITLE", (*Context).title},
 	{"CI_COMMIT_DESCRIPTION", (*Context).description},
 	{"CI_COMMIT_AUTHOR", func(c *Context) string { return c.Author }},
@@ -75,6 +76,7 @@ var predefinedVariables = []struct {
 	{"CI_DEFAULT_BRANCH_SLUG", func(c *Context) string { return slug(c.DefaultBranch) }},
 	{"CI_PIPELINE_ID", func(c *Context) string { return c.RunID }},
 	{"CI_PIPELINE_IID", func(c *Context) string { return positive(c.RunNumber) }},
+	{"CI_PIPELINE_URL", (*Context).runURL},
 	{"CI_PIPELINE_SOURCE", (*Context).source},
 	{"CI_PIPELINE_TRIGGERED", func(c *Context) string { return when(c.source() == "trigger", "true") }},
 	{"CI_PIPELINE_SCHEDULE_DESCRIPTION", func(c *Context) string { return when(c.source() == "schedule", c.Schedule) }},
@@ -83,6 +85,7 @@ var predefinedVariables = []struct {
 	{"CI_PROJECT_NAME", func(c *Context) string { return c.ProjectName }},
 	{"CI_PROJECT_TITLE", func(c *Context) string { return c.ProjectName }},
 	{"CI_PROJECT_NAMESPACE", func(c *Context) string { return c.Namespace }},
+	{"CI_PROJECT_NAMESPACE_ID", func(c *Context) string { return c.Namespace }},
 	{"CI_PROJECT_NAMESPACE_SLUG", func(c *Context) string { return slug(c.Namespace) }},
 	{"CI_PROJECT_ROOT_NAMESPACE", func(c *Context) string { return c.Namespace }},
 	{"CI_PROJECT_PATH", (*Context).path},
@@ -92,6 +95,10 @@ var predefinedVariables = []struct {
 	{"CI_REGISTRY", always(v1alpha1.RegistryHost)},
 	{"CI_REGISTRY_IMAGE", func(c *Context) string { return v1alpha1.RegistryHost + "/" + c.path() }},
 	{"CI_TEMPLATE_REGISTRY_HOST", always("registry.gitlab.com")},
+	// Images are pulled through this server anyway.
+	{"CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX", always("docker.io")},
+	{"CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX", always("docker.io")},
+	{"CI_OPEN_MERGE_REQUESTS", func(c *Context) string { return strings.Join(c.OpenRequests, ",") }},
 	{"CI_DISPOSABLE_ENVIRONMENT", always("true")},
 	{"CI_UPSTREAM_PIPELINE_ID", func(c *Context) string { return c.Upstream.RunID }},
 	{"CI_UPSTREAM_PROJECT_ID", func(c *Context) string { return c.Upstream.Project }},
@@ -112,6 +119,8 @@ var predefinedVariables = []struct {
 	{"CI_MERGE_REQUEST_SOURCE_PROJECT_PATH", func(c *Context) string { return c.ifMerge(c.sourceProject()) }},
 	{"CI_MERGE_REQUEST_SOURCE_PROJECT_URL", func(c *Context) string { return c.ifMerge(when(!c.Request.Fork, c.projectURL())) }},
 	{"CI_MERGE_REQUEST_TARGET_BRANCH_NAME", func(c *Context) string { return c.ifMerge(c.target()) }},
+	{"CI_MERGE_REQUEST_TARGET_BRANCH_PROTECTED", func(c *Context) string { return c.ifMerge(when(c.TargetProtected, "true")) }},
+	{"CI_MERGE_REQUEST_DIFF_BASE_SHA", func(c *Context) string { return c.ifMerge(c.DiffBase) }},
 	{"GITLAB_USER_LOGIN", func(c *Context) string { return c.By }},
 	{"GITLAB_USER_NAME", func(c *Context) string { return c.By }},
 	{"GITLAB_USER_ID", func(c *Context) string { return c.By }},
@@ -211,6 +220,11 @@ func (c *Context) sourceProject() string {
 }
 
 func (c *Context) projectURL() string { return when(c.ServerURL != "", c.ServerURL+"/git/"+c.path()) }
+
+// runURL is the page of the run.
+func (c *Context) runURL() string {
+	return when(c.ServerURL != "" && c.RunID != "", c.ServerURL+"/runs/"+url.PathEscape(c.Namespace)+"/"+url.PathEscape(c.RunID))
+}
 
 func (c *Context) versionPart(i int) string {
 	version, _, _ := strings.Cut(strings.TrimPrefix(c.Version, "v"), "-")

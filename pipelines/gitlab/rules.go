@@ -23,7 +23,8 @@ type rule struct {
 }
 
 var (
-	jobWhens      = []string{"on_success", "on_failure", "always", "manual", "delayed", "never"}
+	jobWhens      = []string{"on_success", "on_failure", "always", "manual", "delayed"}
+	ruleWhens     = []string{"on_success", "on_failure", "always", "manual", "delayed", "never"}
 	workflowWhens = []string{"always", "never"}
 )
 
@@ -133,7 +134,11 @@ func (c *compiler) when(v *value, known []string, where string) plan.When {
 		return ""
 	}
 	if v.kind != kindString || !slices.Contains(known, v.text) {
-		c.add(v.place, ruleValue, didYouMean(v.text, known), "when: %q is not known %s", v.text, where)
+		hint := didYouMean(v.text, known)
+		if v.text == string(plan.Never) && slices.Contains(known, string(plan.Manual)) {
+			hint = "write it in rules, as `rules: [{when: never}]`; a job whose name begins with a dot never runs"
+		}
+		c.add(v.place, ruleValue, hint, "when: %q is not known %s", v.text, where)
 		return ""
 	}
 	return plan.When(v.text)

@@ -43,6 +43,9 @@ func (c *compiler) variable(e entry, keys keyset) (plan.Variable, bool) {
 		}
 		whole := val
 		if val = whole.get("value"); val == nil {
+			if o := whole.get("options"); o != nil {
+				c.add(o.place, ruleValue, "write `value:` with one of them", "variable %s has options and no value", e.name)
+			}
 			// A description alone makes an empty variable that a person may fill in.
 			c.ask(e, whole, nil, keys)
 			return out, true

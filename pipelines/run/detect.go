@@ -91,6 +91,13 @@ func (d *Detector) context(ctx context.Context, run *v1alpha1.Run, repo *v1alpha
 	}
 	in.Protected, in.Schedule, in.Created = reached.Protected, spec.Schedule, run.CreationTimestamp.Time
 	in.Target = strings.TrimPrefix(spec.Target, "refs/heads/")
+	in.OpenRequests = openRequests(repo, spec.Ref)
+	if spec.Target != "" {
+		in.TargetProtected = protection.Ref(repo, spec.Target)
+		if in.DiffBase, err = d.mergeBase(ctx, run, repo); err != nil {
+			return in, err
+		}
+	}
 	known := &variables.Snapshot{}
 	if !untrusted(run) {
 		if known, err = d.Variables.Snapshot(ctx, run.Namespace, reached); err != nil {

@@ -90,6 +90,48 @@ func TestArtifactsExpire(t *testing.T) {
 	}
 }
 
+// TestExpiredArtifactsOfANeed fail the job that takes them, and that one alone.
+func TestExpiredArtifactsOfANeed(t *testing.T) {
+	w := newWorld(t, plan.Job{Name: "make", Artifacts: &plan.Artifacts{ExpireIn: metav1.Duration{Duration: time.Hour}}},
+		plan.Job{Name: "takes", When: plan.Manual, AllowFailure: true, Needs: []plan.Need{{Job: "make", Artifacts: true}}, Retry: plan.Retry{Max: 2}},
+		plan.Job{Name: "waits", When: plan.Manual, AllowFailure: true, Needs: needs("make")},
+		plan.Job{Name: "fails", When: plan.OnFailure})
+	w.push()
+	w.settle("shop-1")
+	w.keeps("shop-1", "make", "a")
+	w.end("shop-1-make-1", true, 0, "Succeeded")
+	w.settle("shop-1")
+	// A newer run has taken the place that keeps them.
+	if _, err := w.Start(t.Context(), "default", StartRequest{Repository: "shop"}); err != nil {
+		t.Fatal(err)
+	}
+	w.settle("shop-1-r1")
+	w.keeps("shop-1-r1", "make", "a")
+	w.end("shop-1-r1-make-1", true, 0, "Succeeded")
+	w.settle("shop-1-r1")
+	old := w.settle("shop-1")
+	past := metav1.NewTime(time.Now().Add(-time.Minute).Truncate(time.Second))
+	old.Status.Jobs[0].ArtifactsExpire = &past
+	if err := w.Status().Update(t.Context(), old); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.expire(t.Context(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, job := range []string{"takes", "waits"} {
+		if err := w.Act(t.Context(), "default", "shop-1", v1alpha1.RunAction{Verb: verbPlay, Job: job}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := w.settle("shop-1")
+	if js := jobStatus(run, "takes"); js.Phase != v1alpha1.Failed || js.Attempt != 1 || !strings.Contains(js.Message, "artifacts of make, which have expired") {
+		t.Errorf("%+v", js)
+	}
+	if js := jobStatus(run, "waits"); js.Phase != v1alpha1.Running {
+		t.Errorf("%+v", js)
+	}
+}
+
 func TestExposedArtifacts(t *testing.T) {
 	all := &v1alpha1.ExposedArtifacts{Name: "result"}
 	for name, tt := range map[string]struct {

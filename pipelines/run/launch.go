@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -81,6 +82,9 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 	job, err := c.filled(ctx, run, p, job, js)
 	if err != nil {
 		return err
+	}
+	if why := gone(run, p, job, time.Now()); why != "" {
+		return refusedError{errors.New(why)}
 	}
 	job = atWay(job, js.PullWay)
 	ref := jobapi.Ref{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Attempt: js.Attempt}
