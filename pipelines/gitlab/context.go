@@ -27,8 +27,9 @@ type Includes interface {
 	Project(name, ref string) (files Files, commit string, err error)
 	// Tags of that repository.
 	Tags(name string) ([]string, error)
-	// Remote fetches an address, where the server allows it.
-	Remote(url string) ([]byte, error)
+	// Remote fetches an address, where the server allows it, or takes what it has had
+	// for less than within.
+	Remote(url string, within time.Duration) ([]byte, error)
 }
 
 // Request is a merge request as its forge describes it.

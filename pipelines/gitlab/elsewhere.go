@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 )
 
 // project files of another repository.
@@ -90,7 +91,11 @@ func shown(ref, commit string) string {
 }
 
 // remote file, as anybody may fetch it.
-func (l *loader) remote(address string, at place, integrity *value) []*unit {
+func (l *loader) remote(address string, at place, e *value) []*unit {
+	within, ok := l.within(e.get("cache"))
+	if !ok {
+		return nil
+	}
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.Opaque != "" {
 		l.add(at, ruleInclude, "write an address such as https://example.com/ci.yml", "remote file %q is not an address", address)
@@ -110,16 +115,35 @@ func (l *loader) remote(address string, at place, integrity *value) []*unit {
 	}
 	content, ok := l.remotes[address]
 	if !ok {
-		if content, err = l.ctx.Includes.Remote(address); err != nil {
+		if content, err = l.ctx.Includes.Remote(address, within); err != nil {
 			l.add(at, ruleInclude, "", "remote file %s: %s", address, err)
 			return nil
 		}
 		l.remotes[address] = content
 	}
-	if integrity != nil && !l.intact(content, integrity, address) {
+	if integrity := e.get("integrity"); integrity != nil && !l.intact(content, integrity, address) {
 		return nil
 	}
 	return []*unit{{home: &home{key: "remote"}, path: address, file: address, content: content, at: at}}
+}
+
+// within is how old a remote file may be.
+func (l *loader) within(v *value) (time.Duration, bool) {
+	if v == nil {
+		return 0, true
+	}
+	if yes, ok := v.truth(); ok {
+		if yes {
+			return time.Hour, true
+		}
+		return 0, true
+	}
+	d, err := parseDuration(v.text)
+	if !v.scalar() || err != nil || d < time.Minute {
+		l.add(v.place, ruleInclude, "write true, which is an hour, or a duration of at least a minute such as 1 day", "include:cache %q is no duration", clip(v.text))
+		return 0, false
+	}
+	return d, true
 }
 
 func (l *loader) intact(content []byte, integrity *value, address string) bool {

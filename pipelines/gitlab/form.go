@@ -10,6 +10,8 @@ import (
 
 // Form is what a person may fill in who starts a run of a file.
 type Form struct {
+	// Description of the file, from spec:description.
+	Description string `json:"description,omitempty"`
 	// Variables that have a description or options.
 	Variables []plan.Asked `json:"variables"`
 	// Inputs of spec:inputs.
@@ -41,6 +43,7 @@ func FormOf(file string, content []byte, in Context) (*Form, []v1alpha1.Problem)
 			if spec == nil {
 				spec = &value{kind: kindMap, place: header.place}
 			}
+			f.Description = c.text(spec.get("description"), "spec:description")
 			in.Inputs = c.formInputs(f, spec)
 		}
 	}

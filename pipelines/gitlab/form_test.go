@@ -22,6 +22,7 @@ job: {script: echo, variables: {OWN: {value: y, expand: false}}}
 `, `{"variables":[{"name":"ASKED","description":"What for"},{"name":"CHOSEN","value":"a","options":["a","b"]}],"inputs":[]}`},
 		"inputs": {`
 spec:
+  description: Brings the shop out
   inputs:
     where: {options: [staging, live], description: Where to}
     n: {type: number, default: 3}
@@ -32,7 +33,7 @@ spec:
 ---
 include: $[[ inputs.where ]].yml
 job: {script: "echo $[[ inputs.n ]] $[[ inputs.all ]]"}
-`, `{"variables":[{"name":"LEVEL","description":"How much","value":"low","options":["low","high"]}],"inputs":[` +
+`, `{"description":"Brings the shop out","variables":[{"name":"LEVEL","description":"How much","value":"low","options":["low","high"]}],"inputs":[` +
 			`{"name":"where","type":"string","description":"Where to","required":true,"options":["staging","live"]},{"name":"n","type":"number","default":3},` +
 			`{"name":"all","type":"boolean","required":true},{"name":"list","type":"array","default":["a",1]},{"name":"tag","type":"string","required":true,"regex":"^v\\d"},` +
 			`{"name":"ruled","type":"string","rules":true}]}`},

@@ -60,7 +60,7 @@ func context(name string) Context {
 // default depth are the same for all and are left out; TestPredefined has them.
 func TestFiles(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yml")
-	if err != nil || len(files) < 40 {
+	if err != nil || len(files) == 0 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
 	for _, path := range files {

@@ -24,6 +24,9 @@ func (l *loader) header(u *unit, v *value) (contexts map[string]map[string]*valu
 	if !specKeys.check(spec, l.problems) {
 		return nil, false
 	}
+	if d := spec.get("description"); d != nil && !d.scalar() {
+		l.add(d.place, ruleInputs, "", "spec:description is a string, and this is %s", d.kind)
+	}
 	if c := spec.get("component"); c != nil {
 		if c.kind != kindList {
 			l.add(c.place, ruleInputs, "", "spec:component is a list, and this is %s", c.kind)

@@ -14,7 +14,7 @@ import (
 var (
 	includeKeys = keyset{
 		where:       "in include",
-		supported:   []string{"component", "file", "inputs", "integrity", "local", "project", "ref", "remote", "rules", "template"},
+		supported:   []string{"cache", "component", "file", "inputs", "integrity", "local", "project", "ref", "remote", "rules", "template"},
 		unsupported: map[string]string{"artifact": "only trigger:include takes the file of a job", "with": "it is called inputs now"},
 	}
 	includeRuleKeys = keyset{where: "in include:rules", supported: []string{"changes", "exists", "if", "when"}}
@@ -69,7 +69,7 @@ func (l *loader) units(e *value, in *home) []*unit {
 		l.add(e.place, ruleInclude, "write one of "+strings.Join(includeKinds, ", "), "the include does not say what to include")
 		return nil
 	}
-	for key, of := range map[string]string{"file": "project", "ref": "project", "integrity": "remote"} {
+	for key, of := range map[string]string{"file": "project", "ref": "project", "integrity": "remote", "cache": "remote"} {
 		if e.get(key) != nil && kind != of {
 			l.add(e.at(key), ruleInclude, "", "%s belongs to include:%s", key, of)
 			return nil
@@ -90,7 +90,7 @@ func (l *loader) units(e *value, in *home) []*unit {
 	case "project":
 		units = l.project(e, text, where.place, in)
 	case "remote":
-		units = l.remote(text, where.place, e.get("integrity"))
+		units = l.remote(text, where.place, e)
 	case "template":
 		units = l.template(text, where.place)
 	case "component":

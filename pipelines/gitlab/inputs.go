@@ -19,7 +19,7 @@ const (
 
 var (
 	headerKeys = keyset{where: "in the header of a file", supported: []string{"spec"}}
-	specKeys   = keyset{where: "in spec", supported: []string{"component", "include", "inputs"}}
+	specKeys   = keyset{where: "in spec", supported: []string{"component", "description", "include", "inputs"}}
 	inputKeys  = keyset{where: "in spec:inputs", supported: []string{"default", "description", "options", "regex", "rules", "type"}}
 	inputTypes = []string{"array", "boolean", "number", "string"}
 )

@@ -15,6 +15,7 @@ type keyset struct {
 const (
 	ourSecrets  = "keep it in a Vault, or here: slipway variable set NAME --repo REPOSITORY; it reaches the jobs as a masked variable"
 	ourImages   = "an image reaches the registry with `slipway build`, an application with `slipway deploy`"
+	noEffect    = "remove it; GitLab accepts it, and it changes nothing about a pipeline"
 	noOtherRuns = "a job takes artifacts of its own run only; fetch others in the script from the registry or the API"
 )
 
@@ -95,6 +96,8 @@ var (
 	workflowRuleKeys = keyset{
 		where:     "in workflow:rules",
 		supported: []string{"auto_cancel", "changes", "exists", "if", "variables", "when"},
+		unsupported: map[string]string{"allow_failure": noEffect, "interruptible": noEffect, "needs": noEffect,
+			"start_in": noEffect},
 	}
 	autoCancelKeys = keyset{where: "in auto_cancel", supported: []string{"on_job_failure", "on_new_commit"}}
 	policyKeys     = keyset{

@@ -8,13 +8,6 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 )
 
-// Process modes of a resource group, as repositories name them.
-const (
-	oldestFirst      = "oldest_first"
-	newestFirst      = "newest_first"
-	newestReadyFirst = "newest_ready_first"
-)
-
 // member is one job that has or wants a resource group.
 type member struct {
 	run *claim
@@ -22,9 +15,7 @@ type member struct {
 }
 
 // askGroup for the job: one job of the repository has the group at a time. Who is
-// next depends on the mode. Unordered: who waited longest. Oldest and newest first:
-// the job of the oldest or newest run, also if that is not ready yet. Newest ready
-// first: of those that are ready.
+// next depends on the mode.
 func (t *turn) askGroup(js *v1alpha1.JobStatus) string {
 	group, mode := js.ResourceGroup, t.modes[js.ResourceGroup]
 	if t.groups[group] {
@@ -44,7 +35,7 @@ func (t *turn) askGroup(js *v1alpha1.JobStatus) string {
 			case g.group != group || c.key == t.me.key && g.job == js.Name:
 			case g.running:
 				return fmt.Sprintf("waits for resource group %s: job %s of run %s has it", group, g.job, c.key.Name)
-			case g.ready, g.played && (mode == oldestFirst || mode == newestFirst):
+			case g.ready, g.played && (mode == v1alpha1.OldestFirst || mode == v1alpha1.NewestFirst):
 				members = append(members, member{c, g})
 			}
 		}
@@ -52,9 +43,9 @@ func (t *turn) askGroup(js *v1alpha1.JobStatus) string {
 	slices.SortFunc(members, func(a, b member) int {
 		n := 0
 		switch mode {
-		case oldestFirst:
+		case v1alpha1.OldestFirst:
 			n = cmp.Compare(a.run.sequence, b.run.sequence)
-		case newestFirst, newestReadyFirst:
+		case v1alpha1.NewestFirst, v1alpha1.NewestReadyFirst:
 			n = cmp.Compare(b.run.sequence, a.run.sequence)
 		}
 		// Of one run, what is ready comes before what waits for it.

@@ -19,8 +19,9 @@ type Elsewhere struct {
 	DefaultBranch func(ctx context.Context, namespace, repository string) (string, error)
 	// Tags of a repository, by name.
 	Tags func(ctx context.Context, namespace, repository string) ([]string, error)
-	// Remote fetches a file; nil: the server does not allow it.
-	Remote func(ctx context.Context, url string) ([]byte, error)
+	// Remote fetches a file, or takes one that it has had for no longer than that; nil:
+	// the server does not allow it.
+	Remote func(ctx context.Context, url string, within time.Duration) ([]byte, error)
 }
 
 // includes of one compilation: the repositories of one namespace.
@@ -61,13 +62,13 @@ func (i includes) Tags(name string) ([]string, error) {
 }
 
 // Remote implements gitlab.Includes.
-func (i includes) Remote(url string) ([]byte, error) {
+func (i includes) Remote(url string, within time.Duration) ([]byte, error) {
 	if i.Elsewhere.Remote == nil {
 		return nil, errors.New("this server includes no files of others; allow it with the setting remoteIncludes")
 	}
 	ctx, cancel := context.WithTimeoutCause(i.ctx, includeTime, fmt.Errorf("no answer within %s", includeTime))
 	defer cancel()
-	content, err := i.Elsewhere.Remote(ctx, url)
+	content, err := i.Elsewhere.Remote(ctx, url, within)
 	if ctx.Err() != nil && err != nil {
 		return nil, context.Cause(ctx)
 	}

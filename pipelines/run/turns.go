@@ -151,7 +151,7 @@ type turn struct {
 	me  *claim
 	// limits: of runs of the repository, of all runs, of all jobs; 0 is none.
 	repoRuns, allRuns, allJobs int
-	modes                      map[string]string
+	modes                      map[string]v1alpha1.ProcessMode
 	// place: the run has one, or got one in this turn. full: there was none.
 	place bool
 	full  string

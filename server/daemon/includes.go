@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -36,7 +37,7 @@ func (s *services) elsewhere(c client.Reader) run.Elsewhere {
 		Tags: s.git.Store.Tags,
 	}
 	if s.conf.RemoteIncludes {
-		e.Remote = fetcher(git.Remote{Private: s.conf.PrivateSources}.HTTP())
+		e.Remote = run.Remembered(fetcher(git.Remote{Private: s.conf.PrivateSources}.HTTP()), time.Now)
 	}
 	return e
 }

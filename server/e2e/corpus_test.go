@@ -84,7 +84,16 @@ func execute(t *testing.T, c *corpus.Case) {
 				t.Fatal(err)
 			}
 		}
+		for group, mode := range s.Modes {
+			must(t, "kubectl", "patch", "repository", r.name, "--type=merge", "--patch", fmt.Sprintf(`{"spec":{"resourceGroups":{%q:%q}}}`, group, mode))
+		}
 		name := r.cause(s)
+		for _, approved := range s.Approve {
+			r.untilRun(name, approved+" waits for approval", func(run *api.Run) bool { return strings.Contains(jobOf(run, approved).Message, "approves it") })
+			if err := user.Call(t.Context(), http.MethodPost, user.Path("runs", name, "jobs", approved, "approve"), nil, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
 		for _, played := range s.Play {
 			r.untilRun(name, played+" waits for a person", func(run *api.Run) bool { return strings.Contains(jobOf(run, played).Message, "waits until somebody") })
 			if err := user.Call(t.Context(), http.MethodPost, user.Path("runs", name, "jobs", played, "play"), nil, nil); err != nil {
@@ -95,11 +104,15 @@ func execute(t *testing.T, c *corpus.Case) {
 			r.cancel(name, s.Cancel)
 		}
 		look := func() { r.hold(i, s, name) }
-		if s.Until == "" {
+		switch {
+		case s.Queued != "":
+			r.untilRun(name, s.Queued+" waits in a queue", func(run *api.Run) bool { return strings.Contains(jobOf(run, s.Queued).Message, "resource group") })
+		case s.Until != "":
+			r.untilScript(name, s.Until)
+		default:
 			look()
 			continue
 		}
-		r.untilScript(name, s.Until)
 		open = append(open, look)
 	}
 	for _, look := range open {
@@ -225,8 +238,16 @@ func (k kept) Covered(job string) (map[string]string, error) {
 	return out, nil
 }
 
+func (k kept) Report(job, kind string) (map[string]string, error) {
+	return k.zip(user.Path("runs", k.run, "jobs", job, "reports", kind))
+}
+
 func (k kept) Archive(job string) (map[string]string, error) {
-	body, err := user.Open(k.repo.t.Context(), http.MethodGet, user.Path("runs", k.run, "jobs", job, "artifacts"), nil)
+	return k.zip(user.Path("runs", k.run, "jobs", job, "artifacts"))
+}
+
+func (k kept) zip(path string) (map[string]string, error) {
+	body, err := user.Open(k.repo.t.Context(), http.MethodGet, path, nil)
 	if err != nil {
 		return nil, err
 	}

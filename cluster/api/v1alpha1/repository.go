@@ -56,7 +56,7 @@ type RepositorySpec struct {
 	// ResourceGroups: the process mode of each group that is not "unordered":
 	// oldest_first, newest_first or newest_ready_first.
 	// +optional
-	ResourceGroups map[string]string `json:"resourceGroups,omitempty"`
+	ResourceGroups map[string]ProcessMode `json:"resourceGroups,omitempty"`
 	// Forge is told how runs go, where the repository is one of its own.
 	// +optional
 	Forge *Forge `json:"forge,omitempty"`

@@ -1783,7 +1783,7 @@ func (in *RepositorySpec) DeepCopyInto(out *RepositorySpec) {
 	}
 	if in.ResourceGroups != nil {
 		in, out := &in.ResourceGroups, &out.ResourceGroups
-		*out = make(map[string]string, len(*in))
+		*out = make(map[string]ProcessMode, len(*in))
 		for key, val := range *in {
 			(*out)[key] = val
 		}

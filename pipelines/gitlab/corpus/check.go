@@ -20,6 +20,8 @@ type Kept interface {
 	Child(run string) (*v1alpha1.Run, Kept, error)
 	// Covered lines by file, as HIT/MISSED.
 	Covered(job string) (map[string]string, error)
+	// Report are the files of one kind: contents by name.
+	Report(job, kind string) (map[string]string, error)
 }
 
 // Check says everything in which a run that ended is not as the step wants it.
@@ -170,6 +172,12 @@ func (c *checker) reports(want *Job, got *v1alpha1.JobStatus) {
 	}
 	if exposed != want.Exposed {
 		c.add("job %s has the link %q; want %q", got.Name, exposed, want.Exposed)
+	}
+	for kind, content := range want.Reports {
+		have, err := c.kept.Report(got.Name, kind)
+		if texts := slices.Collect(maps.Values(have)); err != nil || len(texts) != 1 || texts[0] != content {
+			c.add("the %s report of %s: %q %v; want %q", kind, got.Name, texts, err, content)
+		}
 	}
 	if want.Covered == nil {
 		return

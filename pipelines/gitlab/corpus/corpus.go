@@ -50,10 +50,15 @@ type Step struct {
 	Start *Start `json:"start,omitempty"`
 	// Secrets that are set before, with the repository there.
 	Secrets []Secret `json:"secrets,omitempty"`
-	// Until is a job: the next step begins once its script runs, and this one is looked at in the end.
-	Until string `json:"until,omitempty"`
-	// Play these jobs, each once it waits for a person.
-	Play []string `json:"play,omitempty"`
+	// Modes of resource groups that the repository gets before, with it there.
+	Modes map[string]string `json:"modes,omitempty"`
+	// Until is a job: the next step begins once its script runs, and this one is looked at
+	// in the end. Queued: once that job waits for a resource group.
+	Until  string `json:"until,omitempty"`
+	Queued string `json:"queued,omitempty"`
+	// Play these jobs, each once it waits for a person. Approve those once they wait for that.
+	Play    []string `json:"play,omitempty"`
+	Approve []string `json:"approve,omitempty"`
 	// Cancel the run once the script of this job runs; of a job that starts another run,
 	// once one of that run's does.
 	Cancel string `json:"cancel,omitempty"`
@@ -119,6 +124,8 @@ type Job struct {
 	Child *Step `json:"child,omitempty"`
 	// Covered are the files of the coverage report, each as HIT/MISSED: "1-2,5/3".
 	Covered map[string]string `json:"covered,omitempty"`
+	// Reports are the contents of the one file of each kind of report.
+	Reports map[string]string `json:"reports,omitempty"`
 	// Exposed is the link to what was kept, as NAME or NAME:PATH.
 	Exposed string `json:"exposed,omitempty"`
 }

@@ -53,6 +53,20 @@ func (c commit) Changed(from string) ([]string, error) {
 	return out, nil
 }
 
+// others are the repositories beside the one of a case, at main.
+type others struct{ corpus *Case }
+
+func (o others) Project(name, ref string) (gitlab.Files, string, error) {
+	files, ok := o.corpus.Others[strings.TrimPrefix(name, "run-"+o.corpus.Name+"-")]
+	if !ok || ref != "" && ref != "main" {
+		return nil, "", fs.ErrNotExist
+	}
+	return commit{files: files}, strings.Repeat("2", 40), nil
+}
+
+func (o others) Tags(string) ([]string, error)                { return nil, nil }
+func (o others) Remote(string, time.Duration) ([]byte, error) { return nil, errors.New("no network") }
+
 // TestCompile: every push of every case compiles to the jobs that it expects.
 func TestCompile(t *testing.T) {
 	cases, err := Load("../testdata/run")
@@ -71,7 +85,7 @@ func TestCompile(t *testing.T) {
 				maps.Copy(now.files, s.Write)
 				now.before = now.refs[s.Push]
 				in := gitlab.Context{Commit: strings.Repeat("1", 40), DefaultBranch: "main", ProjectName: "x", Namespace: "default",
-					ServerURL: "https://x", RunID: "x-1", Files: now, Message: s.Message, Created: time.Now()}
+					ServerURL: "https://x", RunID: "x-1", Files: now, Includes: others{&c}, Message: s.Message, Created: time.Now()}
 				in.Ref = s.Push
 				if tag, ok := strings.CutPrefix(s.Push, "refs/tags/"); ok {
 					in.Tag = tag
@@ -127,7 +141,7 @@ a: {script: x}
 - says: fine
   coverage: "80"
   jobs:
-    a: {exit: 0, lines: [one, two], has: [seen], lacks: [secret], artifacts: {f: "1\n", g: null}, covered: {a.go: 1/2}, exposed: "all:f", after: [b]}
+    a: {exit: 0, lines: [one, two], has: [seen], lacks: [secret], artifacts: {f: "1\n", g: null}, covered: {a.go: 1/2}, reports: {sast: "{}"}, exposed: "all:f", after: [b]}
     b: Failed
     kids: {child: {jobs: {k: {lines: [mine]}}}}
   phase: Failed
@@ -138,6 +152,7 @@ type held struct {
 	files   map[string]string
 	child   string // how the job of the child ended
 	covered map[string]string
+	sast    string
 }
 
 func (h held) Child(name string) (*v1alpha1.Run, Kept, error) {
@@ -149,7 +164,10 @@ func (h held) Child(name string) (*v1alpha1.Run, Kept, error) {
 }
 
 func (h held) Covered(string) (map[string]string, error) { return h.covered, nil }
-func (h held) Log(string) (string, error)                { return h.log, nil }
+func (h held) Report(string, string) (map[string]string, error) {
+	return map[string]string{"s.json": h.sast}, nil
+}
+func (h held) Log(string) (string, error) { return h.log, nil }
 func (h held) Archive(string) (map[string]string, error) {
 	if h.files == nil {
 		return nil, errors.New("no archive")
@@ -171,7 +189,7 @@ func TestCheck(t *testing.T) {
 		{Name: "kids", Phase: v1alpha1.Succeeded, Attempt: 1, Child: "x-kids-c1"},
 	}}}
 	log := "section_start:1:step\r\x1b[0K\x1b[32;1m$ echo two\x1b[0;m\none\nseen\n\x1b[31mtwo\x1b[0m\n"
-	left := held{log, map[string]string{"f": "1\n", "g": "any"}, "Succeeded", map[string]string{"a.go": "1/2"}}
+	left := held{log, map[string]string{"f": "1\n", "g": "any"}, "Succeeded", map[string]string{"a.go": "1/2"}, "{}"}
 	if said := c.Steps[0].Check(&good, left); len(said) > 0 {
 		t.Errorf("a run as wanted: %q", said)
 	}
@@ -183,6 +201,7 @@ func TestCheck(t *testing.T) {
 		"tests":           func(s *v1alpha1.RunStatus, _ *held) { s.Tests = &v1alpha1.TestCounts{} },
 		"link":            func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].Exposed = nil },
 		"coverage report": func(_ *v1alpha1.RunStatus, h *held) { h.covered = nil },
+		"report":          func(_ *v1alpha1.RunStatus, h *held) { h.sast = "[]" },
 		"missing job":     func(s *v1alpha1.RunStatus, _ *held) { s.Jobs = s.Jobs[:1] },
 		"other job":       func(s *v1alpha1.RunStatus, _ *held) { s.Jobs = append(s.Jobs, v1alpha1.JobStatus{Name: "c"}) },
 		"phase of a job":  func(s *v1alpha1.RunStatus, _ *held) { s.Jobs[0].Phase = v1alpha1.Failed },
