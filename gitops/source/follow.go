@@ -43,33 +43,48 @@ type Follower struct {
 // SetupWithManager watches Applications, and the ConfigMaps and Secrets that their
 // values are in (metadata only).
 func (f *Follower) SetupWithManager(m ctrl.Manager) error {
+	if err := m.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Application{}, indexValues, valuesOf); err != nil {
+		return err
+	}
 	return ctrl.NewControllerManagedBy(m).Named("chart-inputs").
-		For(&v1alpha1.Application{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		For(&v1alpha1.Application{}, builder.WithPredicates(predicate.GenerationChangedPredicate{}, predicate.NewPredicateFuncs(withChart))).
 		WatchesMetadata(&corev1.ConfigMap{}, f.users("ConfigMap")).
 		WatchesMetadata(&corev1.Secret{}, f.users("Secret")).
 		Complete(f)
+}
+
+// withChart says whether an application has inputs at all; the others are not looked at.
+func withChart(o client.Object) bool {
+	app, ok := o.(*v1alpha1.Application)
+	return ok && app.Spec.Source.Helm != nil
+}
+
+// indexValues finds applications by the objects that their values are in.
+const indexValues = "spec.source.helm.valuesFrom"
+
+func valuesOf(o client.Object) []string {
+	app, ok := o.(*v1alpha1.Application)
+	if !ok || app.Spec.Source.Helm == nil {
+		return nil
+	}
+	var out []string
+	for _, from := range app.Spec.Source.Helm.ValuesFrom {
+		out = append(out, from.Kind+"/"+from.Name)
+	}
+	return out
 }
 
 // users enqueues the applications whose values are in an object.
 func (f *Follower) users(kind string) handler.EventHandler {
 	return handler.EnqueueRequestsFromMapFunc(func(ctx context.Context, o client.Object) []reconcile.Request {
 		apps := &v1alpha1.ApplicationList{}
-		if err := f.Client.List(ctx, apps, client.InNamespace(o.GetNamespace())); err != nil {
+		if err := f.Client.List(ctx, apps, client.InNamespace(o.GetNamespace()), client.MatchingFields{indexValues: kind + "/" + o.GetName()}); err != nil {
 			f.Log.Warn("applications with values of an object are not known", "namespace", o.GetNamespace(), "name", o.GetName(), "error", err)
 			return nil
 		}
 		var out []reconcile.Request
 		for _, app := range apps.Items {
-			h := app.Spec.Source.Helm
-			if h == nil {
-				continue
-			}
-			for _, from := range h.ValuesFrom {
-				if from.Kind == kind && from.Name == o.GetName() {
-					out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: app.Namespace, Name: app.Name}})
-					break
-				}
-			}
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: app.Namespace, Name: app.Name}})
 		}
 		return out
 	})

@@ -44,6 +44,6 @@ type Deploy struct {
 	Application string `json:"application"`
 	// Path of the manifests in the repository.
 	Path string `json:"path"`
-	// Renderer: plain, kustomize, or empty for whichever fits.
+	// Renderer: plain, kustomize, helm, or empty for whichever fits.
 	Renderer string `json:"renderer,omitempty"`
 }

@@ -45,9 +45,12 @@ spec:
 // with the same library called directly, which is what helm template and kustomize build
 // do once they have started. Both read their files each time.
 func (b *bench) rendering(ctx context.Context, in *instance) error {
-	programs, err := filepath.Glob(filepath.Join(in.dir, "*", render.HelmProgramName))
-	if err != nil || len(programs) == 0 {
-		return fmt.Errorf("%s is not below %s: %w", render.HelmProgramName, in.dir, err)
+	programs, err := filepath.Glob(filepath.Join(in.dir, "bin", "*", render.HelmProgramName))
+	if err != nil {
+		return err
+	}
+	if len(programs) == 0 {
+		return fmt.Errorf("%s is not below %s", render.HelmProgramName, in.dir)
 	}
 	runner := &render.Runner{BinDir: filepath.Dir(programs[0])}
 	dir := filepath.Join(b.dir, "rendering")

@@ -23,7 +23,7 @@ const VerbName = "slipway"
 const OptionsHeader = "options"
 
 const usage = `usage: slipway build [--file Dockerfile] [--target stage] [--image name] [--build-arg NAME=VALUE]... [context]
-       slipway deploy [--path dir] [--renderer plain|kustomize] [application]`
+       slipway deploy [--path dir] [--renderer plain|kustomize|helm] [application]`
 
 // Verb runs `slipway build` or `slipway deploy` inside a job's script.
 func Verb(args []string, out, errOut io.Writer) int {
@@ -107,7 +107,7 @@ func deploy(ctx context.Context, c *Client, args []string, out, errOut io.Writer
 	fs.SetOutput(errOut)
 	var d wire.Deploy
 	fs.StringVar(&d.Path, "path", "", "directory of the manifests")
-	fs.StringVar(&d.Renderer, "renderer", "", "plain or kustomize")
+	fs.StringVar(&d.Renderer, "renderer", "", "plain, kustomize or helm")
 	if err := fs.Parse(args); err != nil {
 		return err
 	}
