@@ -324,7 +324,7 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 			if err != nil {
 				return nil, false, err
 			}
-			if tr != nil {
+			if tr != nil && isAttempt(tr, run, job, old.Number) {
 				waiting = c.follow(run, job, old.Number, tr) || waiting
 			}
 		}
@@ -334,6 +334,12 @@ func (c *Controller) look(ctx context.Context, run *v1alpha1.Run, p *plan.Plan) 
 		tr, err := c.taskRunOf(ctx, run.Namespace, js.TaskRun)
 		if err != nil {
 			return nil, false, err
+		}
+		if tr != nil && !isAttempt(tr, run, job, js.Attempt) {
+			if js.Phase == v1alpha1.Running {
+				c.notOurs(run, job, js)
+			}
+			continue
 		}
 		open := false
 		if tr != nil {

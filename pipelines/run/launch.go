@@ -2,12 +2,9 @@ package run
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,29 +36,7 @@ const (
 	startMargin = 15 * time.Minute
 	// tokenMargin is how long a token is good after the TaskRun must have ended.
 	tokenMargin = 10 * time.Minute
-	maxName     = 63
 )
-
-// attemptName is <run>-<job>-<attempt>, cut and hashed where that is too long for a
-// label value and a pod name.
-func attemptName(run, id string, attempt int) string {
-	return joinName(run+"-"+id, strconv.Itoa(attempt))
-}
-
-// childName is <run>-<job>-c<attempt>: no push, rerun or schedule makes a run of such a name.
-func childName(run, id string, attempt int) string {
-	return joinName(run+"-"+id, "c"+strconv.Itoa(attempt))
-}
-
-func joinName(base, last string) string {
-	name := base + "-" + last
-	if len(name) <= maxName-len("-pod") {
-		return name
-	}
-	sum := sha256.Sum256([]byte(name))
-	tail := "-" + hex.EncodeToString(sum[:4]) + "-" + last
-	return strings.TrimRight(name[:maxName-len("-pod")-len(tail)], "-.") + tail
-}
 
 func (c *Controller) timeout(job *plan.Job) time.Duration {
 	switch {
