@@ -14,23 +14,32 @@ import (
 	"slipway.dev/pipelines/plan"
 )
 
-// Lint compiles the file and says what is wrong with it. Format is "text" (or empty),
-// "json" or "sarif". It returns the text to print and whether the file is right.
+// Lint compiles the file, and the files of the child pipelines that its jobs start, and
+// says what is wrong with them. Format is "text" (or empty), "json" or "sarif". It returns
+// the text to print and whether the files are right.
 func Lint(file string, content []byte, in gitlab.Context, format string) (string, bool, error) {
 	p, problems := gitlab.Compile(file, content, in)
-	out, err := report(file, p, problems, format)
-	return out, len(problems) == 0, err
+	f := family{seen: map[string]bool{}, problems: problems}
+	if p != nil {
+		f.look(p, in, 0)
+	}
+	out, err := report(file, p, f.problems, f.unseen, format)
+	return out, len(f.problems) == 0, err
 }
 
-func report(file string, p *plan.Plan, problems []v1alpha1.Problem, format string) (string, error) {
+func report(file string, p *plan.Plan, problems []v1alpha1.Problem, unseen []string, format string) (string, error) {
 	switch format {
 	case "", "text":
-		return text(file, p, problems), nil
+		return text(file, p, problems, unseen), nil
 	case "json":
 		if problems == nil {
 			problems = []v1alpha1.Problem{}
 		}
-		out, err := json.MarshalIndent(map[string]any{"file": file, "valid": len(problems) == 0, "problems": problems}, "", "  ")
+		fields := map[string]any{"file": file, "valid": len(problems) == 0, "problems": problems}
+		if len(unseen) > 0 {
+			fields["notLookedAt"] = unseen
+		}
+		out, err := json.MarshalIndent(fields, "", "  ")
 		if err != nil {
 			return "", fmt.Errorf("lint %s: %w", file, err)
 		}
@@ -41,10 +50,13 @@ func report(file string, p *plan.Plan, problems []v1alpha1.Problem, format strin
 	return "", fmt.Errorf("output format %q is not known; use text, json or sarif", format)
 }
 
-func text(file string, p *plan.Plan, problems []v1alpha1.Problem) string {
+func text(file string, p *plan.Plan, problems []v1alpha1.Problem, unseen []string) string {
 	var b strings.Builder
 	for _, x := range problems {
 		b.WriteString(Problem(x))
+	}
+	for _, what := range unseen {
+		fmt.Fprintf(&b, "not looked at: %s\n", what)
 	}
 	switch n := len(problems); {
 	case n == 1:

@@ -21,7 +21,7 @@ func Show(file string, content []byte, in gitlab.Context, format string, only []
 		if format == "yaml" {
 			format = "text"
 		}
-		out, err := report(file, nil, problems, format)
+		out, err := report(file, nil, problems, nil, format)
 		return out, false, err
 	}
 	if err := choose(p, only); err != nil {
