@@ -74,21 +74,6 @@ func corpusContext(t *testing.T, kind string) Context {
 	return c
 }
 
-// TestCompiled: how many files are compiled and compared with what they should become.
-func TestCompiled(t *testing.T) {
-	n := 0
-	for _, pattern := range []string{"testdata/corpus/*.yml", "testdata/*.yml", "testdata/*.txtar"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n += len(files)
-	}
-	if n < 150 {
-		t.Errorf("%d files, at least 150 are wanted", n)
-	}
-}
-
 // TestCorpus compiles testdata/corpus/NAME.yml as each NAME@CONTEXT.want beside it
 // says, and compares the graph; or the problems.
 func TestCorpus(t *testing.T) {
