@@ -2,47 +2,54 @@ package metrics
 
 import (
 	"context"
-	"github.com/grafana/regexp"
 	"net/http"
-	"net/url"
+	"runtime"
 	"time"
 
+	"github.com/grafana/regexp"
+	remoteapi "github.com/prometheus/client_golang/exp/api/remote"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/util/features"
 	"github.com/prometheus/prometheus/util/notifications"
 	v1 "github.com/prometheus/prometheus/web/api/v1"
 )
 
+// version of the Prometheus that is linked.
+const version = "3.16.0"
+
 // api is the one place that knows the positional parameters of v1.NewAPI,
 // which change with each Prometheus release (these are of 0.316).
 func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *prometheus.Registry) http.Handler {
 	started := time.Now()
+	db := confined{m.db}
 	a := v1.NewAPI(
-		engine, m.db, m.db, m.db,
-		func(context.Context) v1.ScrapePoolsRetriever { return m.scrape },
-		func(context.Context) v1.TargetRetriever { return m.scrape },
+		engine, db, m.db, confinedExemplars{m.db},
+		func(ctx context.Context) v1.ScrapePoolsRetriever { return targets{m.scrape, scopeOf(ctx)} },
+		func(ctx context.Context) v1.TargetRetriever { return targets{m.scrape, scopeOf(ctx)} },
 		func(context.Context) v1.AlertmanagerRetriever { return none{} },
 		func() config.Config { return *m.conf },
-		map[string]string{},
+		m.opts.flags(),
 		v1.GlobalURLOptions{ListenAddress: "127.0.0.1", Host: "127.0.0.1", Scheme: "http"},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },
 		admin{m.db}, dir, false, false, 0, m.log,
 		func(context.Context) v1.RulesRetriever { return none{} },
 		5e7, 10, 1<<20, false, regexp.MustCompile("^$"),
 		func() (v1.RuntimeInfo, error) {
-			return v1.RuntimeInfo{StartTime: started, ServerTime: time.Now(), StorageRetention: retention.String(), ReloadConfigSuccess: true, LastConfigTime: started}, nil
+			return v1.RuntimeInfo{
+				StartTime: started, ServerTime: time.Now(), StorageRetention: m.opts.Retention.String(), ReloadConfigSuccess: true, LastConfigTime: started,
+				GoroutineCount: runtime.NumGoroutine(), GOMAXPROCS: runtime.GOMAXPROCS(0),
+			}, nil
 		},
-		&v1.PrometheusVersion{Version: "3.16.0"},
+		&v1.PrometheusVersion{Version: version, GoVersion: runtime.Version()},
 		func() []notifications.Notification { return nil },
 		func() (<-chan notifications.Notification, func(), bool) { return nil, nil, false },
 		reg, reg, nil,
-		false, nil, false, false, false,
+		m.opts.ReceiveWrites, remoteapi.MessageTypes{remoteapi.WriteV1MessageType, remoteapi.WriteV2MessageType}, false, false, false,
 		lookback, false, false, nil,
 		features.NewRegistry(),
 		v1.OpenAPIOptions{Version: "v1"},
@@ -50,16 +57,10 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 	)
 	r := route.New()
 	a.Register(r.WithPrefix("/api/v1"))
-	return r
+	r.Get("/federate", federate(db, p))
+	r.Post("/federate", federate(db, p))
+	return door(r)
 }
-
-// none has no alert managers and no rules.
-type none struct{}
-
-func (none) Alertmanagers() []*url.URL            { return nil }
-func (none) DroppedAlertmanagers() []*url.URL     { return nil }
-func (none) RuleGroups() []*rules.Group           { return nil }
-func (none) AlertingRules() []*rules.AlertingRule { return nil }
 
 // admin adds to the database the figures that the status routes show.
 type admin struct{ *tsdb.DB }

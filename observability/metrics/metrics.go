@@ -1,9 +1,10 @@
 // Package metrics owns the embedded Prometheus: discovery, scraping, the time
 // series database and its query API. It runs in the `slipway observe` child, so
 // that a query that eats memory takes nothing else with it. It never decides
-// who may ask: the front door does, before it passes a query on.
+// who may ask: the front door does, and says with each request whose series it may
+// see (Scope), to which every read is narrowed (confine.go).
 //
-// Start at Open; config.go says what is scraped.
+// Start at Open; config.go says what is scraped, door.go which routes there are.
 package metrics
 
 import (
@@ -27,15 +28,15 @@ import (
 )
 
 const (
-	retention    = 15 * 24 * time.Hour
-	maxBytes     = 4 << 30
 	maxSamples   = 20_000_000
+	maxExemplars = 10_000
 	queryTimeout = 30 * time.Second
 	lookback     = 5 * time.Minute
 )
 
 // Metrics is a running Prometheus.
 type Metrics struct {
+	opts     Options
 	db       *tsdb.DB
 	conf     *config.Config
 	discover *discovery.Manager
@@ -46,8 +47,9 @@ type Metrics struct {
 
 // Open opens the database in dir, replays its write-ahead log, and prepares to
 // scrape; Run does it. Figures about Prometheus itself go to reg.
-func Open(ctx context.Context, dir string, t Targets, reg *prometheus.Registry, log *slog.Logger) (*Metrics, error) {
-	text, err := t.render()
+func Open(ctx context.Context, dir string, o Options, reg *prometheus.Registry, log *slog.Logger) (*Metrics, error) {
+	o = o.withDefaults()
+	text, err := o.Targets.render()
 	if err != nil {
 		return nil, fmt.Errorf("scrape configuration: %w", err)
 	}
@@ -56,14 +58,15 @@ func Open(ctx context.Context, dir string, t Targets, reg *prometheus.Registry, 
 		return nil, fmt.Errorf("scrape configuration: %w", err)
 	}
 	opts := tsdb.DefaultOptions()
-	opts.RetentionDuration = retention.Milliseconds()
-	opts.MaxBytes = maxBytes
+	opts.RetentionDuration = o.Retention.Milliseconds()
+	opts.MaxBytes = o.MaxBytes
 	opts.WALSegmentSize = 16 << 20
+	opts.EnableExemplarStorage, opts.MaxExemplars = true, maxExemplars
 	db, err := tsdb.Open(dir, log, reg, opts, nil)
 	if err != nil {
 		return nil, fmt.Errorf("metrics store %s: %w", dir, err)
 	}
-	m := &Metrics{db: db, conf: conf, log: log}
+	m := &Metrics{opts: o, db: db, conf: conf, log: log}
 	sd, err := discovery.CreateAndRegisterSDMetrics(reg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -89,7 +92,8 @@ func Open(ctx context.Context, dir string, t Targets, reg *prometheus.Registry, 
 	return m, nil
 }
 
-// Handler serves Prometheus' /api/v1 below that path.
+// Handler serves Prometheus' /api/v1 below that path, and /federate, in the scope that
+// ScopeHeader of a request has.
 func (m *Metrics) Handler() http.Handler { return m.handler }
 
 // Run discovers and scrapes until ctx ends, then closes the database.

@@ -36,10 +36,10 @@ func TestScrapesWithItsTokenAndAnswersQueries(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	m, err := Open(ctx, filepath.Join(dir, "tsdb"), Targets{
+	m, err := Open(ctx, filepath.Join(dir, "tsdb"), Options{Targets: Targets{
 		Interval: time.Second, Kubeconfig: kubeconfig,
 		Server: strings.TrimPrefix(target.URL, "http://"), TokenFile: token,
-	}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	}}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,9 @@ func TestScrapesWithItsTokenAndAnswersQueries(t *testing.T) {
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		w := httptest.NewRecorder()
-		m.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/api/v1/query?query="+url.QueryEscape(`slipway_runs_total{job="slipway"}`), nil))
+		r := httptest.NewRequest("GET", "/api/v1/query?query="+url.QueryEscape(`slipway_runs_total{job="slipway"}`), nil)
+		r.Header.Set(ScopeHeader, "*")
+		m.Handler().ServeHTTP(w, r)
 		var answer struct {
 			Data struct{ Result []struct{ Value [2]any } }
 		}

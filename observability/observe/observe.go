@@ -33,7 +33,7 @@ type Config struct {
 	MetricsDir, LogsDir string
 	// Socket answers queries, Forward takes log chunks.
 	Socket, Forward string
-	Targets         metrics.Targets
+	Metrics         metrics.Options
 }
 
 // Run serves the stores until ctx ends.
@@ -65,7 +65,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m, err := metrics.Open(ctx, c.MetricsDir, c.Targets, reg, log.With("part", "metrics"))
+	m, err := metrics.Open(ctx, c.MetricsDir, c.Metrics, reg, log.With("part", "metrics"))
 	if err != nil {
 		return err
 	}

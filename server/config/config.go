@@ -65,6 +65,8 @@ type Config struct {
 	RemoteBases bool `yaml:"remoteBases"`
 	// ScrapeInterval of the metrics.
 	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
+	// Metrics that are kept.
+	Metrics Metrics `yaml:"metrics"`
 	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
 	CacheLimit  int64 `yaml:"cacheLimit"`
 	JobLogLimit int64 `yaml:"jobLogLimit"`
@@ -123,7 +125,8 @@ func Default() Config {
 		EtcdQuota:      4 << 30,
 		PodCIDR:        "10.42.0.0/16",
 		ServiceCIDR:    "10.43.0.0/16",
-		ScrapeInterval: 15 * time.Second,
+		ScrapeInterval: 30 * time.Second,
+		Metrics:        Metrics{Retention: 15 * 24 * time.Hour, MaxBytes: 4 << 30},
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,
 		Runs:           Runs{ArchiveAfter: time.Hour},
@@ -154,6 +157,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.RemoteIncludes, "remote-includes", c.RemoteIncludes, "allow pipeline files to include files of other servers")
 	fs.BoolVar(&c.RemoteBases, "remote-bases", c.RemoteBases, "allow kustomizations to name bases of other repositories, at a tag or a commit")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
+	c.Metrics.flags(fs)
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
 	fs.IntVar(&c.Runs.Max, "runs-max", c.Runs.Max, "runs at one time (0: no limit); runs.max in the file")
@@ -217,6 +221,9 @@ func (c *Config) complete() error {
 	}
 	if c.ScrapeInterval < time.Second {
 		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)
+	}
+	if err := c.Metrics.check(); err != nil {
+		return err
 	}
 	if c.JobLogLimit < minJobLog || c.JobLogLimit > maxJobLog {
 		return fmt.Errorf("jobLogLimit %d: from %d to %d bytes, as much as a node keeps of a container's log", c.JobLogLimit, minJobLog, maxJobLog)

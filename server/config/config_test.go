@@ -66,6 +66,8 @@ func TestRefusals(t *testing.T) {
 		"log level":       {args: []string{"--log-level=loud"}, want: "debug, info"},
 		"two documents":   {file: "etcdPort: 2000\n---\netcdPort: 2001\n", want: "second document"},
 		"etcd's quota":    {args: []string{"--etcd-quota=1000"}, want: "etcdQuota"},
+		"metrics' time":   {file: "metrics: {retention: 1h}\n", want: "metrics.retention"},
+		"metrics' size":   {args: []string{"--metrics-max-bytes=1"}, want: "metrics.maxBytes"},
 		"long data dir":   {args: []string{"--data-dir=/" + strings.Repeat("x", 80)}, want: "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {

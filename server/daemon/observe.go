@@ -43,10 +43,13 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 	oc := observe.Config{
 		MetricsDir: filepath.Join(conf.DataDir, "metrics"), LogsDir: filepath.Join(conf.DataDir, "logstore"),
 		Socket: filepath.Join(run, "observe.sock"), Forward: filepath.Join(run, "forward.sock"),
-		Targets: metrics.Targets{
-			Interval: conf.ScrapeInterval, Kubeconfig: c.pki.SlipwayKubeconfig,
-			CAFile: c.pki.CA, CertFile: c.pki.APIServerKubeletClient.Cert, KeyFile: c.pki.APIServerKubeletClient.Key,
-			Server: conf.HTTP, TokenFile: tokenFile,
+		Metrics: metrics.Options{
+			Targets: metrics.Targets{
+				Interval: conf.ScrapeInterval, Kubeconfig: c.pki.SlipwayKubeconfig,
+				CAFile: c.pki.CA, CertFile: c.pki.APIServerKubeletClient.Cert, KeyFile: c.pki.APIServerKubeletClient.Key,
+				Server: conf.HTTP, TokenFile: tokenFile,
+			},
+			Retention: conf.Metrics.Retention, MaxBytes: conf.Metrics.MaxBytes, ReceiveWrites: conf.Metrics.ReceiveWrites,
 		},
 	}
 	b, err := json.Marshal(oc)

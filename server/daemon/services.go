@@ -155,7 +155,7 @@ func (s *services) openDoor(context.Context) error {
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
-		Query:   s.access.guarded("get", "metrics", s.observe.Prometheus()),
+		Query:   s.metricsFor(s.observe.Prometheus()),
 		Issuer:  s.pipelines.issuer.Handler(),
 		Badge:   &badge.Handler{Reader: s.manager.GetClient(), Authorizer: s.access, Log: s.log},
 		Console: console.Handler(),

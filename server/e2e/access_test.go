@@ -1,9 +1,17 @@
 package e2e
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"slipway.dev/server/client"
 )
 
 // TestWrongTokenLearnsNothing asks every part of the front door with no token
@@ -89,6 +97,36 @@ func TestScopedToken(t *testing.T) {
 		if got := status(t, "GET", base+path, token); got != want {
 			t.Errorf("GET %s: %d, want %d", path, got, want)
 		}
+	}
+	for path, want := range map[string]int{"query?query=up": 200, "labels": 200, "status/tsdb": 403, "status/config": 403} {
+		if got := status(t, "GET", user.Server+"/prometheus/api/v1/"+path, token); got != want {
+			t.Errorf("GET /prometheus/api/v1/%s: %d, want %d", path, got, want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	scoped := &client.Client{Server: user.Server, DataDir: dataDir, TokenFile: file}
+	for namespace, sees := range map[string]bool{"default": true, "kube-system": false} {
+		eventually(t, time.Minute, func() error {
+			query := url.Values{"query": {fmt.Sprintf(`{namespace=%q} or count({namespace=%q})`, namespace, namespace)}}
+			var all, seen struct{ Data struct{ Result []any } }
+			if err := errors.Join(user.Call(t.Context(), "GET", "/prometheus/api/v1/query?"+query.Encode(), nil, &all),
+				scoped.Call(t.Context(), "GET", "/prometheus/api/v1/query?"+query.Encode(), nil, &seen)); err != nil {
+				return err
+			}
+			if len(all.Data.Result) == 0 || sees && len(seen.Data.Result) == 0 {
+				return fmt.Errorf("no series of %s: %d, and %d for the viewer", namespace, len(all.Data.Result), len(seen.Data.Result))
+			}
+			if !sees && len(seen.Data.Result) > 0 {
+				t.Errorf("a viewer of default sees series of %s: %v", namespace, seen.Data.Result)
+			}
+			return nil
+		})
+	}
+	if got := status(t, "POST", user.Server+"/prometheus/api/v1/write", token); got != http.StatusForbidden {
+		t.Errorf("a viewer may write metrics: %d", got)
 	}
 	if got := status(t, "POST", base+"default/applications/x/sync", token); got != http.StatusForbidden {
 		t.Errorf("a viewer may sync: %d", got)

@@ -142,7 +142,7 @@ func start(args ...string) (*process, error) {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(binary, append([]string{"server", "--data-dir", dataDir, "--seeds", filepath.Join(top, "build", "seed"), "--private-sources", "--remote-includes",
+	cmd := exec.Command(binary, append([]string{"server", "--data-dir", dataDir, "--seeds", filepath.Join(top, "build", "seed"), "--private-sources", "--remote-includes", "--scrape-interval=10s",
 		"--upstreams", "docker.io=http://" + upstreamAddress}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

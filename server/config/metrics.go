@@ -1,0 +1,37 @@
+package config
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Metrics is what the embedded Prometheus keeps and takes.
+type Metrics struct {
+	// Retention is how long samples are kept, MaxBytes how much they may take on disk;
+	// what comes first counts.
+	Retention time.Duration `yaml:"retention"`
+	MaxBytes  int64         `yaml:"maxBytes"`
+	// ReceiveWrites lets other Prometheus servers write in.
+	ReceiveWrites bool `yaml:"receiveWrites"`
+}
+
+// minMetrics on disk: a day of an idle cluster has room in it.
+const minMetrics = 64 << 20
+
+func (m *Metrics) flags(fs *pflag.FlagSet) {
+	fs.DurationVar(&m.Retention, "metrics-retention", m.Retention, "how long samples are kept; metrics.retention in the file")
+	fs.Int64Var(&m.MaxBytes, "metrics-max-bytes", m.MaxBytes, "bytes that samples may take on disk before the oldest go; metrics.maxBytes in the file")
+	fs.BoolVar(&m.ReceiveWrites, "metrics-receive-writes", m.ReceiveWrites, "let other Prometheus servers write in at /prometheus/api/v1/write; metrics.receiveWrites in the file")
+}
+
+func (m *Metrics) check() error {
+	if m.Retention < 2*time.Hour {
+		return fmt.Errorf("metrics.retention %s: at least 2h, as much as is in memory anyway", m.Retention)
+	}
+	if m.MaxBytes < minMetrics {
+		return fmt.Errorf("metrics.maxBytes %d: at least %d", m.MaxBytes, minMetrics)
+	}
+	return nil
+}
