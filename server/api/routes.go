@@ -32,7 +32,7 @@ func Routes() []Route {
 
 		{"POST", "/api/v1/images", "create", "images", "seed a base image from a tar file", (*server).seedImage},
 
-		{"GET", ns + "/watch", "watch", "runs", "changes as server-sent events", (*server).watch},
+		{"GET", ns + "/watch", "watch", "runs", "changes as server-sent events: kind, name, initial=false (not the objects as they are)", (*server).watch},
 		{"GET", ns + "/logs", "get", "logs", "search logs", (*server).logs},
 
 		{"GET", ns + "/repositories", "list", "repositories", "list repositories", list(repositories)},
@@ -64,7 +64,8 @@ func Routes() []Route {
 		{"GET", ns + "/runs/{name}/coverage", "get", "runs", "coverage reports, by file, compared with the run before on the ref", (*server).runCoverage},
 		{"GET", ns + "/runs/{name}/tests", "get", "runs", "tests and coverage, compared with the run before on the ref", (*server).runTests},
 
-		{"GET", ns + "/applications", "list", "applications", "list applications", list(applications)},
+		{"GET", "/api/v1/applications", "", "", "list applications of all namespaces in which the user may, as below", (*server).everyApplication},
+		{"GET", ns + "/applications", "list", "applications", "list applications: limit, continue, q (words), health, sync, repository, destination, applicationset, failing, brief (without objects)", (*server).listApplications},
 		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},
 		{"GET", ns + "/applications/{name}", "get", "applications", "read an application", get(applications)},
 		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application; ?cascade=false leaves its objects", (*server).deleteApplication},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,10 +20,20 @@ type Change struct {
 	Object client.Object `json:"object"`
 }
 
-// Watcher tells changes of the kinds that the console shows in a namespace until ctx ends; the
-// first events are the objects as they are.
+// Watching is what a watch is asked for.
+type Watching struct {
+	// Kinds; all that are watched if empty.
+	Kinds []string
+	// Name of the objects; all if empty.
+	Name string
+	// News leaves out the objects as they are, which otherwise come first: there may be
+	// many thousands, and who lists them page by page needs none of them.
+	News bool
+}
+
+// Watcher tells changes of the kinds that the console shows in a namespace until ctx ends.
 type Watcher interface {
-	Watch(ctx context.Context, namespace string) (<-chan Change, error)
+	Watch(ctx context.Context, namespace string, what Watching) (<-chan Change, error)
 }
 
 func (s *server) watch(w http.ResponseWriter, r *http.Request) error {
@@ -35,7 +46,17 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request) error {
 		}
 		may[kind] = allowed
 	}
-	changes, err := s.Watcher.Watch(r.Context(), r.PathValue("ns"))
+	q := r.URL.Query()
+	what := Watching{Name: q.Get("name")}
+	if kinds := strings.Join(q["kind"], ","); kinds != "" {
+		what.Kinds = strings.Split(kinds, ",")
+	}
+	initial, err := boolOf(q.Get("initial"), "initial")
+	if err != nil {
+		return err
+	}
+	what.News = initial != nil && !*initial
+	changes, err := s.Watcher.Watch(r.Context(), r.PathValue("ns"), what)
 	if err != nil {
 		return err
 	}

@@ -67,19 +67,6 @@ func appDiff(c *user) *cobra.Command {
 	return cmd
 }
 
-func appList(c *user) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Aliases: []string{"ls"}, Short: "List applications", Args: cobra.NoArgs}
-	w := watchFlag(cmd, "Application")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var l slipway.ApplicationList
-		if err := c.Call(cmd.Context(), "GET", c.Path("applications"), nil, &l); err != nil {
-			return err
-		}
-		return show(c, cmd, w, &l, l.Items, func(*slipway.Application) bool { return true }, appTable)
-	}
-	return cmd
-}
-
 func appGet(c *user) *cobra.Command {
 	cmd := &cobra.Command{Use: "get NAME", Short: "Show an application", Args: cobra.ExactArgs(1)}
 	w := watchFlag(cmd, "Application")
@@ -95,18 +82,6 @@ func appGet(c *user) *cobra.Command {
 		return c.appDetails(cmd.Context(), cmd.OutOrStdout(), &a)
 	}
 	return cmd
-}
-
-func appTable(items []slipway.Application) table {
-	t := table{header: []string{"NAME", "RELEASE", "HEALTH", "SYNC", "ADDRESS", "MESSAGE", "REPOSITORY", "PATH"}, wide: 2}
-	for _, a := range items {
-		sync := a.Status.Sync
-		if a.Spec.Pin != 0 {
-			sync = fmt.Sprintf("Pinned(%d)", a.Spec.Pin)
-		}
-		t.add(a.Name, strconv.FormatInt(a.Status.Current, 10), a.Status.Health, sync, strings.Join(a.Status.Addresses, " "), a.Status.Message, sourceOf(&a), a.Spec.Source.Path)
-	}
-	return t
 }
 
 func appCreate(c *user) *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -95,6 +96,43 @@ func (c *Client) Runs(ctx context.Context, repository string, limit int) (*slipw
 	}
 }
 
+// appsAtOnce is how many applications are asked for at one time.
+const appsAtOnce = 500
+
+// Applications that a query asks for, in the order of their names, of all namespaces or of
+// the client's own; limit 0: all.
+func (c *Client) Applications(ctx context.Context, query url.Values, everywhere bool, limit int) (*api.ApplicationPage, error) {
+	path := c.Path("applications")
+	if everywhere {
+		path = "/api/v1/applications"
+	}
+	query = maps.Clone(query)
+	var all *api.ApplicationPage
+	for {
+		n := appsAtOnce
+		if all != nil && limit > 0 {
+			n = min(n, limit-len(all.Items))
+		} else if limit > 0 {
+			n = min(n, limit)
+		}
+		query.Set("limit", strconv.Itoa(n))
+		page := &api.ApplicationPage{}
+		if err := c.Call(ctx, "GET", path+"?"+query.Encode(), nil, page); err != nil {
+			return nil, err
+		}
+		if all == nil {
+			all = page
+		} else {
+			all.ListMeta = page.ListMeta
+			all.Items = append(all.Items, page.Items...)
+		}
+		if page.Continue == "" || limit > 0 && len(all.Items) >= limit {
+			return all, nil
+		}
+		query.Set("continue", page.Continue)
+	}
+}
+
 // JobLog writes the log of a job's newest attempt to w; with follow until the attempt ends.
 func (c *Client) JobLog(ctx context.Context, w io.Writer, run, job string, follow bool) error {
 	return c.AttemptLog(ctx, w, run, job, 0, follow)
@@ -175,7 +213,7 @@ func waitFor[T any, P interface {
 	GetName() string
 }](ctx context.Context, c *Client, kind, name string, enough func(P) bool) (P, error) {
 	var last P
-	err := c.Watch(ctx, func(change Change) (bool, error) {
+	err := c.WatchOf(ctx, url.Values{"kind": {kind}, "name": {name}}, func(change Change) (bool, error) {
 		if change.Kind != kind {
 			return false, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 )
 
@@ -28,9 +29,14 @@ const (
 // seen says that is enough. Where the server goes away it is asked again; all objects then
 // come once more, and what was deleted meanwhile is not told.
 func (c *Client) Watch(ctx context.Context, seen func(Change) (enough bool, err error)) error {
+	return c.WatchOf(ctx, url.Values{}, seen)
+}
+
+// WatchOf is Watch of what a query asks for: kind, name.
+func (c *Client) WatchOf(ctx context.Context, query url.Values, seen func(Change) (enough bool, err error)) error {
 	var away time.Time // since when
 	for first := true; ; first = false {
-		reached, enough, err := c.watch(ctx, seen)
+		reached, enough, err := c.watch(ctx, query, seen)
 		var refused *Refused
 		switch {
 		case enough || ctx.Err() != nil:
@@ -56,8 +62,8 @@ type handlerError struct{ error }
 func (e handlerError) Unwrap() error { return e.error }
 
 // watch once, until the server ends it.
-func (c *Client) watch(ctx context.Context, seen func(Change) (bool, error)) (reached, enough bool, err error) {
-	r, err := c.Open(ctx, "GET", c.Path("watch"), nil)
+func (c *Client) watch(ctx context.Context, query url.Values, seen func(Change) (bool, error)) (reached, enough bool, err error) {
+	r, err := c.Open(ctx, "GET", c.Path("watch")+"?"+query.Encode(), nil)
 	if err != nil {
 		return false, false, err
 	}

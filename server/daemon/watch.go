@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"slices"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -19,12 +20,21 @@ type watcher struct{ cache cache.Cache }
 // it comes back and gets the objects as they are.
 const backlog = 4096
 
-func (w watcher) Watch(ctx context.Context, namespace string) (<-chan api.Change, error) {
+// Watch satisfies api.Watcher.
+func (w watcher) Watch(ctx context.Context, namespace string, what api.Watching) (<-chan api.Change, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	raw := make(chan api.Change, backlog)
-	send := func(kind, typ string, v any) {
+	send := func(kind, typ string, v any, first bool) {
 		o, ok := v.(client.Object)
-		if !ok || o.GetNamespace() != namespace {
+		if !ok || o.GetNamespace() != namespace || first && what.News || what.Name != "" && o.GetName() != what.Name {
+			return
+		}
+		if first {
+			// Any number of them: they wait for the reader.
+			select {
+			case raw <- api.Change{Kind: kind, Type: typ, Object: o}:
+			case <-ctx.Done():
+			}
 			return
 		}
 		select {
@@ -46,12 +56,15 @@ func (w watcher) Watch(ctx context.Context, namespace string) (<-chan api.Change
 		"Repository": &slipway.Repository{}, "Run": &slipway.Run{}, "Application": &slipway.Application{}, "Release": &slipway.Release{},
 		"Environment": &slipway.Environment{}, "Promotion": &slipway.Promotion{}, "ApplicationSet": &slipway.ApplicationSet{},
 	} {
+		if len(what.Kinds) > 0 && !slices.Contains(what.Kinds, kind) {
+			continue
+		}
 		informer, err := w.cache.GetInformer(ctx, o)
 		if err == nil {
 			var h toolscache.ResourceEventHandlerRegistration
-			h, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
-				AddFunc:    func(v any) { send(kind, "ADDED", v) },
-				UpdateFunc: func(_, v any) { send(kind, "MODIFIED", v) },
+			h, err = informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
+				AddFunc:    func(v any, first bool) { send(kind, "ADDED", v, first) },
+				UpdateFunc: func(_, v any) { send(kind, "MODIFIED", v, false) },
 				DeleteFunc: func(v any) {
 					if gone, ok := v.(toolscache.DeletedFinalStateUnknown); ok {
 						v = gone.Obj
@@ -59,7 +72,7 @@ func (w watcher) Watch(ctx context.Context, namespace string) (<-chan api.Change
 					if o, ok := v.(client.Object); ok && o.GetAnnotations()[slipway.AnnotationArchived] != "" {
 						return // a run that moved to the archive
 					}
-					send(kind, "DELETED", v)
+					send(kind, "DELETED", v, false)
 				},
 			})
 			handles = append(handles, func() error { return informer.RemoveEventHandler(h) })

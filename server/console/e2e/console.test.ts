@@ -175,7 +175,7 @@ test.runIf(real && process.env.SLIPWAY_RUN)("a run of a server: live log, tests,
 
 test("an application: chart, history, rollback that asks first, unpin", async () => {
   const { items } = await api<{ items: Named[] }>("applications");
-  const wanted = process.env.SLIPWAY_APP ?? items[0].metadata.name;
+  const wanted = process.env.SLIPWAY_APP ?? (real ? items[0].metadata.name : "hello");
   await page.goto(`${base}/applications/${wanted}`);
   await page.getByTestId("chart").locator("canvas").waitFor();
   // Every release of the last hour is marked on it.
@@ -285,6 +285,29 @@ test.runIf(!real)("thousands of rows: pages, filter, and a search in a long log"
   await page.locator(".log").getByLabel("Search").fill("needle");
   await page.keyboard.press("Enter");
   await page.locator("li.hit mark").waitFor();
+});
+
+test.runIf(!real)("thousands of applications: pages, filters and search are the server's, and have an address", async () => {
+  await page.goto(`${base}/applications`);
+  await page.getByText("1–50 of 3001").waitFor();
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.getByText("51–100 of 3001").waitFor();
+  await page.getByRole("button", { name: "Previous" }).click();
+  await page.getByText("1–50 of 3001").waitFor();
+  await page.getByLabel("Health").selectOption("Degraded");
+  await page.waitForURL(/health=Degraded/);
+  await page.getByText("1–30 of 30").waitFor();
+  await page.getByLabel("Search").fill("app-007");
+  await page.waitForURL(/q=app-007/);
+  await page.getByText("1–1 of 1").waitFor();
+  await page.reload();
+  await page.getByRole("link", { name: "app-00700" }).waitFor();
+  expect(await page.locator("tbody tr").count()).toBe(1);
+  await page.getByLabel("Search").fill("no such thing");
+  await page.getByText("No application matches.").waitFor();
+  await page.goto(`${base}/`);
+  await page.getByRole("link", { name: /^6[01] of 3001 applications need attention/ }).click();
+  await page.getByText(/^1–50 of 6[01]$/).waitFor();
 });
 
 test.runIf(!real)("a run next to the one before it", async () => {

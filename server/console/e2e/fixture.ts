@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { extname, join, normalize } from "node:path";
 import type { AddressInfo } from "node:net";
+import { many, page } from "./applications";
 import { repository } from "./repository";
 
 export const token = "fixture-token";
@@ -66,7 +67,7 @@ function data() {
       metadata: meta("hello", 3000),
       spec: { source: { repository: "hello" }, sync: "pipeline", desired: { commit: commit(3), sequence: 3 }, pin: 0 },
       status: { current: 2, healthy: 2, last: 3, health: "Healthy", sync: "Failed", message: "release 3 failed; release 2 is back", addresses: ["http://127.0.0.1:30080"], inventory: [{ group: "apps", version: "v1", kind: "Deployment", namespace: "default", name: "hello", health: "Current" }, { version: "v1", kind: "Service", namespace: "default", name: "hello", health: "Current" }] },
-    }],
+    }, ...many(3000, planted)],
     releases: [release(3, "Failed", { reason: "readiness probe of Deployment/hello failed", rolledBackTo: 2, evidence: [{ kind: "event", object: "Pod/hello-1", text: `Readiness probe failed ${planted}` }] }), release(2, "Healthy"), release(1, "Healthy")] as Object_[],
   };
 }
@@ -123,8 +124,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       return json(res, { status: "success", data: { resultType: "matrix", result: [{ metric: {}, values }] } });
     }
     if (path === `${ns}/watch`) {
-      res.writeHead(200, { "Content-Type": "text/event-stream" });
-      for (const o of state.applications) res.write(`data: ${JSON.stringify({ kind: "Application", type: "ADDED", object: o })}\n\n`);
+      res.writeHead(200, { "Content-Type": "text/event-stream" }).flushHeaders();
       streams.add(res);
       req.on("close", () => streams.delete(res));
       return;
@@ -145,7 +145,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
     if (!m) return json(res, { error: { message: `no route ${path}` } }, 404);
     const [, kind, name, rest] = m;
     const items: Object_[] = state[kind as "runs"];
-    if (!name) return json(res, { items });
+    if (!name) return json(res, kind === "applications" ? page(state.applications, url.searchParams) : { items });
     const object = items.find((o) => o.metadata.name === name);
     if (!object) return json(res, { error: { message: `${kind} "${name}" not found` } }, 404);
     if (!rest) return json(res, object);

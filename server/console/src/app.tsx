@@ -49,7 +49,7 @@ function Frame({ user, leave }: { user: User; leave: () => void }) {
   const section = place.parts[0] ?? "overview";
   // A push prints the address of its run with the namespace, which is then the one to show.
   useEffect(() => {
-    if (section === "runs" && place.parts.length === 3) enter(place.parts[1]);
+    if (withNamespace(place)) enter(place.parts[1]);
   }, [place]);
   const signOut = async () => {
     disconnect();
@@ -153,9 +153,14 @@ export function Settings() {
   );
 }
 
-/** named is the object of /runs/hello-1, or of /runs/default/hello-1 as a push prints it. */
+/** /runs/default/hello-1 and /applications/default/hello name the namespace as well. */
+function withNamespace(place: Place): boolean {
+  return (place.parts[0] === "runs" || place.parts[0] === "applications") && place.parts.length > 2;
+}
+
+/** named is the object of an address, /runs/hello-1 or with its namespace. */
 function named(place: Place): string | undefined {
-  return place.parts[place.parts[0] === "runs" && place.parts.length > 2 ? 2 : 1];
+  return place.parts[withNamespace(place) ? 2 : 1];
 }
 
 function Page({ place }: { place: Place }) {

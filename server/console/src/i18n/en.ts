@@ -1,5 +1,8 @@
+import { apps } from "./apps.en";
+
 // Every text of the page. zh.ts has the same keys; {x} is filled in.
 export const en = {
+  ...apps,
   overview: "Overview",
   repositories: "Repositories",
   runs: "Runs",
@@ -56,7 +59,6 @@ export const en = {
   running: "Running now",
   failing: "Needs attention",
   recentRuns: "Recent runs",
-  allGood: "Everything is healthy.",
   nothingRuns: "Nothing is running.",
 
   hosted: "hosted here",

@@ -1,6 +1,8 @@
+import { apps } from "./apps.zh";
 import type { Key } from "./en";
 
 export const zh: Record<Key, string> = {
+  ...apps,
   overview: "概览",
   repositories: "代码仓库",
   runs: "流水线运行",
@@ -57,7 +59,6 @@ export const zh: Record<Key, string> = {
   running: "正在运行",
   failing: "需要处理",
   recentRuns: "最近的运行",
-  allGood: "一切正常。",
   nothingRuns: "没有正在运行的流水线。",
 
   hosted: "本机托管",

@@ -9,6 +9,7 @@ type Table<K extends Kind> = Map<string, Kinds[K]>;
 const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map(), Schedule: new Map(), Environment: new Map() };
 const watchers = new Set<() => void>();
 const loaded = new Set<Kind>();
+const counts = new Map<Kind, number>();
 let source: EventSource | undefined;
 let live = false;
 let timer = 0;
@@ -56,6 +57,7 @@ interface Change {
 
 export function apply(c: Change): void {
   if (!Object.hasOwn(tables, c.kind) || !c.object?.metadata?.name) return;
+  counts.set(c.kind, (counts.get(c.kind) ?? 0) + 1);
   if (c.type === "DELETED") {
     tables[c.kind].delete(c.object.metadata.name);
     changed();
@@ -89,7 +91,8 @@ export async function olderRuns(): Promise<void> {
 
 async function loadAll(): Promise<void> {
   await Promise.all(
-    (["Repository", "Run", "Application", "Schedule", "Environment"] as const).map(async (kind) => {
+    // Applications are read page by page, where they are shown.
+    (["Repository", "Run", "Schedule", "Environment"] as const).map(async (kind) => {
       try {
         const list = await get<List<typeof kind>>(kind === "Run" ? `${path(kind)}?limit=${pageOfRuns}` : path(kind));
         if (kind === "Run") further = list.metadata?.continue;
@@ -102,20 +105,26 @@ async function loadAll(): Promise<void> {
   );
 }
 
-/** connect starts the live view; it reconnects by itself and reads all again then. */
+/**
+ * connect starts the live view; it reconnects by itself. All is read once the stream of
+ * changes is open, so that none is missed in between, and again each time it opens.
+ */
 export function connect(): void {
   if (source) return;
-  void loadAll();
-  source = new EventSource(`/api/v1/namespaces/${namespace}/watch`);
-  let first = true;
+  source = new EventSource(`/api/v1/namespaces/${namespace}/watch?initial=false`);
+  // A proxy that holds the stream back keeps nobody from seeing what there is.
+  window.setTimeout(() => {
+    if (source && !loaded.size) void loadAll();
+  }, 2000);
   source.onopen = () => {
     live = true;
-    if (!first) void loadAll();
-    first = false;
+    counts.set("Application", (counts.get("Application") ?? 0) + 1);
+    void loadAll();
     changed();
   };
   source.onerror = () => {
     live = false;
+    if (!loaded.size) void loadAll(); // there is something to see without live changes
     changed();
     // A refused request ends an EventSource for good: begin again in a while.
     if (source?.readyState === EventSource.CLOSED) {
@@ -158,4 +167,25 @@ export function useStore() {
     all: <K extends Kind>(kind: K): Kinds[K][] => [...(tables[kind] as Table<K>).values()],
     one: <K extends Kind>(kind: K, name: string): Kinds[K] | undefined => (tables[kind] as Table<K>).get(name),
   };
+}
+
+/** useChanges is a number that grows as objects of a kind change, at most every `ms`. */
+export function useChanges(kind: Kind, ms: number): number {
+  const [n, set] = useState(counts.get(kind) ?? 0);
+  useEffect(() => {
+    let timer = 0;
+    const w = () => {
+      if (timer) return;
+      timer = window.setTimeout(() => {
+        timer = 0;
+        set(counts.get(kind) ?? 0);
+      }, ms);
+    };
+    watchers.add(w);
+    return () => {
+      window.clearTimeout(timer);
+      watchers.delete(w);
+    };
+  }, [kind, ms]);
+  return n;
 }

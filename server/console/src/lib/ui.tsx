@@ -121,6 +121,36 @@ export interface Column<T> {
   wide?: boolean;
 }
 
+/** Rows are a table as it is. */
+export function Rows<T>(props: { label: string; rows: T[]; columns: Column<T>[]; id: (row: T) => string }) {
+  return (
+    <div class="scroll">
+      <table aria-label={props.label}>
+        <thead>
+          <tr>
+            {props.columns.map((c) => (
+              <th key={c.head} scope="col" class={c.wide ? "wide" : undefined}>
+                {c.head}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {props.rows.map((r) => (
+            <tr key={props.id(r)}>
+              {props.columns.map((c) => (
+                <td key={c.head} class={c.wide ? "wide" : undefined}>
+                  {c.cell(r)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 const pageSize = 50;
 
 /** Table shows any number of rows, a page at a time, and finds among all of them. */
@@ -148,30 +178,7 @@ export function Table<T>(props: { label: string; rows: T[]; columns: Column<T>[]
           }}
         />
       ) : null}
-      <div class="scroll">
-        <table aria-label={props.label}>
-          <thead>
-            <tr>
-              {props.columns.map((c) => (
-                <th key={c.head} scope="col" class={c.wide ? "wide" : undefined}>
-                  {c.head}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((r) => (
-              <tr key={props.id(r)}>
-                {props.columns.map((c) => (
-                  <td key={c.head} class={c.wide ? "wide" : undefined}>
-                    {c.cell(r)}
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Rows label={props.label} rows={shown} columns={props.columns} id={props.id} />
       {pages > 1 ? (
         <div class="row pager">
           <button type="button" disabled={at === 0} onClick={() => setPage(at - 1)}>

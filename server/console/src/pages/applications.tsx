@@ -1,36 +1,127 @@
-import { t } from "../i18n";
+import { useEffect, useState } from "preact/hooks";
+import { t, word } from "../i18n";
+import { addressOf, filterOf, useApplications, type AppFilter } from "../lib/applist";
+import { namespace } from "../lib/api";
 import { valueOf } from "../lib/format";
-import { Link, to } from "../lib/router";
+import { go, Link, to, usePlace } from "../lib/router";
 import { useStore } from "../lib/store";
-import { Empty, State, Table, type Column } from "../lib/ui";
+import { Empty, Problem, Rows, State, type Column } from "../lib/ui";
 import type { Application } from "../types";
 
+const pageSize = 50;
+const healths = ["Healthy", "Progressing", "Degraded", "Unknown"] as const;
+const syncs = ["Synced", "OutOfSync", "Pinned", "Failed"] as const;
+
+/** syncOf an application that is pinned is that, unless what is pinned failed. */
+export function syncOf(a: Application): string {
+  return a.spec.pin && a.status?.sync !== "Failed" ? "Pinned" : (a.status?.sync ?? "Unknown");
+}
+
 export function Applications() {
-  const store = useStore();
-  const rows = store.all("Application").sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
+  const filter = filterOf(usePlace().query);
+  const address = addressOf(filter);
+  // The places of the pages before this one, so that one can go back.
+  const [places, setPlaces] = useState<string[]>([]);
+  useEffect(() => setPlaces([]), [address]);
+  const after = places.at(-1) ?? "";
+  const { page, error } = useApplications(filter, pageSize, after);
+  const items = page?.items ?? [];
+  const first = places.length * pageSize + 1;
   const columns: Column<Application>[] = [
-    { head: t("name"), cell: (a) => <Link href={to("applications", a.metadata.name)}>{a.metadata.name}</Link> },
+    ...(filter.all ? [{ head: t("namespaceShort"), cell: (a: Application) => a.metadata.namespace ?? "" }] : []),
+    { head: t("name"), cell: (a) => <ApplicationLink app={a} /> },
     { head: t("health"), cell: (a) => <State value={a.status?.health ?? "Unknown"} /> },
-    { head: t("sync"), cell: (a) => <State value={a.status?.sync ?? "Unknown"} /> },
+    { head: t("sync"), cell: (a) => <State value={syncOf(a)} /> },
     { head: t("release"), cell: (a) => a.status?.current || "" },
+    { head: t("message"), cell: (a) => <span class="clip">{a.status?.message}</span>, wide: true },
+    { head: t("repository"), cell: (a) => a.spec.source.repository ?? a.spec.source.helm?.chart ?? "", wide: true },
     { head: t("commit"), cell: (a) => <code>{valueOf(a.spec.desired)}</code>, wide: true },
     { head: t("addresses"), cell: (a) => <Addresses list={a.status?.addresses} />, wide: true },
   ];
+  const narrow = address !== "/applications";
   return (
     <>
       <h1>{t("applications")}</h1>
-      {rows.length ? (
-        <Table
-          label={t("applications")}
-          rows={rows}
-          columns={columns}
-          id={(a) => a.metadata.name}
-          text={(a) => `${a.metadata.name} ${a.status?.health ?? ""} ${a.status?.sync ?? ""} ${a.spec.source.repository ?? a.spec.source.helm?.chart ?? ""}`}
-        />
+      <Filters filter={filter} health={page?.health ?? {}} sync={page?.sync ?? {}} />
+      <Problem error={error} />
+      {items.length ? (
+        <>
+          <Rows label={t("applications")} rows={items} columns={columns} id={(a) => `${a.metadata.namespace}/${a.metadata.name}`} />
+          <div class="row pager">
+            <button type="button" disabled={!places.length} onClick={() => setPlaces(places.slice(0, -1))}>
+              {t("previous")}
+            </button>
+            <span aria-live="polite">{t("showing", { from: first, to: first + items.length - 1, total: page?.total ?? 0 })}</span>
+            <button type="button" disabled={!page?.metadata?.continue} onClick={() => setPlaces([...places, page?.metadata?.continue ?? ""])}>
+              {t("next")}
+            </button>
+          </div>
+        </>
       ) : (
-        <Empty>{store.loaded("Application") ? t("noApplications") : t("loading")}</Empty>
+        <Empty>{page ? t(narrow ? "noneMatch" : "noApplications") : error ? "" : t("loading")}</Empty>
       )}
     </>
+  );
+}
+
+/** A link to an application names its namespace where it is another one than is shown. */
+function ApplicationLink({ app }: { app: Application }) {
+  const { name, namespace: ns } = app.metadata;
+  return <Link href={ns && ns !== namespace ? to("applications", ns, name) : to("applications", name)}>{name}</Link>;
+}
+
+function Filters({ filter, health, sync }: { filter: AppFilter; health: Record<string, number>; sync: Record<string, number> }) {
+  const store = useStore();
+  const [typed, setTyped] = useState(filter.q ?? "");
+  useEffect(() => setTyped(filter.q ?? ""), [filter.q]);
+  const change = (more: AppFilter) => go(addressOf({ ...filter, ...more }), true);
+  // As one types, but not at every key.
+  useEffect(() => {
+    if (typed === (filter.q ?? "")) return;
+    const timer = window.setTimeout(() => change({ q: typed }), 250);
+    return () => window.clearTimeout(timer);
+  }, [typed]);
+  const repositories = store
+    .all("Repository")
+    .map((r) => r.metadata.name)
+    .sort();
+  const count = (n: number | undefined) => (n === undefined ? "" : ` (${n})`);
+  return (
+    <form class="row tools" role="search" onSubmit={(e) => e.preventDefault()}>
+      <input type="search" class="fill" placeholder={t("search")} aria-label={t("search")} value={typed} onInput={(e) => setTyped(e.currentTarget.value)} />
+      <select aria-label={t("health")} value={filter.health ?? ""} onChange={(e) => change({ health: e.currentTarget.value })}>
+        <option value="">{t("anyHealth")}</option>
+        {healths.map((h) => (
+          <option key={h} value={h}>
+            {word(h) + count(health[h])}
+          </option>
+        ))}
+      </select>
+      <select aria-label={t("sync")} value={filter.sync ?? ""} onChange={(e) => change({ sync: e.currentTarget.value })}>
+        <option value="">{t("anySync")}</option>
+        {syncs.map((s) => (
+          <option key={s} value={s}>
+            {word(s) + count(sync[s])}
+          </option>
+        ))}
+      </select>
+      {repositories.length > 1 ? (
+        <select aria-label={t("repository")} value={filter.repository ?? ""} onChange={(e) => change({ repository: e.currentTarget.value })}>
+          <option value="">{t("anyRepository")}</option>
+          {repositories.map((r) => (
+            <option key={r} value={r}>
+              {r}
+            </option>
+          ))}
+        </select>
+      ) : null}
+      <label>
+        <input type="checkbox" checked={filter.failing ?? false} onChange={(e) => change({ failing: e.currentTarget.checked })} /> {t("failing")}
+      </label>
+      <label>
+        <input type="checkbox" checked={filter.all ?? false} onChange={(e) => change({ all: e.currentTarget.checked })} /> {t("allNamespaces")}
+      </label>
+    </form>
   );
 }
 

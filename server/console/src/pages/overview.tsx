@@ -1,27 +1,40 @@
 import { t } from "../i18n";
+import { addressOf, useApplications } from "../lib/applist";
 import { Link, to } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Empty, State } from "../lib/ui";
 import { Welcome } from "./repositories";
 import { newestFirst, RunTable } from "./runs";
 
+/** shown is how many applications have a card. */
+const shown = 24;
+
 export function Overview() {
   const store = useStore();
   const runs = newestFirst(store.all("Run"));
   const active = runs.filter((r) => !r.status?.phase || r.status.phase === "Pending" || r.status.phase === "Running");
-  const applications = store.all("Application").sort((a, b) => a.metadata.name.localeCompare(b.metadata.name));
-  const bad = applications.filter((a) => a.status?.health === "Degraded" || a.status?.sync === "Failed");
+  const { page: bad } = useApplications({ failing: true }, shown);
+  const { page: all } = useApplications({}, shown);
+  const applications = (bad?.total ? bad.items : all?.items) ?? [];
   if (!store.loaded("Repository")) return <Empty>{t("loading")}</Empty>;
   if (!store.all("Repository").length && !runs.length) return <Welcome />;
   return (
     <>
       <h1>{t("overview")}</h1>
       <section>
-        <h2>{bad.length ? t("failing") : t("applications")}</h2>
-        {applications.length && !bad.length ? <p>{t("allGood")}</p> : null}
-        {applications.length ? null : <Empty>{t("noApplications")}</Empty>}
+        <h2>{bad?.total ? t("failing") : t("applications")}</h2>
+        {bad && all && all.total > 0 ? (
+          <p>
+            {bad.total ? (
+              <Link href={addressOf({ failing: true })}>{t("someFail", { n: bad.total, total: all.total })}</Link>
+            ) : (
+              <Link href="/applications">{t("nothingFails", { n: all.total })}</Link>
+            )}
+          </p>
+        ) : null}
+        {all && !all.total ? <Empty>{t("noApplications")}</Empty> : null}
         <ul class="cards">
-          {(bad.length ? bad : applications).slice(0, 24).map((a) => (
+          {applications.map((a) => (
             <li key={a.metadata.name} class="panel">
               <Link href={to("applications", a.metadata.name)}>{a.metadata.name}</Link> <State value={a.status?.health ?? "Unknown"} />
               <div class="hint">
