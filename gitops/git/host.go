@@ -2,6 +2,7 @@ package git
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,7 +59,8 @@ type Host struct {
 	draining atomic.Bool
 	mu       sync.Mutex
 	pushes   map[string]int
-	notes    map[string]noted // by "namespace/name ref"
+	life     string       // begins the names of what only this Host removes
+	said     atomic.Int64 // how many of those there were
 	empty    chan struct{}
 	again    chan struct{}
 	recorded chan recorded
@@ -79,6 +81,7 @@ func (h *Host) init() {
 		h.looks = make(chan struct{}, 2*runtime.NumCPU())
 		h.again = make(chan struct{}, 1)
 		h.recorded = make(chan recorded, 256)
+		h.life = rand.Text()
 		if h.Log == nil {
 			h.Log = slog.Default()
 		}

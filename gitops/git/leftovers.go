@@ -24,7 +24,7 @@ func (s *Store) sweep() {
 		}
 	}
 	s.endOrphans()
-	for _, pattern := range []string{"*.lock", "objects/incoming-*", "objects/tmp_objdir-*", "objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/??/tmp_obj_*", "objects/info/commit-graphs/*.lock", "objects/info/commit-graphs/tmp_*"} {
+	for _, pattern := range []string{"*.lock", "slipway-pushes/.*", "objects/incoming-*", "objects/tmp_objdir-*", "objects/pack/tmp_*", "objects/pack/.tmp-*", "objects/??/tmp_obj_*", "objects/info/commit-graphs/*.lock", "objects/info/commit-graphs/tmp_*"} {
 		for _, f := range s.glob("*/*.git/" + pattern) {
 			removeOlder(f)
 		}

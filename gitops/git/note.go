@@ -10,56 +10,23 @@ import (
 	"slipway.dev/cluster/refs"
 )
 
-// noted is what a push says of one ref. It waits here until the update is recorded,
-// which is later where the Kubernetes API is away.
-type noted struct {
-	hash string
-	note v1alpha1.PushNote
-}
-
-// remember the note of a push for the refs that it sets.
-func (h *Host) remember(rt route, p push, note v1alpha1.PushNote) {
-	if note.NoRun == "" && len(note.Variables) == 0 {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.notes == nil {
-		h.notes = map[string]noted{}
-	}
-	for _, c := range p.commands {
-		if c.new != zeroHash {
-			h.notes[rt.ns+"/"+rt.name+" "+c.ref] = noted{c.new, note}
-		}
-	}
-}
-
-// forgetNotes of a repository: those of refs whose update is recorded, or was refused.
-func (h *Host) forgetNotes(ns, name string, of func(ref string) bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for key := range h.notes {
-		if ref, ok := strings.CutPrefix(key, ns+"/"+name+" "); ok && of(ref) {
-			delete(h.notes, key)
-		}
-	}
-}
-
 // annotate adds to new updates what their push said of them, and why they start no run.
-func (h *Host) annotate(ctx context.Context, repo *v1alpha1.Repository, disk map[string]ref, updates []Update) {
+func (h *Host) annotate(ctx context.Context, repo *v1alpha1.Repository, disk map[string]ref, updates []Update, notes []said) {
 	for i := range updates {
 		u := &updates[i]
 		if u.Commit == "" {
 			continue
 		}
-		h.mu.Lock()
-		n := h.notes[repo.Namespace+"/"+repo.Name+" "+u.Ref]
-		h.mu.Unlock()
 		var note v1alpha1.PushNote
-		if n.hash != "" && n.hash == disk[u.Ref].hash {
-			note = *n.note.DeepCopy()
-		}
 		r := repo.Status.Refs[u.Ref]
+		for _, n := range notes {
+			if n.Refs[u.Ref] == disk[u.Ref].hash {
+				note = *n.Note.DeepCopy()
+				if r.By == "" {
+					r.By = n.By
+				}
+			}
+		}
 		if ours := h.ours(ctx, repo, *u); ours != "" {
 			note.NoRun, r.Via = ours, v1alpha1.ViaWriteBack
 		}

@@ -209,9 +209,26 @@ func TestPushOptions(t *testing.T) {
 	} {
 		b.refused(want, "w", "push", "-o", option, b.url("w"), "main")
 	}
-	if now := b.refsOf("w"); now != before || len(b.host.notes) != 0 {
-		t.Fatalf("refs %s, notes %v", now, b.host.notes)
+	if now := b.refsOf("w"); now != before || len(b.heard("w")) != 0 {
+		t.Fatalf("refs %s, notes %v", now, b.heard("w"))
 	}
+}
+
+// heard is what pushes said that is not recorded.
+func (b *bench) heard(repo string) []said {
+	b.t.Helper()
+	notes, err := b.host.heard("default", repo)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return notes
+}
+
+// died puts another server in the place of the one that took pushes.
+func (b *bench) died() {
+	old := b.host
+	b.host = &Host{Store: &Store{Dir: old.Dir}, Client: b.client, Disk: old.Disk, Log: old.Log, Authenticate: old.Authenticate, Authorize: old.Authorize}
+	b.host.init()
 }
 
 // With the Kubernetes API away, what the push said waits with it.
@@ -226,8 +243,62 @@ func TestPushOptionsSurviveAnAbsentAPI(t *testing.T) {
 	if err := b.host.Reconcile(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if got := b.status("w").Refs["refs/heads/main"]; got.Sequence != 2 || got.NoRun == "" || len(b.host.notes) != 0 {
-		t.Fatalf("%+v %v", got, b.host.notes)
+	if got := b.status("w").Refs["refs/heads/main"]; got.Sequence != 2 || got.NoRun == "" || got.By != "ann" || len(b.heard("w")) != 0 {
+		t.Fatalf("%+v %v", got, b.heard("w"))
+	}
+}
+
+// A server that ends between the change of a ref and its record loses nothing that the
+// push said; nor does what a push said that came to nothing count for a later one.
+func TestPushOptionsSurviveTheServer(t *testing.T) {
+	for name, moment := range map[string]struct {
+		change, later bool
+		noRun         string
+	}{
+		"before the ref changed":     {noRun: ""},
+		"after it":                   {change: true, noRun: "the push says ci.skip"},
+		"after it, and then a push":  {change: true, later: true, noRun: "the push says ci.skip"},
+		"before it, and then a push": {later: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t)
+			first := b.commit("w", "a", "1")
+			b.git("w", "push", "-q", b.url("w"), "main")
+			second := b.commit("w", "a", "2")
+			b.git("w", "push", "-q", b.url("w"), "main:refs/heads/other")
+			dir, err := b.host.path("default", "w")
+			if err != nil {
+				t.Fatal(err)
+			}
+			// As receive-pack is about to do.
+			p := push{commands: []command{{old: first, new: second, ref: "refs/heads/main"}}}
+			if _, err := b.host.keep(route{ns: "default", name: "w"}, p, "bob", v1alpha1.PushNote{NoRun: "the push says ci.skip"}); err != nil {
+				t.Fatal(err)
+			}
+			if moment.change {
+				b.git("", "-C", dir, "update-ref", "refs/heads/main", second)
+			}
+			b.died()
+			if moment.later {
+				b.server.Config.Handler = b.host.Handler()
+				b.git("w", "push", "-q", b.url("w"), "main~1:refs/heads/third")
+			}
+			if err := b.host.Reconcile(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			got := b.status("w").Refs["refs/heads/main"]
+			if got.NoRun != moment.noRun || moment.change && (got.Commit != second || got.By != "bob") || len(b.heard("w")) != 0 {
+				t.Errorf("%+v, heard %v", got, b.heard("w"))
+			}
+			// Later pushes do not hear of it.
+			if !moment.change {
+				b.server.Config.Handler = b.host.Handler()
+				b.git("w", "push", "-q", b.url("w"), "main")
+				if got := b.status("w").Refs["refs/heads/main"]; got.Commit != second || got.NoRun != "" {
+					t.Errorf("%+v", got)
+				}
+			}
+		})
 	}
 }
 

@@ -49,6 +49,7 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 	defer m.Unlock()
 	var updates []Update
 	var repo v1alpha1.Repository
+	var notes []said
 	backoff := wait.Backoff{Steps: 12, Duration: 10 * time.Millisecond, Factor: 1.6, Jitter: 0.3}
 	err := retry.RetryOnConflict(backoff, func() error {
 		repo = v1alpha1.Repository{}
@@ -59,6 +60,10 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		if err != nil {
 			return err
 		}
+		// A push says what it has to before its refs change, and is heard after.
+		if notes, err = h.heard(ns, name); err != nil {
+			return err
+		}
 		before := repo.Status.DeepCopy()
 		shown := shown(&repo, all)
 		updates = apply(&repo.Status, shown, via, by, take, time.Now())
@@ -67,7 +72,7 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		if err != nil {
 			return err
 		}
-		h.annotate(ctx, &repo, shown, updates)
+		h.annotate(ctx, &repo, shown, updates, notes)
 		if looked(via) {
 			now := metav1.Now()
 			repo.Status.LastPolled, repo.Status.Polling = &now, polling(&repo, via, len(updates) > 0, now.Time)
@@ -85,9 +90,9 @@ func (h *Host) record(ctx context.Context, ns, name, via, by string, take func(r
 		return nil, fmt.Errorf("repository %s: record refs: %w", name, err)
 	}
 	h.announce(&repo, updates)
-	h.forgetNotes(ns, name, func(ref string) bool {
-		return slices.ContainsFunc(updates, func(u Update) bool { return u.Ref == ref })
-	})
+	if take == nil {
+		forget(notes)
+	}
 	return updates, nil
 }
 
@@ -335,6 +340,12 @@ func (h *Host) ReconcileOne(ctx context.Context, repo *v1alpha1.Repository) erro
 		return nil
 	}
 	missing, err := h.unrecorded(ctx, repo)
+	if err == nil && !missing {
+		var notes []said
+		if notes, err = h.heard(repo.Namespace, repo.Name); err == nil {
+			missing = slices.ContainsFunc(notes, func(s said) bool { return s.left })
+		}
+	}
 	if err == nil && missing {
 		_, err = h.record(ctx, repo.Namespace, repo.Name, "push", "", nil)
 	}

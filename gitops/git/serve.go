@@ -285,7 +285,12 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 	cmd.Stderr = &stderr
 	taken := &countingReader{r: br}
 	cmd.Stdin = io.MultiReader(bytes.NewReader(p.raw), taken)
-	h.remember(rt, p, note)
+	settle, err := h.keep(rt, p, u.GetName(), note)
+	if err != nil {
+		h.Log.Error("push options not kept", "namespace", rt.ns, "repository", rt.name, "error", err)
+		refuse("the options of the push could not be kept now; push again in a moment")
+		return
+	}
 	pr, pw := io.Pipe()
 	cmd.Stdout = pw
 	ended := make(chan error, 1)
@@ -299,7 +304,7 @@ func (h *Host) receivePack(w http.ResponseWriter, r *http.Request, u user.Info, 
 		if large := g.tooLarge(taken.n); large != "" {
 			lines = append(lines, large)
 		}
-		return append(lines, h.pushed(r.Context(), rt, u, p)...)
+		return append(lines, h.pushed(r.Context(), rt, u, p, settle)...)
 	})
 	pr.CloseWithError(io.ErrClosedPipe)
 	if e := <-ended; e != nil || err != nil {
@@ -355,7 +360,7 @@ func (h *Host) mayPush(ctx context.Context, rt route, p push) error {
 }
 
 // pushed runs when receive-pack has ended, whether or not the client still waits.
-func (h *Host) pushed(ctx context.Context, rt route, u user.Info, p push) []string {
+func (h *Host) pushed(ctx context.Context, rt route, u user.Info, p push, settle func(recorded bool)) []string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	h.syncRefs(rt, p)
@@ -364,10 +369,7 @@ func (h *Host) pushed(ctx context.Context, rt route, u user.Info, p push) []stri
 		wanted[c.ref] = c.new
 	}
 	updates, err := h.record(ctx, rt.ns, rt.name, "push", u.GetName(), func(ref, hash string) bool { return wanted[ref] == hash })
-	if err == nil {
-		// What was refused, or is not watched, is not recorded later either.
-		h.forgetNotes(rt.ns, rt.name, func(ref string) bool { _, ours := wanted[ref]; return ours })
-	}
+	settle(err == nil)
 	if err != nil {
 		h.Log.Error("push stored but not recorded; trying again soon", "namespace", rt.ns, "repository", rt.name, "error", err)
 		select {

@@ -146,7 +146,7 @@ func (r *Reconciler) putHosted(ctx context.Context, repo *v1alpha1.Repository, r
 		}
 		return Written{}, fmt.Errorf("%w: %s", err, stderr.String())
 	}
-	h.pushed(ctx, rt, who, p)
+	h.pushed(ctx, rt, who, p, func(bool) {})
 	return Written{Commit: commit, New: true}, nil
 }
 

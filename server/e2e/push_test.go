@@ -63,15 +63,15 @@ func (r *repo) pushWhile() <-chan pushed {
 	}
 	done := make(chan pushed, 1)
 	go func() {
-		out, err := r.command(token, "push", r.url(), "HEAD:main")
+		out, err := r.command(token, "push", "-o", "ci.variable=PUSHED=yes", r.url(), "HEAD:main")
 		done <- pushed{out, err}
 	}()
 	return done
 }
 
 // consistent holds the server, after its restart, to what git was told: what was
-// acknowledged is there; what is there has one run; what is not there can be
-// pushed again and then has one.
+// acknowledged is there; what is there has one run, with the variable of the push; what
+// is not there can be pushed again and then has one.
 func (r *repo) consistent(before, commit string, p pushed) {
 	r.t.Helper()
 	switch head := r.head(); {
@@ -96,6 +96,12 @@ func (r *repo) consistent(before, commit string, p pushed) {
 		}
 		return nil
 	})
+	for _, name := range r.runsOf(commit) {
+		var run api.Run
+		if err := user.Call(r.t.Context(), "GET", user.Path("runs", name), nil, &run); err != nil || run.Spec.Variables["PUSHED"] != "yes" || run.Spec.By == "" {
+			r.t.Errorf("what the push said is lost: %v %+v", err, run.Spec)
+		}
+	}
 	if out, err := r.command("", "-C", gitDir(r.name), "fsck", "--connectivity-only"); err != nil {
 		r.t.Errorf("fsck: %v\n%s", err, out)
 	}
