@@ -21,8 +21,9 @@ type Deployer struct {
 	Client client.WithWatch
 }
 
-// Deploy makes desired the value of the application, whole, in one update. A missing
-// application is created with sync "pipeline". An older sequence is refused.
+// Deploy makes desired the value of the application in one update; what a run did not
+// build stays as it is. A missing application is created with sync "pipeline". An older
+// sequence is refused.
 func (d *Deployer) Deploy(ctx context.Context, namespace, application string, source v1alpha1.Source, desired v1alpha1.Desired) error {
 	if desired.Cause == "" {
 		desired.Cause = v1alpha1.CausePipeline
@@ -52,7 +53,7 @@ func (d *Deployer) Deploy(ctx context.Context, namespace, application string, so
 		case app.Spec.Sync == "manual":
 			return fmt.Errorf("application %s: its sync is manual; run `slipway app sync %s`, or set spec.sync to pipeline", application, application)
 		}
-		if !offer(app, desired) {
+		if !offer(app, withImages(desired, app.Spec.Desired)) {
 			return fmt.Errorf("application %s: update %d is already desired, which is newer than %d", application, app.Spec.Desired.Sequence, desired.Sequence)
 		}
 		return d.Client.Update(ctx, app)
@@ -157,7 +158,7 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 		say("application %s is pinned to release %d; this value is applied after `slipway app unpin %s`", application, app.Spec.Pin, application)
 		return rel, true, nil
 	}
-	if app.Spec.Desired != nil && !same(*app.Spec.Desired, desired) && app.Spec.Desired.Sequence >= desired.Sequence {
+	if app.Spec.Desired != nil && !holds(*app.Spec.Desired, desired) && app.Spec.Desired.Sequence >= desired.Sequence {
 		return nil, true, fmt.Errorf("application %s: a newer value (commit %.12s) is desired now", application, app.Spec.Desired.Commit)
 	}
 	if app.Status.Last > 0 {
@@ -166,7 +167,7 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 			return nil, true, err
 		}
 	}
-	if w := app.Status.Waiting; w != nil && app.Spec.Desired != nil && same(*app.Spec.Desired, desired) {
+	if w := app.Status.Waiting; w != nil && app.Spec.Desired != nil && holds(*app.Spec.Desired, desired) {
 		switch w.Reason {
 		case v1alpha1.WaitingWindow:
 			say("%s", w.Message)
@@ -175,8 +176,8 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 			return nil, true, fmt.Errorf("application %s: %s", application, w.Message)
 		}
 	}
-	if rel.Name == "" || !same(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
-		if refused := app.Status.Refused; refused != nil && same(*refused, desired) && !retryAsked(app) {
+	if rel.Name == "" || !holds(rel.Spec.Desired, desired) || (retryAsked(app) && rel.Status.Result == v1alpha1.ReleaseFailed) {
+		if refused := app.Status.Refused; refused != nil && app.Spec.Desired != nil && same(*refused, *app.Spec.Desired) && holds(*refused, desired) && !retryAsked(app) {
 			return nil, true, fmt.Errorf("application %s: this value failed before; push a new commit or run `slipway app sync %s`", application, application)
 		}
 		// What is said of a value that failed before is not about this one.
@@ -189,6 +190,8 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 	case rel.Status.Result == v1alpha1.ReleaseHealthy && app.Status.Healthy == rel.Spec.Number:
 		say("release %d is healthy", rel.Spec.Number)
 		return rel, true, nil
+	case rel.Status.Result == v1alpha1.ReleaseInterrupted && app.Spec.Desired != nil && !same(rel.Spec.Desired, *app.Spec.Desired):
+		return nil, false, nil // what interrupted it holds this value too: its release is about to begin
 	case rel.Status.Result == v1alpha1.ReleaseInterrupted:
 		return rel, true, fmt.Errorf("release %s was interrupted: %s", rel.Name, rel.Status.Reason)
 	case rel.Status.Result == v1alpha1.ReleaseFailed && rel.Status.FinishedAt != nil:
