@@ -33,8 +33,8 @@ type SyncOnPush struct {
 func (s *SyncOnPush) SetupWithManager(m ctrl.Manager) error {
 	repository := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
 		app, ok := o.(*v1alpha1.Application)
-		if !ok || app.Spec.Sync != "push" {
-			return nil
+		if !ok || app.Spec.Sync != "push" || app.Spec.Source.Repository == "" {
+			return nil // nothing, or a chart of elsewhere
 		}
 		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: app.Namespace, Name: app.Spec.Source.Repository}}}
 	})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -116,18 +117,26 @@ func (f *Follower) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, errors.Join(err, told)
 	}
 	if err := f.tell(ctx, app, nil); err != nil {
-		return ctrl.Result{}, err
+		return again(err)
 	}
 	if Offer(app, in) {
-		f.Log.Info("inputs are desired", "namespace", app.Namespace, "application", app.Name, "version", in.Version, "digest", in.Digest)
 		if err := f.Client.Update(ctx, app); err != nil {
-			return ctrl.Result{}, err
+			return again(err)
 		}
+		f.Log.Info("inputs are desired", "namespace", app.Namespace, "application", app.Name, "version", in.Version, "digest", in.Digest)
 	}
 	if h.Repository == "" {
 		return ctrl.Result{}, nil
 	}
 	return ctrl.Result{RequeueAfter: f.interval()}, nil
+}
+
+// again looks once more, without an error, where somebody else wrote in the meantime.
+func again(err error) (ctrl.Result, error) {
+	if apierrors.IsConflict(err) {
+		return ctrl.Result{RequeueAfter: time.Millisecond}, nil
+	}
+	return ctrl.Result{}, err
 }
 
 // Offer writes inputs into the desired value, and says whether they are others.
