@@ -42,6 +42,9 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 			Args:   []string{"kube-proxy", "--config", f.ProxyFile()},
 			Config: []string{f.ProxyFile(), filepath.Join(n.PKI(), "kube-proxy.kubeconfig")},
 			Ready:  answers(c.ProxyHealth, "/livez"),
+			// Its watches back off up to a minute while nobody answers, and as long would new
+			// services be refused. What it wrote to the kernel stays meanwhile.
+			Fresh: true,
 		})
 	}
 	kubeconfig := filepath.Join(n.PKI(), "kubelet.kubeconfig")

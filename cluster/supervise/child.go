@@ -32,6 +32,10 @@ type Child struct {
 	// started process is ready.
 	Ready func(context.Context) error
 
+	// Fresh children are never adopted: what a killed server left is stopped, and started
+	// anew. It is for those that come back sooner so than by their own back-off.
+	Fresh bool
+
 	// Hold says how long a start has to be put off, which one that is adopted is not. nil:
 	// not at all. It should answer within seconds.
 	Hold func() time.Duration

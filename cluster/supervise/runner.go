@@ -64,7 +64,7 @@ func (r *runner) adoptOrStart() (*process, error) {
 		}
 	}
 	if ok && old.Alive() {
-		if old.Command == identity {
+		if old.Command == identity && !r.child.Fresh {
 			if p, err := attach(old); err == nil {
 				r.log.Info("child adopted", "pid", old.PID)
 				r.began(p, true)

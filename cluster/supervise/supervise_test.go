@@ -313,3 +313,18 @@ func TestLockKeepsASecondServerOut(t *testing.T) {
 	}
 	l.Release()
 }
+
+func TestAFreshChildIsNeverAdopted(t *testing.T) {
+	dir := t.TempDir()
+	before := killedServer(t, dir)
+	child := sleeper(dir)
+	child.Fresh = true
+	s := New(dir, dir, quiet())
+	if err := s.Start(t.Context(), child); err != nil {
+		t.Fatal(err)
+	}
+	defer stop(t, s)
+	if st := s.State()[0]; st.PID == before.PID || st.Adopted || before.Alive() {
+		t.Fatalf("kept: %+v, was %d", st, before.PID)
+	}
+}

@@ -242,8 +242,7 @@ func TestPreviewOfABranch(t *testing.T) {
 	if out := must(t, "appset", "get", "previews"); !strings.Contains(out, made.Addresses[0]) {
 		t.Errorf("no address in\n%s", out)
 	}
-	// After a kill of the server the node may take a while to hear of new endpoints again.
-	eventually(t, time.Minute, func() error {
+	eventually(t, 15*time.Second, func() error {
 		resp, err := http.Get(made.Addresses[0])
 		if err == nil {
 			resp.Body.Close()
