@@ -28,15 +28,16 @@ const (
 // phaseOf maps the words for hooks to phases; "" is a hook that never runs here.
 var phaseOf = map[string]string{
 	"PreSync": v1alpha1.PhasePreSync, "Sync": v1alpha1.PhaseSync, "PostSync": v1alpha1.PhasePostSync, "SyncFail": v1alpha1.PhaseSyncFail,
-	"Skip": "", "PreDelete": "", "PostDelete": "",
+	"PreDelete": v1alpha1.PhasePreDelete, "PostDelete": v1alpha1.PhasePostDelete, "Skip": "",
 }
 
 // helmPhase maps Helm's. A sync is an install and an upgrade at once; tests, and what
-// runs around deletions and Helm's own rollbacks, does not run.
+// runs around Helm's own rollbacks, does not run.
 var helmPhase = map[string]string{
 	"pre-install": v1alpha1.PhasePreSync, "pre-upgrade": v1alpha1.PhasePreSync,
 	"post-install": v1alpha1.PhasePostSync, "post-upgrade": v1alpha1.PhasePostSync,
-	"pre-delete": "", "post-delete": "", "pre-rollback": "", "post-rollback": "", "test": "", "test-success": "", "test-failure": "",
+	"pre-delete": v1alpha1.PhasePreDelete, "post-delete": v1alpha1.PhasePostDelete,
+	"pre-rollback": "", "post-rollback": "", "test": "", "test-success": "", "test-failure": "",
 }
 
 var policyOf = map[string]string{
@@ -70,7 +71,7 @@ func Read(o *unstructured.Unstructured) (Intent, error) {
 		for _, w := range words(text) {
 			phase, ok := phaseOf[w]
 			if !ok {
-				return in, refuse("%s: hook %q is not known; known: PreSync, Sync, PostSync, SyncFail, Skip", title(o), w)
+				return in, refuse("%s: hook %q is not known; known: PreSync, Sync, PostSync, SyncFail, PreDelete, PostDelete, Skip", title(o), w)
 			}
 			in.add(phase)
 		}

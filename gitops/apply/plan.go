@@ -38,6 +38,8 @@ type Plan struct {
 	Steps []Step
 	// Fail are the steps of SyncFail.
 	Fail []Step
+	// Delete are those of PreDelete and PostDelete.
+	Delete []Step
 }
 
 // NewPlan orders a set for a release. The same set gives the same plan and the same
@@ -111,8 +113,11 @@ func name(o *unstructured.Unstructured, phase string, release int64) *unstructur
 
 func (p *Plan) step(phase string, wave, stage int32) *Step {
 	list := &p.Steps
-	if phase == v1alpha1.PhaseSyncFail {
+	switch phase {
+	case v1alpha1.PhaseSyncFail:
 		list = &p.Fail
+	case v1alpha1.PhasePreDelete, v1alpha1.PhasePostDelete:
+		list = &p.Delete
 	}
 	for i := range *list {
 		if s := &(*list)[i]; s.Phase == phase && s.Wave == wave && s.Stage == stage {
@@ -123,11 +128,14 @@ func (p *Plan) step(phase string, wave, stage int32) *Step {
 	return &(*list)[len(*list)-1]
 }
 
-var rank = map[string]int{v1alpha1.PhasePreSync: 0, v1alpha1.PhaseSync: 1, v1alpha1.PhasePostSync: 2, v1alpha1.PhaseSyncFail: 3}
+var rank = map[string]int{
+	v1alpha1.PhasePreSync: 0, v1alpha1.PhaseSync: 1, v1alpha1.PhasePostSync: 2, v1alpha1.PhaseSyncFail: 3,
+	v1alpha1.PhasePreDelete: 4, v1alpha1.PhasePostDelete: 5,
+}
 
 // settle sorts steps, and what is in them.
 func (p *Plan) settle() {
-	for _, list := range [][]Step{p.Steps, p.Fail} {
+	for _, list := range [][]Step{p.Steps, p.Fail, p.Delete} {
 		slices.SortFunc(list, func(a, b Step) int {
 			return cmp.Or(cmp.Compare(rank[a.Phase], rank[b.Phase]), cmp.Compare(a.Wave, b.Wave), cmp.Compare(a.Stage, b.Stage))
 		})
@@ -181,7 +189,7 @@ func (p *Plan) Before(i int) []*unstructured.Unstructured {
 // Hooks of all phases.
 func (p *Plan) Hooks() []Hook {
 	var out []Hook
-	for _, list := range [][]Step{p.Steps, p.Fail} {
+	for _, list := range [][]Step{p.Steps, p.Fail, p.Delete} {
 		for _, s := range list {
 			out = append(out, s.Hooks...)
 		}

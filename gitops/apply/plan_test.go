@@ -51,7 +51,7 @@ func TestPlansOrderWavesAndHooks(t *testing.T) {
 		{"a hook of two phases", []string{noted("Job", "both", `argocd.argoproj.io/hook: "PreSync,PostSync"`)}, "PreSync 0.1: (both) | PostSync 0.1: (both)"},
 		{"Helm's", []string{
 			noted("Job", "pre", `helm.sh/hook: "pre-install,pre-upgrade"`, `helm.sh/hook-weight: "-5"`), noted("Job", "post", "helm.sh/hook: post-upgrade"),
-			noted("Pod", "test", "helm.sh/hook: test"), noted("Job", "del", "helm.sh/hook: pre-delete"), noted("ConfigMap", "crd", "helm.sh/hook: crd-install"),
+			noted("Pod", "test", "helm.sh/hook: test"), noted("Job", "del", "helm.sh/hook: pre-rollback"), noted("ConfigMap", "crd", "helm.sh/hook: crd-install"),
 		}, "PreSync -5.1: (pre) | Sync 0.1: crd | PostSync 0.1: (post)"},
 		{"Argo CD's before Helm's", []string{noted("Job", "j", "helm.sh/hook: post-install", "argocd.argoproj.io/hook: PreSync")}, "PreSync 0.1: (j)"},
 		{"definitions first", []string{

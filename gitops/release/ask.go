@@ -51,6 +51,9 @@ func (r *Reconciler) SyncWith(ctx context.Context, namespace, application, by st
 		return err
 	}
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {
+		if !app.DeletionTimestamp.IsZero() {
+			return r.partAgain(app)
+		}
 		if err := r.asked(ctx, app, by, ask); err != nil {
 			return err
 		}

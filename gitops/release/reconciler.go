@@ -144,7 +144,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 
 func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.Result, error) {
 	if !app.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.remove(ctx, app)
+		return r.remove(ctx, app)
 	}
 	if controllerutil.AddFinalizer(app, finalizer) {
 		if err := r.Client.Update(ctx, app); err != nil {

@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
@@ -18,13 +19,33 @@ import (
 const orphan = "orphan"
 
 // remove prunes a deleted application's objects and hooks, or lets go of them. Claims
-// stay. Nothing is waited for: what takes its time to go does so by itself.
-func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) error {
+// stay. Nothing is waited for but hooks around it: what takes its time to go does so by
+// itself.
+func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(app, finalizer) {
-		return nil
+		return ctrl.Result{}, nil
 	}
+	if app.Spec.Deletion != orphan && app.Status.DeletionHooks {
+		if result, done, err := r.depart(ctx, app); !done || err != nil {
+			return result, err
+		}
+	} else if err := r.takeDown(ctx, app); err != nil {
+		return ctrl.Result{}, err
+	}
+	r.Metrics.forget(app)
+	r.laps.forget(types.NamespacedName{Namespace: app.Namespace, Name: app.Name})
+	if r.watcher != nil {
+		r.watcher.Forget(types.NamespacedName{Namespace: app.Namespace, Name: app.Name})
+	}
+	r.sayGone(ctx, app)
+	r.forgetSets(ctx, app)
+	controllerutil.RemoveFinalizer(app, finalizer)
+	return ctrl.Result{}, client.IgnoreNotFound(r.Client.Update(ctx, app))
+}
+
+// takeDown prunes what the application applied, or lets go of it.
+func (r *Reconciler) takeDown(ctx context.Context, app *v1alpha1.Application) (err error) {
 	t := r.target(app, 0)
-	var err error
 	if app.Spec.Deletion == orphan {
 		if err = r.Applier.Orphan(ctx, t, append(append([]v1alpha1.ObjectReference{}, app.Status.Inventory...), app.Status.Hooks...)); err != nil && app.Spec.Cluster != nil {
 			// Nothing is left to do in a cluster that cannot be reached any more.
@@ -41,15 +62,7 @@ func (r *Reconciler) remove(ctx context.Context, app *v1alpha1.Application) erro
 	if err != nil && (app.Spec.Cluster != nil || !apierrors.IsForbidden(err)) {
 		return r.trouble(ctx, app, fmt.Errorf("deleting: %w", err))
 	}
-	r.Metrics.forget(app)
-	r.laps.forget(types.NamespacedName{Namespace: app.Namespace, Name: app.Name})
-	if r.watcher != nil {
-		r.watcher.Forget(types.NamespacedName{Namespace: app.Namespace, Name: app.Name})
-	}
-	r.sayGone(ctx, app)
-	r.forgetSets(ctx, app)
-	controllerutil.RemoveFinalizer(app, finalizer)
-	return client.IgnoreNotFound(r.Client.Update(ctx, app))
+	return nil
 }
 
 // Delete deletes an application, with its objects or without; nil is as its spec says.

@@ -213,6 +213,7 @@ type ApplicationStatus struct {
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
 	LifecycleStatus `json:",inline"`
+	DeletionStatus  `json:",inline"`
 }
 
 // ObjectReference names one applied object.
