@@ -174,6 +174,7 @@ bench: build $(TOOLS)/tekton-entrypoint
 	@./build/slipway bench --json $(BUILD)/bench.json
 
 soak: build
+	@SLIPWAY_SOAK=1 go test -count=1 -timeout 20m -run 'TestHooksOfThousandsAtOnce' -v ./gitops/release
 	@./build/slipway bench --soak
 
 # Small packages with goroutines of their own; the race detector needs C.

@@ -21,12 +21,14 @@ func (r *repo) untilRun(name, what string, seen func(*api.Run) bool) *api.Run {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
 	defer cancel()
-	last := time.Time{}
+	var last *time.Timer
 	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool {
-		ended := run.Status.FinishedAt != nil && over(run)
-		if ended && last.IsZero() {
-			last = time.Now()
-			time.AfterFunc(10*time.Second, cancel) // enough for what comes after the end
+		switch ended := run.Status.FinishedAt != nil && over(run); {
+		case ended && last == nil:
+			last = time.AfterFunc(10*time.Second, cancel) // enough for what comes after the end
+		case !ended && last != nil:
+			last.Stop() // it goes on: something of it is done again
+			last = nil
 		}
 		return seen(run)
 	})
