@@ -143,18 +143,11 @@ func (r *Reconciler) changes(ctx context.Context, app *v1alpha1.Application, che
 		}
 		return err
 	}
-	set, err := r.render(ctx, app, *app.Spec.Desired)
+	plan, err := r.planOf(ctx, app)
 	if err != nil {
-		return nil, said(err)
-	}
-	if set, err = r.selected(ctx, app, *app.Spec.Desired, set); err != nil {
 		return nil, said(err)
 	}
 	n := app.Status.Current
-	plan, err := apply.NewPlan(set.Objects, max(n, 1), true)
-	if err != nil {
-		return nil, said(err)
-	}
 	t, err := r.targetOf(ctx, app, n, plan)
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ func (r *Reconciler) eyes(m ctrl.Manager) (source.Source, error) {
 	r.watcher = &watch.Watcher{
 		// Before the controller starts nobody need be told: it looks at everything then.
 		Notify: func(app types.NamespacedName) {
+			r.followers.tell(app)
 			if q := queue.Load(); q != nil {
 				(*q).Add(reconcile.Request{NamespacedName: app})
 			}

@@ -287,6 +287,14 @@ func (c *cluster) Addresses(context.Context, apply.Target, []v1alpha1.ObjectRefe
 	return []string{"http://10.41.0.1:30080"}, nil
 }
 
+func (c *cluster) Tree(context.Context, apply.Target, []v1alpha1.ObjectReference, []v1alpha1.ObjectReference) ([]apply.Node, error) {
+	return nil, nil
+}
+
+func (c *cluster) Live(context.Context, apply.Target, v1alpha1.ObjectReference) (string, error) {
+	return "", nil
+}
+
 func (c *cluster) Diff(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured, _ []v1alpha1.ObjectReference) ([]apply.Change, error) {
 	var out []apply.Change
 	for _, o := range objects {

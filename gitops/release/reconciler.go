@@ -55,6 +55,8 @@ type Applier interface {
 	Health(ctx context.Context, t apply.Target, refs []v1alpha1.ObjectReference) (now, drifted []v1alpha1.ObjectReference, err error)
 	Addresses(ctx context.Context, t apply.Target, refs []v1alpha1.ObjectReference) ([]string, error)
 	Diff(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured, inventory []v1alpha1.ObjectReference) ([]apply.Change, error)
+	Tree(ctx context.Context, t apply.Target, set, hooks []v1alpha1.ObjectReference) ([]apply.Node, error)
+	Live(ctx context.Context, t apply.Target, ref v1alpha1.ObjectReference) (string, error)
 
 	StartHook(ctx context.Context, t apply.Target, h apply.Hook) (uid string, err error)
 	Hook(ctx context.Context, t apply.Target, ref v1alpha1.ObjectReference, uid string) (done, succeeded bool, message string, err error)
@@ -100,13 +102,14 @@ type Reconciler struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	watcher *watch.Watcher
-	laps    *laps
+	watcher   *watch.Watcher
+	followers *followers
+	laps      *laps
 }
 
 // SetupWithManager watches Applications, and whatever kinds their sets have.
 func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
-	r.laps = &laps{}
+	r.laps, r.followers = &laps{}, &followers{}
 	objects, err := r.eyes(m)
 	if err != nil {
 		return err
@@ -132,6 +135,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	result, err := r.step(ctx, app)
+	r.followers.tell(req.NamespacedName)
 	if apierrors.IsConflict(err) {
 		// Somebody wrote in between: look again with fresh eyes.
 		return ctrl.Result{RequeueAfter: 50 * time.Millisecond}, nil

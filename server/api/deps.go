@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
 )
 
 // Authorizer says whether RBAC allows a verb on a resource of group slipway.dev.
@@ -63,6 +64,12 @@ type Applications interface {
 	Unpin(ctx context.Context, namespace, application, by string) error
 	// Diff is the unified difference of desired and live, secrets masked.
 	Diff(ctx context.Context, namespace, application string) (string, error)
+	// Tree is the application's objects, each followed by what came of it.
+	Tree(ctx context.Context, namespace, application string) ([]apply.Node, error)
+	// Look shows one object of the tree or of what is desired; data of Secrets is masked.
+	Look(ctx context.Context, namespace, application string, ref slipway.ObjectReference) (*apply.View, error)
+	// Follow gives word, until ctx ends, that something of an application changed.
+	Follow(ctx context.Context, namespace, application string) <-chan struct{}
 	// Compare is the unified difference of two releases, secrets masked; against 0 is the
 	// one before.
 	Compare(ctx context.Context, namespace, application string, release, against int64) (string, error)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 )
 
 // Route is one row of the table: what a request needs, and who answers it.
@@ -21,7 +22,7 @@ type Route struct {
 // Routes is the whole of /api/v1/, but for the job pods' part of it.
 func Routes() []Route {
 	const ns = "/api/v1/namespaces/{ns}"
-	return slices.Concat(aroundRuns(ns), ofDeliveries(ns), lifecycle(ns), browseRoutes(ns), []Route{
+	return slices.Concat(aroundRuns(ns), ofDeliveries(ns), lifecycle(ns), treeRoutes(ns), browseRoutes(ns), []Route{
 		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
 		{"GET", "/api/v1/namespaces", "", "", "the tenants' namespaces in which the user may list repositories", (*server).namespaces},
 		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},
@@ -80,7 +81,8 @@ func Routes() []Route {
 
 type server struct {
 	Deps
-	log *slog.Logger
+	log   *slog.Logger
+	trees atomic.Int32 // watched
 }
 
 // Handler serves Routes. It expects the user in the request's context.

@@ -15,7 +15,7 @@ import (
 func appVerb(c *user) *cobra.Command {
 	app := &cobra.Command{Use: "app", Aliases: []string{"apps", "application"}, Short: "Applications and their releases"}
 	app.AddCommand(
-		appList(c), appGet(c),
+		appList(c), appGet(c), appTree(c), appObject(c),
 		appCreate(c),
 		appSync(c),
 		action(c, "unpin NAME", "Follow the desired value again after a rollback", "unpin"),

@@ -89,7 +89,7 @@ func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Applicati
 		return nil
 	}
 	fmt.Fprintln(w)
-	t := table{header: []string{"OBJECT", "HEALTH", "NOTE"}}
+	t := table{header: []string{"OBJECT", "HEALTH", "NOTE", "NAMESPACE", "VERSION"}, wide: 2}
 	for _, o := range a.Status.Inventory {
 		note := o.Message
 		switch o.Extra {
@@ -98,7 +98,7 @@ func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Applicati
 		case "confirm":
 			note = "no longer in the set; waits for `slipway app sync --prune`"
 		}
-		t.add(o.Kind+"/"+o.Name, o.Health, note)
+		t.add(o.Kind+"/"+o.Name, o.Health, note, o.Namespace, strings.TrimPrefix(o.Group+"/"+o.Version, "/"))
 	}
 	return c.print(w, nil, t)
 }

@@ -63,9 +63,34 @@ func (e handlerError) Unwrap() error { return e.error }
 
 // watch once, until the server ends it.
 func (c *Client) watch(ctx context.Context, query url.Values, seen func(Change) (bool, error)) (reached, enough bool, err error) {
-	r, err := c.Open(ctx, "GET", c.Path("watch")+"?"+query.Encode(), nil)
+	reached, err = c.events(ctx, c.Path("watch")+"?"+query.Encode(), func(data []byte) (bool, error) {
+		var change Change
+		if err := json.Unmarshal(data, &change); err != nil {
+			return false, handlerError{fmt.Errorf("watch: %w", err)}
+		}
+		enough, err = seen(change)
+		if err != nil {
+			err = handlerError{err}
+		}
+		return enough, err
+	})
+	return reached, enough, err
+}
+
+// Events calls seen with each of a stream's events, until it says that is enough or the
+// server ends the stream.
+func (c *Client) Events(ctx context.Context, path string, seen func(data []byte) (enough bool, err error)) error {
+	_, err := c.events(ctx, path, seen)
+	return err
+}
+
+// errEnded is how a stream that nobody had enough of ends.
+var errEnded = errors.New("the server ended the watch")
+
+func (c *Client) events(ctx context.Context, path string, seen func([]byte) (bool, error)) (reached bool, err error) {
+	r, err := c.Open(ctx, "GET", path, nil)
 	if err != nil {
-		return false, false, err
+		return false, err
 	}
 	defer r.Close()
 	lines := bufio.NewScanner(r)
@@ -75,20 +100,12 @@ func (c *Client) watch(ctx context.Context, query url.Values, seen func(Change) 
 		if !ok {
 			continue
 		}
-		var change Change
-		if err := json.Unmarshal(data, &change); err != nil {
-			return true, false, handlerError{fmt.Errorf("watch: %w", err)}
-		}
-		enough, err := seen(change)
-		if err != nil {
-			err = handlerError{err}
-		}
-		if enough || err != nil {
-			return true, enough, err
+		if enough, err := seen(data); enough || err != nil {
+			return true, err
 		}
 	}
 	if err := lines.Err(); err != nil {
-		return true, false, err
+		return true, err
 	}
-	return true, false, errors.New("the server ended the watch")
+	return true, errEnded
 }
