@@ -17,7 +17,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -91,12 +90,6 @@ func (r *Renderer) Render(ctx context.Context, app *v1alpha1.Application, desire
 	if set := r.Cache.find(ctx, &w, key); set != nil {
 		return set, nil
 	}
-	dir, err := os.MkdirTemp(r.WorkDir, workPrefix)
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	w.dir = dir
 	answer, err := w.render(ctx)
 	if err != nil {
 		return nil, err
@@ -199,42 +192,6 @@ func (w *work) time(ctx context.Context) (time.Time, error) {
 		return in.At.UTC(), nil
 	}
 	return w.app.CreationTimestamp.UTC(), nil
-}
-
-// render fills the tree and has it rendered, again as long as something is needed.
-func (w *work) render(ctx context.Context) (*render.Answer, error) {
-	s := w.app.Spec.Source
-	if s.Repository != "" {
-		if err := w.Repository.Checkout(ctx, w.app.Namespace, s.Repository, w.desired.Commit, w.dir, ""); err != nil {
-			if ctx.Err() != nil || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EIO) {
-				return nil, err
-			}
-			return nil, render.Refuse("", 0, "%v", err)
-		}
-	}
-	// Ours alone: whatever a commit has there is not seen.
-	if err := os.RemoveAll(filepath.Join(w.dir, render.BroughtDir)); err != nil {
-		return nil, err
-	}
-	if w.req.Chart.Archive != "" {
-		if err := w.bringChart(ctx); err != nil {
-			return nil, err
-		}
-	}
-	w.req.Brought, w.decrypted = map[string]string{}, map[string]bool{}
-	for range maxRounds {
-		if err := readable(w.dir); err != nil {
-			return nil, err
-		}
-		answer, err := w.Child.Render(ctx, w.dir, w.req)
-		if err != nil || len(answer.Needs) == 0 {
-			return answer, err
-		}
-		if err := w.bring(ctx, answer.Needs); err != nil {
-			return nil, err
-		}
-	}
-	return nil, render.Refuse("", 0, "what is needed from elsewhere needs more from elsewhere, more than %d times over", maxRounds)
 }
 
 // readable opens the tree to the child, which runs as nobody, whatever our umask

@@ -43,7 +43,9 @@ type world struct {
 	archives map[string]string
 	sets     map[string]*render.Set
 	renders  int
-	bases    map[string]map[string]string
+	// checkouts are the directories that were asked for.
+	checkouts []string
+	bases     map[string]map[string]string
 }
 
 func newWorld(t testing.TB, objects ...client.Object) *world {
@@ -104,12 +106,21 @@ func sortStrings(s []string) {
 	}
 }
 
-func (w *world) Checkout(_ context.Context, _, _, commit, dir, _ string) error {
+func (w *world) Checkout(_ context.Context, _, _, commit, dir, subpath string) error {
 	files, ok := w.commits[commit]
 	if !ok {
 		return fmt.Errorf("commit %s is not there", commit)
 	}
-	return fill(dir, files)
+	w.checkouts = append(w.checkouts, subpath)
+	part := map[string]string{}
+	for name, text := range files {
+		if rest, ok := strings.CutPrefix(name, subpath+"/"); ok {
+			part[rest] = text
+		} else if subpath == "" {
+			part[name] = text
+		}
+	}
+	return fill(dir, part)
 }
 
 func fill(dir string, files map[string]string) error {
