@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"sync"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -65,20 +67,67 @@ func (s *SyncOnPush) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	}
 	slices.Sort(l.paths)
 	l.paths = slices.Compact(l.paths)
-	for i := range apps.Items {
-		if err := s.offer(ctx, l, client.ObjectKeyFromObject(&apps.Items[i])); err != nil {
-			return ctrl.Result{}, err
-		}
-	}
-	return ctrl.Result{}, nil
+	return ctrl.Result{}, s.offerAll(ctx, l, apps.Items)
 }
 
-func (s *SyncOnPush) offer(ctx context.Context, l *looks, name client.ObjectKey) error {
-	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		app := &v1alpha1.Application{}
-		if err := s.Reader.Get(ctx, name, app); err != nil {
-			return client.IgnoreNotFound(err)
+// offersAtOnce of one repository.
+const offersAtOnce = 8
+
+// offerAll tells the applications whose files changed first, several at once, and those
+// that need others after these; what concerns the others not is noted last.
+func (s *SyncOnPush) offerAll(ctx context.Context, l *looks, apps []v1alpha1.Application) error {
+	var mu sync.Mutex
+	var same []*v1alpha1.Application
+	offer := func(ctx context.Context, app *v1alpha1.Application) error {
+		unchanged, err := s.offer(ctx, l, app)
+		if unchanged != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			same = append(same, unchanged)
 		}
+		return err
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(offersAtOnce)
+	for i := range apps {
+		if len(apps[i].Spec.Needs) == 0 {
+			g.Go(func() error { return offer(gctx, &apps[i]) })
+		}
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i := range apps {
+		if len(apps[i].Spec.Needs) > 0 {
+			if err := offer(ctx, &apps[i]); err != nil {
+				return err
+			}
+		}
+	}
+	g, gctx = errgroup.WithContext(ctx)
+	g.SetLimit(offersAtOnce)
+	desired := map[*v1alpha1.Application]*v1alpha1.Desired{}
+	for _, app := range same {
+		desired[app] = head(l.repo, app.Spec.Source.Branch)
+	}
+	for app, d := range desired {
+		g.Go(func() error { return s.note(gctx, app, d) })
+	}
+	return g.Wait()
+}
+
+// offer the head to one application, as the cache has it at first: a write of what is old
+// is a conflict. It returns the application if the push changes nothing of it.
+func (s *SyncOnPush) offer(ctx context.Context, l *looks, cached *v1alpha1.Application) (unchanged *v1alpha1.Application, err error) {
+	fresh := false
+	err = retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		app := cached.DeepCopy()
+		if fresh {
+			if err := s.Reader.Get(ctx, client.ObjectKeyFromObject(cached), app); err != nil {
+				return client.IgnoreNotFound(err)
+			}
+		}
+		fresh = true
 		desired := head(l.repo, app.Spec.Source.Branch)
 		if desired == nil || !app.DeletionTimestamp.IsZero() {
 			return nil
@@ -94,7 +143,8 @@ func (s *SyncOnPush) offer(ctx context.Context, l *looks, name client.ObjectKey)
 			case err != nil:
 				return err
 			case same:
-				return s.note(ctx, app, desired)
+				unchanged = app
+				return nil
 			}
 		}
 		if !offer(app, *desired) {
@@ -105,8 +155,9 @@ func (s *SyncOnPush) offer(ctx context.Context, l *looks, name client.ObjectKey)
 		}
 		app.Annotations[annotationSource] = sourceDigest(app)
 		s.Log.Info("push is desired", "namespace", app.Namespace, "application", app.Name, "commit", desired.Commit)
-		return s.Client.Update(ctx, app)
+		return client.IgnoreNotFound(s.Client.Update(ctx, app))
 	})
+	return unchanged, err
 }
 
 // head is the desired value that a branch means; nil while it has no commit.

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -63,16 +64,19 @@ func watched(app *v1alpha1.Application) []string {
 	return append(out, "")
 }
 
-// looks remembers the footprints of one repository while its applications are offered
+// looks remembers, for several at once, the footprints of one repository while its applications are offered
 // its heads: each commit is opened once, for all of them.
 type looks struct {
 	ask   Footprints
 	repo  *v1alpha1.Repository
 	paths []string
+	mu    sync.Mutex
 	seen  map[string]map[string]Footprint
 }
 
 func (l *looks) at(ctx context.Context, commit string) (map[string]Footprint, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if known, ok := l.seen[commit]; ok {
 		return known, nil
 	}
