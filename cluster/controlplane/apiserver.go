@@ -87,7 +87,7 @@ func apiserverFlags(c Config) []string {
 		"--requestheader-username-headers=X-Remote-User",
 		"--proxy-client-cert-file=" + p.FrontProxyClient.Cert,
 		"--proxy-client-key-file=" + p.FrontProxyClient.Key,
-		"--profiling=false",
+		fmt.Sprintf("--profiling=%t", c.Profiling),
 		"--event-ttl=3h",
 	}
 	if g := c.gates(); g != "" {

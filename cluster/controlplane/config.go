@@ -32,6 +32,9 @@ type Config struct {
 	FeatureGates map[string]bool
 	// EtcdQuota in bytes, after which etcd takes no more writes. 0: its default.
 	EtcdQuota int64
+	// Profiling has the API server say what this process spends its time and memory on,
+	// below /debug/pprof, to who may get that: administrators only, unless a role says so.
+	Profiling bool
 	// Log of everything here. Kubernetes and etcd are chatty, so their informational
 	// lines come at debug level. Default slog.Default.
 	Log *slog.Logger

@@ -63,7 +63,8 @@ func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logge
 	cfg.QPS, cfg.Burst = 400, 800
 	if o.upstream {
 		workers = upstreamThreads
-		cfg.QPS, cfg.Burst = 2*rest.DefaultQPS, 2*rest.DefaultBurst
+		// As its own main has it: twice the client's defaults, for two controllers.
+		cfg.QPS, cfg.Burst = 4*rest.DefaultQPS, 2*rest.DefaultBurst
 	}
 	cfg.UserAgent = "slipway-tekton"
 	controller.DefaultThreadsPerController = workers

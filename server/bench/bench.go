@@ -4,7 +4,7 @@
 // away again. It measures from outside, never asserts an absolute time, and never
 // touches another server of this machine.
 //
-// Start at Run; measure is the benchmark in order, soak.go the soak test.
+// Start at Run; parts is the benchmark in order, soak.go the soak test.
 package bench
 
 import (
@@ -33,6 +33,11 @@ type Options struct {
 	IdleFor time.Duration
 	// Only the parts whose title has this in it; empty: all.
 	Only string
+	// Applications are the numbers of applications that are reconciled, in rising order.
+	Applications []int
+	// Profiles is a directory that gets profiles of the server while it reconciles them, if
+	// not empty.
+	Profiles string
 	// ServerArgs are given to every `slipway server`.
 	ServerArgs []string
 	Out        io.Writer
@@ -40,7 +45,7 @@ type Options struct {
 
 // How long everything may take together, cleaning up not counted.
 const (
-	benchLimit = 15 * time.Minute
+	benchLimit = 90 * time.Minute
 	soakRound  = 2 * time.Minute
 )
 
@@ -83,80 +88,108 @@ func (b *bench) say(format string, args ...any) { fmt.Fprintf(b.Out, "== "+forma
 // instance is a server on the next empty directory, not started yet.
 func (b *bench) instance(args ...string) (*instance, error) {
 	b.began++
+	if b.Profiles != "" {
+		args = append(args, "--profiling")
+	}
 	return newInstance(filepath.Join(b.dir, fmt.Sprint(b.began)), append(append([]string{}, b.ServerArgs...), args...))
 }
 
-// measure is the whole benchmark in order.
-func (b *bench) measure(ctx context.Context) (err error) {
-	rounds := 3
-	if b.Only != "" {
-		rounds = 1
-	}
-	in, err := b.boots(ctx, rounds)
-	if in != nil {
-		defer func() { err = errors.Join(err, in.remove(ctx)) }()
-	}
-	if err != nil {
-		return err
-	}
-	for _, part := range []struct {
-		title string
-		do    func(context.Context, *instance) error
-	}{
-		{"compiling a pipeline file", b.compile},
-		{"pushing the example", b.pushes},
-		{fmt.Sprintf("at idle, for %s", b.IdleFor), func(ctx context.Context, in *instance) error {
-			return b.idle(ctx, in, "idle, two pods of the example")
-		}},
-		{"steps of a TaskRun", func(ctx context.Context, in *instance) error { return b.taskRuns(ctx, in, "") }},
-		{"trivial jobs: one, ten in a row, fifty at once", b.jobs},
-		{"what jobs print, keep and pass on", b.carried},
-		{"a large repository, beside git http-backend", b.repositories},
-		{"webhooks", b.webhooks},
-		{"rendering in the child, beside the libraries", b.rendering},
-		{"a container without Kubernetes", b.containers},
-		{"images through Slipway and with buildctl alone", b.images},
-		{fmt.Sprintf("at idle after all that, for %s", b.IdleFor), func(ctx context.Context, in *instance) error { return b.idle(ctx, in, "idle after all jobs") }},
-	} {
-		if !strings.Contains(part.title, b.Only) {
-			continue
-		}
-		b.say("%s", part.title)
-		if err := part.do(ctx, in); err != nil {
-			return fmt.Errorf("%s: %w", part.title, err)
-		}
-	}
-	if b.Only != "" {
-		return nil
-	}
-	err = in.remove(ctx)
-	in = &instance{}
-	if err != nil {
-		return err
-	}
-	b.say("the same steps with upstream's defaults and entrypoint")
-	return b.upstreams(ctx)
+// part is something that can be measured by itself, with --only and words of its title.
+type part struct {
+	title string
+	// shared parts are done one after the other on one server, which is empty at first.
+	shared func(context.Context, *instance) error
+	// alone parts start their own servers and take them away.
+	alone func(context.Context) error
 }
 
-// boots starts servers on empty directories and returns the last one running.
-func (b *bench) boots(ctx context.Context, rounds int) (*instance, error) {
-	b.say("empty disk to everything Ready, %d rounds", rounds)
-	for i := range rounds {
-		in, err := b.instance()
+// parts in order.
+func (b *bench) parts() []part {
+	idle := func(name string) func(context.Context, *instance) error {
+		return func(ctx context.Context, in *instance) error { return b.idle(ctx, in, name) }
+	}
+	return []part{
+		{title: "empty disk to everything Ready", alone: b.boots},
+		{title: "compiling a pipeline file", alone: b.compile},
+		{title: "pushing the example", shared: b.pushes},
+		{title: fmt.Sprintf("at idle, for %s", b.IdleFor), shared: idle("idle, two pods of the example")},
+		{title: "what jobs print, keep and pass on", shared: b.carried},
+		{title: "a large repository, beside git http-backend", shared: b.repositories},
+		{title: "webhooks", shared: b.webhooks},
+		{title: "rendering in the child, beside the libraries", shared: b.rendering},
+		{title: "containers without Kubernetes", shared: b.containers},
+		{title: "images through Slipway and with buildctl alone", shared: b.images},
+		{title: fmt.Sprintf("at idle after all that, for %s", b.IdleFor), shared: idle("idle after all jobs")},
+		{title: "trivial jobs and steps, beside upstream's defaults", alone: b.compared},
+		{title: "many applications", alone: b.applications},
+	}
+}
+
+// measure does the parts that are wanted, in order.
+func (b *bench) measure(ctx context.Context) (err error) {
+	var in *instance
+	end := func() error {
+		if in == nil {
+			return nil
+		}
+		gone := in
+		in = nil
+		return gone.remove(ctx)
+	}
+	defer func() { err = errors.Join(err, end()) }()
+	wanted := 0
+	for _, p := range b.parts() {
+		if !strings.Contains(p.title, b.Only) {
+			continue
+		}
+		wanted++
+		b.say("%s, %s", time.Now().Format(time.TimeOnly), p.title)
+		if p.alone != nil {
+			err = errors.Join(end(), p.alone(ctx))
+		} else {
+			if in == nil {
+				if in, err = b.started(ctx); err != nil {
+					return err
+				}
+			}
+			err = p.shared(ctx, in)
+		}
 		if err != nil {
-			return nil, err
-		}
-		took, err := in.start(ctx)
-		if err != nil {
-			return in, err
-		}
-		b.report.add("empty disk to everything Ready", "s", took.Seconds())
-		if i == rounds-1 {
-			return in, nil
-		}
-		if err := in.remove(ctx); err != nil {
-			return nil, err
+			return fmt.Errorf("%s: %w", p.title, err)
 		}
 	}
-	return nil, errors.New("no round")
+	if wanted == 0 {
+		return fmt.Errorf("no part has %q in its title; see `go doc slipway.dev/server/bench` and bench.go", b.Only)
+	}
+	return nil
+}
+
+// started is a server on the next empty directory that is ready; remove it.
+func (b *bench) started(ctx context.Context, args ...string) (*instance, error) {
+	in, err := b.instance(args...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := in.start(ctx); err != nil {
+		return nil, errors.Join(err, in.remove(ctx))
+	}
+	return in, nil
+}
+
+const bootRounds = 3
+
+// boots starts servers on empty directories.
+func (b *bench) boots(ctx context.Context) error {
+	for range bootRounds {
+		in, err := b.instance()
+		if err != nil {
+			return err
+		}
+		took, err := in.start(ctx)
+		if err = errors.Join(err, in.remove(ctx)); err != nil {
+			return err
+		}
+		b.report.add("empty disk to everything Ready", "s", took.Seconds())
+	}
+	return nil
 }

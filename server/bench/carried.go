@@ -35,7 +35,7 @@ nothing: {stage: .post, needs: [{job: take, artifacts: false}], script: [echo no
 )
 
 // compile a large pipeline file, as the server does it for a push.
-func (b *bench) compile(context.Context, *instance) error {
+func (b *bench) compile(context.Context) error {
 	files := corpus.Large(compiledJobs)
 	in := gitlab.Context{Ref: "refs/heads/main", Branch: "main", DefaultBranch: "main", Commit: strings.Repeat("1", 40), ProjectName: "large",
 		Namespace: "default", ServerURL: "https://127.0.0.1", RunID: "large-1", Files: files}

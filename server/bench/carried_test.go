@@ -31,7 +31,7 @@ func TestSeen(t *testing.T) {
 // The files that are measured with compile.
 func TestMeasuredFiles(t *testing.T) {
 	b := &bench{report: newReport()}
-	if err := b.compile(context.Background(), nil); err != nil || len(b.report.Figures) != 1 {
+	if err := b.compile(context.Background()); err != nil || len(b.report.Figures) != 1 {
 		t.Error(err)
 	}
 	p, problems := gitlab.Compile(gitlab.File, fmt.Appendf(nil, carriedFile, printedLines, carriedMiB),

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
 )
 
-// containers measures what is below Kubernetes: a sandbox and one container that
-// ends at once, asked of containerd by the same interface that the kubelet uses.
+// containers measures what is below Kubernetes: sandboxes and containers that end at
+// once, asked of containerd by the same interface that the kubelet uses.
 func (b *bench) containers(ctx context.Context, in *instance) error {
 	conn, err := grpc.NewClient("unix://"+filepath.Join(in.dir, "run", "containerd.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -36,15 +37,45 @@ func (b *bench) containers(ctx context.Context, in *instance) error {
 		return errors.New("the node has no toolbox image")
 	}
 	for i := range 6 {
-		took, err := c.once(ctx, i)
-		if err != nil {
-			return err
-		}
-		if i > 0 {
-			b.report.add("a sandbox and one container through containerd alone", "s", took.Seconds())
+		for _, n := range []int{1, 2} {
+			took, err := c.pod(ctx, fmt.Sprintf("bench-%d-%d", i, n), n)
+			if err != nil {
+				return err
+			}
+			if i > 0 {
+				b.report.add(containersAlone[n], "s", took.Seconds())
+			}
 		}
 	}
+	for range 2 {
+		began := time.Now()
+		for i := range 10 {
+			if _, err := c.pod(ctx, fmt.Sprint("bench-row-", i), 2); err != nil {
+				return err
+			}
+		}
+		b.report.add("ten of these one after the other, taken away again", "s", time.Since(began).Seconds())
+		// All are there before the first is taken away, as with the fifty jobs.
+		took := make([]time.Duration, 50)
+		g, gctx := errgroup.WithContext(ctx)
+		for i := range took {
+			g.Go(func() (err error) {
+				took[i], err = c.pod(gctx, fmt.Sprint("bench-all-", i), 2)
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return err
+		}
+		b.report.add("fifty of these at once, to the end of the last", "s", slices.Max(took).Seconds())
+	}
 	return nil
+}
+
+// containersAlone are what the pod of one job is made of, without Kubernetes.
+var containersAlone = map[int]string{
+	1: "a sandbox and one container through containerd alone",
+	2: "a sandbox and two containers, as a job's pod has, through containerd alone",
 }
 
 type containerd struct {
@@ -52,9 +83,10 @@ type containerd struct {
 	image string
 }
 
-func (c *containerd) once(ctx context.Context, n int) (took time.Duration, err error) {
+// pod makes a sandbox and containers in it one after the other, each of which ends at once,
+// and takes them away again. It says how long until the last has ended.
+func (c *containerd) pod(ctx context.Context, name string, containers int) (took time.Duration, err error) {
 	began := time.Now()
-	name := fmt.Sprintf("bench-%d", n)
 	sandbox := &cri.PodSandboxConfig{
 		Metadata: &cri.PodSandboxMetadata{Name: name, Namespace: "bench", Uid: name}, Hostname: name,
 		Linux: &cri.LinuxPodSandboxConfig{},
@@ -68,28 +100,37 @@ func (c *containerd) once(ctx context.Context, n int) (took time.Duration, err e
 		_, removed := c.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.PodSandboxId})
 		err = errors.Join(err, stopped, removed)
 	}()
-	made, err := c.CreateContainer(ctx, &cri.CreateContainerRequest{PodSandboxId: pod.PodSandboxId, SandboxConfig: sandbox, Config: &cri.ContainerConfig{
-		Metadata: &cri.ContainerMetadata{Name: "c"}, Image: &cri.ImageSpec{Image: c.image}, Command: []string{"true"}, Linux: &cri.LinuxContainerConfig{},
-	}})
-	if err != nil {
-		return 0, err
-	}
-	if _, err := c.StartContainer(ctx, &cri.StartContainerRequest{ContainerId: made.ContainerId}); err != nil {
-		return 0, err
-	}
-	for end := time.Now().Add(30 * time.Second); ; {
-		s, err := c.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: made.ContainerId})
+	for i := range containers {
+		made, err := c.CreateContainer(ctx, &cri.CreateContainerRequest{PodSandboxId: pod.PodSandboxId, SandboxConfig: sandbox, Config: &cri.ContainerConfig{
+			Metadata: &cri.ContainerMetadata{Name: fmt.Sprint("c", i)}, Image: &cri.ImageSpec{Image: c.image}, Command: []string{"true"}, Linux: &cri.LinuxContainerConfig{},
+		}})
 		if err != nil {
 			return 0, err
 		}
+		if _, err := c.StartContainer(ctx, &cri.StartContainerRequest{ContainerId: made.ContainerId}); err != nil {
+			return 0, err
+		}
+		if err := c.ended(ctx, made.ContainerId); err != nil {
+			return 0, err
+		}
+	}
+	return time.Since(began), nil
+}
+
+func (c *containerd) ended(ctx context.Context, id string) error {
+	for end := time.Now().Add(time.Minute); ; {
+		s, err := c.ContainerStatus(ctx, &cri.ContainerStatusRequest{ContainerId: id})
+		if err != nil {
+			return err
+		}
 		if s.Status.State == cri.ContainerState_CONTAINER_EXITED {
-			return time.Since(began), nil
+			return nil
 		}
 		if time.Now().After(end) {
-			return 0, fmt.Errorf("container %s does not end: %s", made.ContainerId, s.Status.State)
+			return fmt.Errorf("container %s does not end: %s", id, s.Status.State)
 		}
 		if err := pause(ctx, 2*time.Millisecond); err != nil {
-			return 0, err
+			return err
 		}
 	}
 }

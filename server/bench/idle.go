@@ -116,6 +116,16 @@ func cpuTicks(set map[int]bool) map[int]int {
 	return out
 }
 
+// processorTime that an instance has used, in seconds: that of processes which have ended
+// counts where their parents are still there.
+func processorTime(dir string) float64 {
+	sum := 0
+	for _, n := range cpuTicks(processes(dir)) {
+		sum += n
+	}
+	return float64(sum) / ticks
+}
+
 // proportional is a process's share of memory in KiB.
 func proportional(pid int) (int, error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))

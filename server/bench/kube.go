@@ -11,7 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -19,8 +21,18 @@ var (
 	nodes = schema.GroupVersionResource{Version: "v1", Resource: "nodes"}
 )
 
-func (in *instance) kube() (dynamic.Interface, error) {
+// config of the administrator, without a limit of its own.
+func (in *instance) config() (*rest.Config, error) {
 	cfg, err := clientcmd.BuildConfigFromFlags("", filepath.Join(in.dir, "pki", "admin.kubeconfig"))
+	if err != nil {
+		return nil, err
+	}
+	cfg.QPS = -1
+	return cfg, nil
+}
+
+func (in *instance) kube() (dynamic.Interface, error) {
+	cfg, err := in.config()
 	if err != nil {
 		return nil, err
 	}
@@ -62,42 +74,63 @@ func (in *instance) nodeReady(ctx context.Context) error {
 	})
 }
 
-// tekton creates a TaskRun or PipelineRun and returns how long until it succeeded.
-// Its own times have whole seconds, so the clock here is taken.
-func (in *instance) tekton(ctx context.Context, kind string, spec map[string]any) (time.Duration, error) {
+// tekton creates a TaskRun or PipelineRun and returns how long until it succeeded, and of a
+// PipelineRun also until each of its TaskRuns did, in that order. Its own times have whole
+// seconds, so the clock here is taken.
+func (in *instance) tekton(ctx context.Context, kind string, spec map[string]any) (took time.Duration, ends []time.Duration, err error) {
 	kube, err := in.kube()
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	resource := schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: strings.ToLower(kind) + "s"}
-	client := kube.Resource(resource).Namespace(in.client.Namespace)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	resource := func(kind string) dynamic.ResourceInterface {
+		return kube.Resource(schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: strings.ToLower(kind) + "s"}).Namespace(in.client.Namespace)
+	}
 	began := time.Now()
-	made, err := client.Create(ctx, &unstructured.Unstructured{Object: map[string]any{
+	made, err := resource(kind).Create(ctx, &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "tekton.dev/v1", "kind": kind, "metadata": map[string]any{"generateName": "bench-"}, "spec": spec,
 	}}, metav1.CreateOptions{})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
-	defer cancel()
-	w, err := client.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + made.GetName(), ResourceVersion: made.GetResourceVersion()})
+	own, err := resource(kind).Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + made.GetName(), ResourceVersion: made.GetResourceVersion()})
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	defer w.Stop()
-	for event := range w.ResultChan() {
+	defer own.Stop()
+	tasks, err := resource("TaskRun").Watch(ctx, metav1.ListOptions{LabelSelector: "tekton.dev/pipelineRun=" + made.GetName(), ResourceVersion: made.GetResourceVersion()})
+	if err != nil {
+		return 0, nil, err
+	}
+	defer tasks.Stop()
+	seen := map[string]bool{}
+	for {
+		var event watch.Event
+		open, whole := false, false
+		select {
+		case event, open = <-own.ResultChan():
+			whole = true
+		case event, open = <-tasks.ResultChan():
+		}
+		if !open {
+			return 0, nil, fmt.Errorf("%s %s did not end within 5 minutes", kind, made.GetName())
+		}
 		o, ok := event.Object.(*unstructured.Unstructured)
 		if !ok {
 			continue
 		}
-		switch condition(o, "Succeeded") {
-		case "True":
-			return time.Since(began), nil
-		case "False":
-			return 0, fmt.Errorf("%s %s failed: %v", kind, o.GetName(), o.Object["status"])
+		switch status := condition(o, "Succeeded"); {
+		case status == "False":
+			return 0, nil, fmt.Errorf("%s %s failed: %v", o.GetKind(), o.GetName(), o.Object["status"])
+		case status != "True":
+		case whole:
+			return time.Since(began), ends, nil
+		case !seen[o.GetName()]:
+			seen[o.GetName()] = true
+			ends = append(ends, time.Since(began))
 		}
 	}
-	return 0, fmt.Errorf("%s %s did not end within 3 minutes", kind, made.GetName())
 }
 
 // until asks ok every 100 ms until it says nil, and at last returns what it said.

@@ -28,6 +28,8 @@ type figure struct {
 	// the same rounds, Ratio is the median of the rounds' ratios.
 	Against string  `json:"against,omitempty"`
 	Ratio   float64 `json:"ratio,omitempty"`
+	// number from elsewhere that it is compared with; 0: with another figure.
+	number float64
 }
 
 func newReport() *report { return &report{Started: time.Now().UTC(), CPUs: runtime.NumCPU()} }
@@ -47,6 +49,13 @@ func (r *report) against(name, unit string, value float64, other string) {
 	f.Rounds = append(f.Rounds, value)
 }
 
+// beside adds a round of a figure that is compared with a number from elsewhere.
+func (r *report) beside(name, unit string, value, number float64, whose string) {
+	r.add(name, unit, value)
+	f := r.find(name)
+	f.Against, f.number = fmt.Sprintf("%s %v %s", whose, number, unit), number
+}
+
 func (r *report) find(name string) *figure {
 	i := slices.IndexFunc(r.Figures, func(f *figure) bool { return f.Name == name })
 	if i < 0 {
@@ -60,6 +69,10 @@ func (r *report) complete() {
 		f.Median = median(f.Rounds)
 	}
 	for _, f := range r.Figures {
+		if f.number > 0 {
+			f.Ratio = f.Median / f.number
+			continue
+		}
 		other := r.find(f.Against)
 		if other == nil {
 			continue

@@ -145,13 +145,18 @@ func memoryOf(dir string) int {
 
 // watchMemory follows an instance; most stops it and gives the most in KiB.
 func watchMemory(dir string) (most func() int) {
+	return mostOf(300*time.Millisecond, func() int { return memoryOf(dir) })
+}
+
+// mostOf asks for a value again and again; most stops it and gives the most.
+func mostOf(every time.Duration, value func() int) (most func() int) {
 	done, ended := make(chan struct{}), make(chan int)
 	go func() {
 		top := 0
-		tick := time.NewTicker(300 * time.Millisecond)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
-			top = max(top, memoryOf(dir))
+			top = max(top, value())
 			select {
 			case <-done:
 				ended <- top

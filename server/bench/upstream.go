@@ -11,12 +11,44 @@ import (
 	"slipway.dev/cluster/payload"
 )
 
-// upstreams measures the same steps on a second start of this binary, with
-// upstream's settings of kubelet and Tekton and with Tekton's own entrypoint.
+// comparedRounds are how often the servers take turns.
+const comparedRounds = 2
+
+// compared runs the same trivial jobs and steps here and on a second start of this binary,
+// with upstream's settings of kubelet and Tekton and with Tekton's own entrypoint: in
+// turns, so that what else the machine does meets both.
+func (b *bench) compared(ctx context.Context) error {
+	for i := range comparedRounds {
+		b.say("   round %d of %d: here", i+1, comparedRounds)
+		if err := b.ours(ctx); err != nil {
+			return err
+		}
+		b.say("   round %d of %d: upstream's defaults", i+1, comparedRounds)
+		if err := b.upstreams(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) ours(ctx context.Context) (err error) {
+	in, err := b.started(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.remove(ctx)) }()
+	if err := b.taskRuns(ctx, in, ""); err != nil {
+		return err
+	}
+	return b.jobs(ctx, in)
+}
+
 func (b *bench) upstreams(ctx context.Context) (err error) {
 	dir := filepath.Join(b.dir, "upstream")
-	if err := otherEntrypoint(dir, b.Entrypoint); err != nil {
-		return err
+	if !exists(dir) {
+		if err := otherEntrypoint(dir, b.Entrypoint); err != nil {
+			return err
+		}
 	}
 	in, err := b.instance("--upstream-defaults")
 	if err != nil {

@@ -79,6 +79,8 @@ type Config struct {
 	// UpstreamDefaults runs kubelet, Tekton and the entrypoint with upstream's
 	// settings, for the comparison of `make bench`.
 	UpstreamDefaults bool `yaml:"upstreamDefaults"`
+	// Profiling of the server through the Kubernetes API, for administrators.
+	Profiling bool `yaml:"profiling"`
 }
 
 // What the log of one job may have; the node's own limit is above the most.
@@ -167,6 +169,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")
+	fs.BoolVar(&c.Profiling, "profiling", c.Profiling, "let administrators profile the server at /debug/pprof of the Kubernetes API")
 }
 
 func (c *Config) complete() error {

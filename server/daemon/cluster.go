@@ -143,7 +143,7 @@ func (c *cluster) startPlane(ctx, life context.Context, conf config.Config, log 
 	c.plane, err = controlplane.Start(ctx, controlplane.Config{
 		DataDir: conf.DataDir, PKI: c.pki, NodeIP: ip, APIPort: conf.APIServerPort,
 		EtcdPort: conf.EtcdPort, EtcdPeerPort: conf.EtcdPort + 1, EtcdQuota: conf.EtcdQuota, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR,
-		FeatureGates: map[string]bool{"EventedPLEG": !conf.UpstreamDefaults}, Log: log.With("part", "kubernetes"),
+		FeatureGates: map[string]bool{"EventedPLEG": !conf.UpstreamDefaults}, Profiling: conf.Profiling, Log: log.With("part", "kubernetes"),
 	})
 	if err != nil {
 		return err
