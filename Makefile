@@ -1,6 +1,7 @@
 # make build   fetches, compiles and seeds everything; needs a network the first time only
 # make demo    the whole story, on this machine; make down stops it and leaves nothing behind
-# make test    every test; make bench figures; make soak what takes long; make race the race detector
+# make test    every test; make soak what takes long; make race the race detector
+# make bench   figures and ratios, about 20 minutes; make bench-large those of 5,000 applications
 # make generate  deep copies and CRDs from cluster/api/v1alpha1
 #
 # Each step says what it does and how long it takes on a cold machine of two cores. A step
@@ -35,7 +36,7 @@ sources = $(shell find $(1) -name node_modules -prune -o -path cluster/libexec -
 
 say = @printf '== %s\n'
 
-.PHONY: build demo down test bench soak race generate clean packages libexec
+.PHONY: build demo down test bench bench-large soak race generate clean packages libexec
 .DEFAULT_GOAL := build
 
 build: $(BUILD)/slipway $(SEED)/index.json
@@ -172,6 +173,10 @@ $(TOOLS)/tekton-entrypoint: go.mod go.sum | $(STAMPS)/packages
 
 bench: build $(TOOLS)/tekton-entrypoint
 	@./build/slipway bench --json $(BUILD)/bench.json
+
+# The largest fleet takes as long as all the rest.
+bench-large: build
+	@./build/slipway bench --only "many applications" --applications 1000,5000 --json $(BUILD)/bench-large.json
 
 soak: build
 	@SLIPWAY_SOAK=1 go test -count=1 -timeout 20m -run 'TestHooksOfThousandsAtOnce' -v ./gitops/release

@@ -125,8 +125,9 @@ func (b *bench) parts() []part {
 	}
 }
 
-// measure does the parts that are wanted, in order.
-func (b *bench) measure(ctx context.Context) (err error) {
+// measure does the parts that are wanted, in order. One that fails costs the shared server,
+// and no other part.
+func (b *bench) measure(ctx context.Context) (failed error) {
 	var in *instance
 	end := func() error {
 		if in == nil {
@@ -136,7 +137,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		in = nil
 		return gone.remove(ctx)
 	}
-	defer func() { err = errors.Join(err, end()) }()
+	defer func() { failed = errors.Join(failed, end()) }()
 	wanted := 0
 	for _, p := range b.parts() {
 		if !strings.Contains(p.title, b.Only) {
@@ -144,18 +145,26 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		}
 		wanted++
 		b.say("%s, %s", time.Now().Format(time.TimeOnly), p.title)
-		if p.alone != nil {
-			err = errors.Join(end(), p.alone(ctx))
-		} else {
-			if in == nil {
-				if in, err = b.started(ctx); err != nil {
-					return err
-				}
+		var err error
+		switch {
+		case p.alone != nil:
+			if err = end(); err == nil {
+				err = p.alone(ctx)
 			}
+		case in == nil:
+			if in, err = b.started(ctx); err == nil {
+				err = p.shared(ctx, in)
+			}
+		default:
 			err = p.shared(ctx, in)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.title, err)
+		if err == nil {
+			continue
+		}
+		err = errors.Join(fmt.Errorf("%s: %w", p.title, err), end())
+		b.say("   %v", err)
+		if failed = errors.Join(failed, err); ctx.Err() != nil {
+			return failed
 		}
 	}
 	if wanted == 0 {
