@@ -23,6 +23,7 @@ func appList(c *user) *cobra.Command {
 	}
 	f.flags(cmd)
 	w := watchFlag(cmd, "Application")
+	cmd.MarkFlagsMutuallyExclusive("all-namespaces", "watch")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		l, err := c.Applications(cmd.Context(), f.query(), f.everywhere, f.limit)
 		if err != nil {
@@ -72,7 +73,6 @@ func (f *appFilter) flags(cmd *cobra.Command) {
 	fs.BoolVar(&f.failing, "failing", false, "only what needs attention: degraded, or its sync failed")
 	fs.BoolVarP(&f.everywhere, "all-namespaces", "A", false, "of all namespaces that the token may list")
 	fs.IntVar(&f.limit, "limit", 0, "at most this many, in the order of their names (default all)")
-	cmd.MarkFlagsMutuallyExclusive("all-namespaces", "watch")
 }
 
 func (f *appFilter) query() url.Values {
