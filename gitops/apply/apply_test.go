@@ -189,7 +189,11 @@ func TestHealthAndAddresses(t *testing.T) {
 		&corev1.Service{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}, Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeNodePort, Ports: []corev1.ServicePort{{Port: 80, NodePort: 30080}}}},
 		&corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "data"}},
 		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "web"}},
+		&appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "odd", Annotations: map[string]string{"argocd.argoproj.io/ignore-healthcheck": "true"}}},
 	)
+	odd, _, err := a.Health(ctx, shop, []v1alpha1.ObjectReference{{Group: "apps", Version: "v1", Kind: "Deployment", Namespace: "shop", Name: "odd"}})
+	require.NoError(t, err)
+	require.Equal(t, "Current", odd[0].Health)
 	refs, _, err := a.Health(ctx, shop, []v1alpha1.ObjectReference{
 		{Version: "v1", Kind: "Service", Namespace: "shop", Name: "web"},
 		{Version: "v1", Kind: "PersistentVolumeClaim", Namespace: "shop", Name: "data"},

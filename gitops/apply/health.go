@@ -78,6 +78,9 @@ func (a *Applier) Health(ctx context.Context, t Target, refs []v1alpha1.ObjectRe
 			}
 		default:
 			ref.Health, ref.Message = checks.Compute(live)
+			if withoutHealth(live) && live.GetDeletionTimestamp() == nil {
+				ref.Health, ref.Message = health.Current, "its health is not asked for"
+			}
 			if endedJob(live) {
 				ref.Message = finishedJob
 			}

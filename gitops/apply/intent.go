@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -62,9 +63,16 @@ type Intent struct {
 func Read(o *unstructured.Unstructured) (Intent, error) {
 	notes := o.GetAnnotations()
 	in := Intent{Options: map[string]string{}}
+	var strange error
 	for _, option := range words(either(notes, "sync-options")) {
 		name, value, _ := strings.Cut(option, "=")
+		if !understood(name, value) && strange == nil {
+			strange = refuse("%s: sync option %q is not understood; %s", title(o), option, knownOptions)
+		}
 		in.Options[name] = value
+	}
+	if err := errors.Join(strange, in.ofFlux(o)); err != nil {
+		return in, err
 	}
 	if text := either(notes, "hook"); text != "" {
 		in.Hook = true

@@ -99,6 +99,11 @@ func TestAnnotationsThatAreRefused(t *testing.T) {
 	for notes, want := range map[string]string{
 		"argocd.argoproj.io/hook: PreSnyc":                                     `Job/j: hook "PreSnyc" is not known; known: PreSync`,
 		"slipway.dev/sync-wave: first":                                         `Job/j: sync wave "first" is not a whole number`,
+		"argocd.argoproj.io/sync-options: 'Replace=true,Validate=false'":       `Job/j: sync option "Validate=false" is not understood; known: Prune=false`,
+		"argocd.argoproj.io/sync-options: Delete=confirm":                      `sync option "Delete=confirm" is not understood`,
+		"slipway.dev/sync-options: Purne=false":                                `sync option "Purne=false" is not understood`,
+		"kustomize.toolkit.fluxcd.io/ssa: IfNotPresent":                        `kustomize.toolkit.fluxcd.io/ssa: IfNotPresent is not understood`,
+		"kustomize.toolkit.fluxcd.io/reconcile: disabled":                      `reconcile: disabled is not understood; leave the object out`,
 		"helm.sh/hook: pre-lunch":                                              `Helm hook "pre-lunch" is not known`,
 		"argocd.argoproj.io/hook: Sync, slipway.dev/hook-delete-policy: never": `hook delete policy "never" is not known`,
 	} {
@@ -121,9 +126,15 @@ func TestProtection(t *testing.T) {
 	} {
 		require.Equal(t, want, protection(parse(t, noted("ConfigMap", "c", notes))[0]), notes)
 	}
+	require.Equal(t, ExtraKept, protection(parse(t, noted("ConfigMap", "c", "argocd.argoproj.io/sync-options: 'Odd=1,Prune=false'"))[0]), "what is not understood takes no protection away")
 	require.True(t, stays(parse(t, noted("ConfigMap", "c", "argocd.argoproj.io/sync-options: Delete=false"))[0]))
 	require.True(t, option(parse(t, noted("ConfigMap", "c", "slipway.dev/sync-options: Force=true"))[0], "Force", false))
 	require.False(t, option(parse(t, noted("ConfigMap", "c", "slipway.dev/sync-options: Force=false"))[0], "Force", true))
+	require.True(t, option(parse(t, noted("ConfigMap", "c", "kustomize.toolkit.fluxcd.io/force: enabled"))[0], "Force", false))
+	for _, options := range []string{"ServerSideApply=true", "Validate=true,PruneLast=true", "PrunePropagationPolicy=background"} {
+		_, err := Read(parse(t, noted("ConfigMap", "c", "argocd.argoproj.io/sync-options: '"+options+"'"))[0])
+		require.NoError(t, err, "what is always done may be asked for")
+	}
 	require.True(t, ignoresExtra(parse(t, noted("ConfigMap", "c", "argocd.argoproj.io/compare-options: IgnoreExtraneous"))[0]))
 }
 

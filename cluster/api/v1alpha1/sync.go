@@ -15,6 +15,8 @@ const (
 	AnnotationSyncOptions = "slipway.dev/sync-options"
 	// AnnotationCompareOptions as "IgnoreExtraneous".
 	AnnotationCompareOptions = "slipway.dev/compare-options"
+	// AnnotationIgnoreHealth "true": no release waits for the health of the object.
+	AnnotationIgnoreHealth = "slipway.dev/ignore-healthcheck"
 	// AnnotationPrune "disabled" keeps an object that left its set; "confirm" until somebody agrees.
 	AnnotationPrune = "slipway.dev/prune"
 	// AnnotationAdopt "true", on the manifest or on the object, lets an application take
