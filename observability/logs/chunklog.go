@@ -1,28 +1,32 @@
 package logs
 
 import (
-	"bufio"
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
-// chunkLog keeps acknowledged chunks on disk until the store has flushed their
-// rows. It is two files: new chunks go to the current one; Rotate makes it the
-// previous one and drops that which was. A record is its length, its checksum
-// and JSON; a torn last record was never acknowledged and is left out.
+// chunkLog keeps acknowledged chunks on disk until the store has flushed their rows. New
+// chunks go to the newest file; rotate begins another and drops all but the two newest.
+// A record is its length, its checksum and the chunk. Files that were there at the start
+// are only read, so that a crash while they are put back loses none of them.
 type chunkLog struct {
 	dir string
 
 	mu      sync.Mutex
+	number  int
 	current *os.File
+	// written counts the records of the current file, synced those of them on disk.
+	written, synced uint64
+	// broken is what a failed write or fsync leaves: nothing after it is acknowledged
+	// until the next file.
+	broken error
+	syncMu sync.Mutex
+	buffer []byte
 }
 
 type chunk struct {
@@ -30,107 +34,158 @@ type chunk struct {
 	Rows []Row
 }
 
-const (
-	currentName  = "current"
-	previousName = "previous"
-)
+// maxRecord is the most bytes of one record.
+const maxRecord = 256 << 20
 
 // openChunkLog opens the log in dir and returns the chunks it holds.
 func openChunkLog(dir string) (*chunkLog, []chunk, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, nil, err
 	}
+	l := &chunkLog{dir: dir}
+	numbers, err := l.files()
+	if err != nil {
+		return nil, nil, err
+	}
 	var chunks []chunk
-	for _, name := range []string{previousName, currentName} {
-		more, err := readChunks(filepath.Join(dir, name))
+	for _, n := range numbers {
+		more, err := readChunks(l.file(n))
 		if err != nil {
 			return nil, nil, err
 		}
 		chunks = append(chunks, more...)
+		l.number = n
 	}
-	l := &chunkLog{dir: dir}
-	return l, chunks, l.open()
+	return l, chunks, l.begin()
 }
 
-func readChunks(file string) ([]chunk, error) {
-	f, err := os.Open(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
+func (l *chunkLog) file(n int) string { return filepath.Join(l.dir, fmt.Sprintf("%010d.chunks", n)) }
+
+// files are the numbers of the files that are there, oldest first.
+func (l *chunkLog) files() ([]int, error) {
+	names, err := filepath.Glob(filepath.Join(l.dir, "*.chunks"))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	var chunks []chunk
-	for r := bufio.NewReader(f); ; {
-		var head [8]byte
-		if _, err := io.ReadFull(r, head[:]); err != nil {
-			return chunks, nil
+	var numbers []int
+	for _, name := range names {
+		var n int
+		if _, err := fmt.Sscanf(filepath.Base(name), "%d.chunks", &n); err == nil {
+			numbers = append(numbers, n)
 		}
-		size := binary.BigEndian.Uint32(head[:4])
-		if size > 8*maxChunk {
-			return chunks, nil
-		}
-		body := make([]byte, size)
-		if _, err := io.ReadFull(r, body); err != nil || crc32.ChecksumIEEE(body) != binary.BigEndian.Uint32(head[4:]) {
-			return chunks, nil
-		}
-		var c chunk
-		if err := json.Unmarshal(body, &c); err != nil {
-			return nil, fmt.Errorf("chunk log %s: %w", file, err)
-		}
-		chunks = append(chunks, c)
 	}
+	slices.Sort(numbers)
+	return numbers, nil
 }
 
-func (l *chunkLog) open() (err error) {
-	l.current, err = os.OpenFile(filepath.Join(l.dir, currentName), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	return err
-}
-
-// append returns when the chunk is on disk.
-func (l *chunkLog) append(c chunk) error {
-	body, err := json.Marshal(c)
+func (l *chunkLog) begin() error {
+	f, err := os.OpenFile(l.file(l.number+1), os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	record := make([]byte, 8, 8+len(body))
-	binary.BigEndian.PutUint32(record, uint32(len(body)))
-	binary.BigEndian.PutUint32(record[4:], crc32.ChecksumIEEE(body))
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if _, err := l.current.Write(append(record, body...)); err != nil {
-		return err
+	// The file's name must survive a crash as well as its bytes.
+	if dir, err := os.Open(l.dir); err == nil {
+		_ = dir.Sync()
+		_ = dir.Close()
 	}
-	return l.current.Sync()
+	l.number++
+	l.current, l.written, l.synced, l.broken = f, 0, 0, nil
+	return nil
 }
 
-// rotate drops the previous file and begins a new one. Two rotations, each
-// after the store flushed, forget a chunk.
-func (l *chunkLog) rotate() error {
+// append returns when the chunk is on disk. Chunks that come while the disk is busy
+// share the next fsync.
+func (l *chunkLog) append(c chunk) error {
+	l.mu.Lock()
+	if l.broken != nil {
+		defer l.mu.Unlock()
+		return l.broken
+	}
+	l.buffer = appendChunk(append(l.buffer[:0], 0, 0, 0, 0, 0, 0, 0, 0), c)
+	body := l.buffer[8:]
+	if len(body) > maxRecord {
+		l.mu.Unlock()
+		return fmt.Errorf("chunk of %d bytes, at most %d", len(body), maxRecord)
+	}
+	binary.BigEndian.PutUint32(l.buffer, uint32(len(body)))
+	binary.BigEndian.PutUint32(l.buffer[4:], crc32.ChecksumIEEE(body))
+	if _, err := l.current.Write(l.buffer); err != nil {
+		// A record may be torn now, and what is behind it would not be read.
+		l.broken = fmt.Errorf("chunk log: %w", err)
+		defer l.mu.Unlock()
+		return l.broken
+	}
+	if cap(l.buffer) > 16<<20 {
+		l.buffer = nil
+	}
+	l.written++
+	f, mine := l.current, l.written
+	l.mu.Unlock()
+	return l.sync(f, mine)
+}
+
+func (l *chunkLog) sync(f *os.File, mine uint64) error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	if f != l.current || l.synced >= mine {
+		// Rotation syncs what it leaves.
+		defer l.mu.Unlock()
+		return l.broken
+	}
+	upto := l.written
+	l.mu.Unlock()
+	err := f.Sync()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if fi, err := l.current.Stat(); err != nil || fi.Size() == 0 {
-		return errors.Join(err, ignoreMissing(os.Remove(filepath.Join(l.dir, previousName))))
+	if err != nil {
+		l.broken = fmt.Errorf("chunk log: %w", err)
+		return l.broken
+	}
+	l.synced = upto
+	return nil
+}
+
+// rotate begins a new file and drops those before the one it leaves. Two rotations, each
+// after the store flushed, forget a chunk.
+func (l *chunkLog) rotate() error {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.written == 0 && l.broken == nil {
+		return l.drop(l.number)
+	}
+	if err := l.current.Sync(); err != nil {
+		return err
 	}
 	if err := l.current.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(filepath.Join(l.dir, currentName), filepath.Join(l.dir, previousName)); err != nil {
+	if err := l.begin(); err != nil {
 		return err
 	}
-	return l.open()
+	return l.drop(l.number - 1)
+}
+
+func (l *chunkLog) drop(before int) error {
+	numbers, err := l.files()
+	if err != nil {
+		return err
+	}
+	for _, n := range numbers {
+		if n >= before {
+			break
+		}
+		if err := os.Remove(l.file(n)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (l *chunkLog) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current.Close()
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
 }

@@ -163,10 +163,13 @@ func (c *Collector) discover(path string) error {
 	if err != nil {
 		return ignoreMissing(err)
 	}
-	t.fields = map[string]string{"namespace": namespace, "pod": pod, "container": container}
+	fields := map[string]string{}
 	for k, v := range c.Labels(namespace, pod) {
-		t.fields[k] = v
+		fields[k] = v
 	}
+	fields["namespace"], fields["pod"], fields["container"] = namespace, pod, container
+	fields[IndexField] = PodsIndex + namespace
+	t.labels = NewRow(0, fields)
 	c.tails[path] = t
 	return nil
 }
@@ -203,6 +206,13 @@ func (c *Collector) forget() {
 		there[t.inode] = true
 	}
 	maps.DeleteFunc(c.positions, func(inode uint64, _ position) bool { return !there[inode] })
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
 }
 
 func (c *Collector) keep(changed bool) error {

@@ -22,14 +22,6 @@ const maxChunk = 8 << 20
 // maxRows is the most rows, and the most fields of a row, that one may have.
 const maxRows = 100_000
 
-// Row is one line with what is known of it.
-type Row struct {
-	// Time in nanoseconds since 1970.
-	Time int64
-	// Fields by name; "_msg" is the line.
-	Fields map[string]string
-}
-
 // timeField carries the nanoseconds of a row: entries of the forward
 // protocol's Forward mode have seconds only in this library's types.
 const timeField = "_nanos"
@@ -70,8 +62,8 @@ func (s *Sender) send(id, tag string, rows []Row) error {
 	f := fluent.Forward{Tag: tag, Option: map[string]string{"chunk": id}}
 	for _, r := range rows {
 		record := make(map[string]any, len(r.Fields)+1)
-		for k, v := range r.Fields {
-			record[k] = v
+		for _, f := range r.Fields {
+			record[f.Name] = f.Value
 		}
 		record[timeField] = r.Time
 		f.Entries = append(f.Entries, fluent.Entry{Time: r.Time / 1e9, Record: record})
@@ -169,23 +161,23 @@ func (r *Receiver) receive(conn io.ReadWriter) error {
 func rowsOf(f fluent.Forward) []Row {
 	rows := make([]Row, 0, len(f.Entries))
 	for _, e := range f.Entries {
-		row := Row{Time: e.Time * 1e9, Fields: map[string]string{}}
+		row, fields := Row{Time: e.Time * 1e9}, map[string]string{}
 		record, _ := e.Record.(map[string]any)
 		for k, v := range record {
 			switch v := v.(type) {
 			case string:
-				row.Fields[k] = v
+				fields[k] = v
 			case int64:
 				if k == timeField {
 					row.Time = v
 					continue
 				}
-				row.Fields[k] = strconv.FormatInt(v, 10)
+				fields[k] = strconv.FormatInt(v, 10)
 			default:
-				row.Fields[k] = fmt.Sprint(v)
+				fields[k] = fmt.Sprint(v)
 			}
 		}
-		rows = append(rows, row)
+		rows = append(rows, NewRow(row.Time, fields))
 	}
 	return rows
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -136,8 +137,8 @@ func TestAQueryStaysInItsNamespace(t *testing.T) {
 	defer runStore(t, store)()
 	at := time.Now().UnixNano()
 	err := store.Keep("c1", []Row{
-		{at, map[string]string{"namespace": "default", "_msg": "mine"}},
-		{at, map[string]string{"namespace": "other", "_msg": "theirs"}},
+		NewRow(at, map[string]string{"namespace": "default", "_msg": "mine"}),
+		NewRow(at, map[string]string{"namespace": "other", "_msg": "theirs"}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -154,7 +155,7 @@ func TestAQueryStaysInItsNamespace(t *testing.T) {
 
 func TestWhatWasAcknowledgedIsStoredOnceAfterACrash(t *testing.T) {
 	dir := t.TempDir()
-	rows := []Row{{time.Now().UnixNano(), map[string]string{"namespace": "default", "_msg": "kept"}}}
+	rows := []Row{NewRow(time.Now().UnixNano(), map[string]string{"namespace": "default", "_msg": "kept"})}
 	l, _, err := openChunkLog(filepath.Join(dir, "chunks"))
 	if err != nil {
 		t.Fatal(err)
@@ -206,4 +207,60 @@ func FuzzReceive(f *testing.F) {
 type duplex struct {
 	io.Reader
 	io.Writer
+}
+
+func TestChunksAreReadAsTheyWereWritten(t *testing.T) {
+	c := chunk{ID: "c1", Rows: []Row{NewRow(-5, map[string]string{"a": "", "b": "\x00ü"}), {}, NewRow(1<<62, map[string]string{"_msg": strings.Repeat("x", 300)})}}
+	b := appendChunk(nil, c)
+	got, err := decodeChunk(b)
+	if err != nil || !reflect.DeepEqual(got, c) {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	for n := range b {
+		if _, err := decodeChunk(b[:n]); err == nil {
+			t.Fatalf("%d of %d bytes are taken for a chunk", n, len(b))
+		}
+	}
+}
+
+func FuzzDecodeChunk(f *testing.F) {
+	f.Add(appendChunk(nil, chunk{ID: "c1", Rows: []Row{NewRow(1, map[string]string{"a": "b"})}}))
+	f.Add([]byte{1, 'x', 0xff, 0xff, 0xff, 0xff, 0x0f})
+	f.Fuzz(func(t *testing.T, b []byte) { _, _ = decodeChunk(b) })
+}
+
+func TestRowsThatACrashLeftOutArePutBack(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer runStore(t, s)()
+	at := time.Now().UnixNano()
+	c := chunk{ID: "c1"}
+	for _, text := range []string{"one", "two", "two", "three"} {
+		c.Rows = append(c.Rows, NewRow(at, map[string]string{"namespace": "default", "_msg": text}))
+	}
+	s.add(c, func(number string) bool { return number < "2" }) // what of it came to disk
+	s.Flush()
+	for range 2 {
+		if err := s.putBack(c); err != nil {
+			t.Fatal(err)
+		}
+		s.Flush()
+		if got := search(t, s, "default", ""); len(got) != 4 {
+			t.Fatalf("%d rows: %v", len(got), got)
+		}
+	}
+}
+
+func TestASelectionWithoutNamespacesIsEmpty(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer runStore(t, s)()
+	if err := s.Keep("", []Row{NewRow(time.Now().UnixNano(), map[string]string{"namespace": "default", "_msg": "x"})}); err != nil {
+		t.Fatal(err)
+	}
+	s.Flush()
+	for want, sel := range map[int]Selection{0: {Text: "*"}, 1: {Text: "*", Namespaces: []string{"a", "default"}}} {
+		n := 0
+		if err := s.Select(t.Context(), sel, func([]Field) { n++ }); err != nil || n != want {
+			t.Errorf("%v: %d rows, %v", sel, n, err)
+		}
+	}
 }

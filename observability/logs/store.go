@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"sync"
 	"time"
 
@@ -21,10 +22,15 @@ const (
 	logRetention  = 14 * 24 * time.Hour
 	maxDiskUsage  = 8 << 30
 	minFreeDisk   = disk.Logs
-)
+	// Retention is how long rows are kept, and how old a new one may be.
+	Retention = logRetention
+	// FutureRetention is how far ahead of the clock a row's time may be.
+	FutureRetention = 48 * time.Hour
 
-// streamFields tell one stream of lines from another.
-var streamFields = []string{"namespace", "pod", "container"}
+	// ChunkField and NumberField tell a row from every other: its chunk, and the how
+	// manieth it is there.
+	ChunkField, NumberField = "_chunk", "_n"
+)
 
 // Store is the searchable log store.
 type Store struct {
@@ -43,7 +49,7 @@ type Store struct {
 // OpenStore opens the store in dir and puts back what a crash left in its chunk log.
 func OpenStore(dir string, log *slog.Logger) (*Store, error) {
 	storage := logstorage.MustOpenStorage(filepath.Join(dir, "rows"), &logstorage.StorageConfig{
-		Retention: logRetention, MaxBackfillAge: logRetention, FutureRetention: 48 * time.Hour,
+		Retention: logRetention, MaxBackfillAge: logRetention, FutureRetention: FutureRetention,
 		FlushInterval: flushInterval, MaxDiskSpaceUsageBytes: maxDiskUsage, MinFreeDiskSpaceBytes: minFreeDisk,
 	})
 	chunks, left, err := openChunkLog(filepath.Join(dir, "chunks"))
@@ -53,28 +59,26 @@ func OpenStore(dir string, log *slog.Logger) (*Store, error) {
 	}
 	s := &Store{chunks: chunks, log: log, storage: storage, recent: [2]map[string]bool{{}, {}}}
 	for _, c := range left {
-		if n, err := s.rowsOfChunk(c.ID); err != nil || n > 0 {
-			continue
-		}
-		if err := s.Keep(c.ID, c.Rows); err != nil {
-			return nil, err
+		if err := s.putBack(c); err != nil {
+			return nil, errors.Join(err, s.close())
 		}
 	}
 	return s, nil
 }
 
-// Keep stores the rows of a chunk and returns when they would survive a crash.
+// Keep stores the rows of a chunk and returns when they would survive a crash. Two
+// chunks under one id are one chunk.
 func (s *Store) Keep(id string, rows []Row) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.storage == nil {
-		return fmt.Errorf("log store: closed")
+	if err := s.writable(); err != nil {
+		return err
 	}
-	if s.storage.IsReadOnly() {
-		return fmt.Errorf("log store: less than %d MiB of disk are free; lines wait on the nodes until there are more", minFreeDisk>>20)
+	if id == "" {
+		id = NewChunkID()
 	}
 	s.recentMu.Lock()
-	known := id != "" && (s.recent[0][id] || s.recent[1][id])
+	known := s.recent[0][id] || s.recent[1][id]
 	s.recentMu.Unlock()
 	if known {
 		return nil
@@ -82,24 +86,44 @@ func (s *Store) Keep(id string, rows []Row) error {
 	if err := s.chunks.append(chunk{ID: id, Rows: rows}); err != nil {
 		return err
 	}
-	s.add(id, rows)
+	// Of two that race with one id, both are on disk, and one is added.
 	s.recentMu.Lock()
+	known = s.recent[0][id] || s.recent[1][id]
 	s.recent[0][id] = true
 	s.recentMu.Unlock()
+	if known {
+		return nil
+	}
+	s.add(chunk{ID: id, Rows: rows}, nil)
 	s.followers.tell()
 	return nil
 }
 
-func (s *Store) add(id string, rows []Row) {
-	lr := logstorage.GetLogRows(streamFields, nil, nil, nil, "")
+// ErrFull is what Keep says of a disk without room; what was not kept may be sent again.
+var ErrFull = errors.New("no room for log lines")
+
+func (s *Store) writable() error {
+	if s.storage == nil {
+		return fmt.Errorf("log store: closed")
+	}
+	if s.storage.IsReadOnly() {
+		return fmt.Errorf("log store: %w: less than %d MiB of disk are free; lines wait where they come from until there are more", ErrFull, minFreeDisk>>20)
+	}
+	return nil
+}
+
+// add gives the store those rows of a chunk that want says yes to by their number.
+func (s *Store) add(c chunk, want func(number string) bool) {
+	lr := logstorage.GetLogRows(nil, nil, nil, nil, "")
 	defer logstorage.PutLogRows(lr)
-	var fields []logstorage.Field
-	for _, r := range rows {
-		fields = append(fields[:0], logstorage.Field{Name: "_chunk", Value: id})
-		for name, v := range r.Fields {
-			fields = append(fields, logstorage.Field{Name: name, Value: v})
+	var fields []Field
+	for i, r := range c.Rows {
+		number := strconv.Itoa(i)
+		if want != nil && !want(number) {
+			continue
 		}
-		lr.MustAdd(logstorage.TenantID{}, r.Time, fields, -1)
+		fields = append(append(fields[:0], r.Fields...), Field{Name: ChunkField, Value: c.ID}, Field{Name: NumberField, Value: number})
+		lr.MustAdd(logstorage.TenantID{}, r.Time, fields, r.Stream)
 		if lr.NeedFlush() {
 			s.storage.MustAddRows(lr)
 			lr.ResetKeepSettings()
@@ -124,23 +148,17 @@ func (s *Store) Run(ctx context.Context) error {
 			s.recent = [2]map[string]bool{{}, s.recent[0]}
 			s.recentMu.Unlock()
 		case <-ctx.Done():
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			s.storage.MustClose()
-			s.storage = nil
-			return s.chunks.close()
+			return s.close()
 		}
 	}
 }
 
-func (s *Store) rowsOfChunk(id string) (int, error) {
-	var n int
-	q, err := logstorage.ParseQuery(fmt.Sprintf("_chunk:=%q", id))
-	if err != nil {
-		return 0, err
-	}
-	err = s.run(context.Background(), q, func(b *logstorage.DataBlock) { n += b.RowsCount() })
-	return n, err
+func (s *Store) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.storage.MustClose()
+	s.storage = nil
+	return s.chunks.close()
 }
 
 func (s *Store) run(ctx context.Context, q *logstorage.Query, block func(*logstorage.DataBlock)) error {
@@ -206,11 +224,9 @@ func parse(query Query) (*logstorage.Query, error) {
 	if query.Follow && !q.CanLiveTail() {
 		return nil, fmt.Errorf("%w %q: cannot be followed; leave its pipes out", ErrQuery, query.Text)
 	}
-	confine, err := logstorage.ParseFilter(fmt.Sprintf("namespace:=%q", query.Namespace))
-	if err != nil {
+	if err := confine(q, []string{query.Namespace}); err != nil {
 		return nil, err
 	}
-	q.AddExtraFilters(confine)
 	q.AddTimeFilter(query.Start.UnixNano(), query.End.UnixNano())
 	if q.CanReturnLastNResults() {
 		q.AddPipeSortByTimeDesc()
@@ -245,7 +261,7 @@ func (s *Store) search(ctx context.Context, query Query) ([]found, error) {
 				switch {
 				case c.Name == "_time":
 					at = c.Values[i]
-				case c.Name == "_chunk" || c.Name == "_stream" || c.Name == "_stream_id" || c.Values[i] == "":
+				case c.Name == ChunkField || c.Name == NumberField || c.Name == IndexField || c.Name == "_stream" || c.Name == "_stream_id" || c.Values[i] == "":
 					continue
 				}
 				fields = append(fields, logstorage.Field{Name: c.Name, Value: c.Values[i]})

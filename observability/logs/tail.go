@@ -35,7 +35,7 @@ type tail struct {
 	offset int64 // of the first byte that is not acknowledged
 	reader *bufio.Reader
 	joined assembler
-	fields map[string]string
+	labels Row // what every line of the file has
 }
 
 // podOf reads <namespace>_<pod>_<uid>/<container>/<n>.log, the kubelet's name of a log file.
@@ -92,23 +92,20 @@ func (t *tail) read(size int) (rows []Row, taken int64, err error) {
 			continue
 		}
 		if text, ok := t.joined.add(l); ok {
-			rows = append(rows, Row{Time: l.at, Fields: t.row(l.stream, text)})
+			rows = append(rows, t.row(l, text))
 		}
 	}
 	return rows, taken, nil
 }
 
-func (t *tail) row(stream, text string) map[string]string {
-	f := make(map[string]string, len(t.fields)+2)
-	for k, v := range t.fields {
-		f[k] = v
-	}
-	f["_msg"], f["stream"] = text, stream
+func (t *tail) row(l criLine, text string) Row {
 	if text == "" {
 		// An empty message means none to the store.
-		f["_msg"] = " "
+		text = " "
 	}
-	return f
+	f := make([]Field, 0, len(t.labels.Fields)+2)
+	f = append(append(f, t.labels.Fields...), Field{Name: "stream", Value: l.stream}, Field{Name: "_msg", Value: text})
+	return Row{Time: l.at, Fields: f, Stream: t.labels.Stream}
 }
 
 // finished says whether the file is gone or rotated away and read to its end.

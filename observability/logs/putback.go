@@ -1,0 +1,47 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+)
+
+// putBack adds the rows of a chunk that a crash left in the chunk log and not in the
+// store. A crash may fall between two parts of a chunk, so rows are told by their number.
+func (s *Store) putBack(c chunk) error {
+	q, err := logstorage.ParseQuery(fmt.Sprintf("%s:=%s | fields %s", ChunkField, Quote(c.ID), NumberField))
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	err = s.run(context.Background(), q, eachRow(func(fields []Field) {
+		for _, f := range fields {
+			there[strings.Clone(f.Value)] = true
+		}
+	}))
+	if err != nil {
+		return err
+	}
+	s.add(c, func(number string) bool { return !there[number] })
+	s.recent[0][c.ID] = true
+	return nil
+}
+
+// eachRow calls f with the fields of each row of a block; they are good until it returns.
+func eachRow(f func([]Field)) func(*logstorage.DataBlock) {
+	var fields []Field
+	return func(b *logstorage.DataBlock) {
+		columns := b.GetColumns(false)
+		for i := range b.RowsCount() {
+			fields = fields[:0]
+			for _, c := range columns {
+				if v := c.Values[i]; v != "" {
+					fields = append(fields, Field{Name: c.Name, Value: v})
+				}
+			}
+			f(fields)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package logs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
+)
+
+// Selection is a query in LogsQL with its pipes, confined to namespaces.
+type Selection struct {
+	// Namespaces confine the answer, whatever Text says; none means no row at all.
+	Namespaces []string
+	// Every leaves the answer unconfined: for callers who may read every namespace.
+	Every bool
+	// Text is LogsQL.
+	Text string
+	// Start and End bound the rows' times; zero is no bound.
+	Start, End time.Time
+}
+
+// Select calls f with the fields of each row that the query has. Fields and what they
+// point to are good until f returns; the strings that f keeps it must clone.
+func (s *Store) Select(ctx context.Context, sel Selection, f func([]Field)) error {
+	q, err := logstorage.ParseQuery(sel.Text)
+	if err != nil {
+		return fmt.Errorf("%w %q: %w", ErrQuery, sel.Text, err)
+	}
+	if !sel.Every {
+		if err := confine(q, sel.Namespaces); err != nil {
+			return err
+		}
+	}
+	if !sel.Start.IsZero() && !sel.End.IsZero() {
+		q.AddTimeFilter(sel.Start.UnixNano(), sel.End.UnixNano())
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.storage == nil {
+		return fmt.Errorf("log store: closed")
+	}
+	return s.run(ctx, q, eachRow(f))
+}
+
+// confine leaves a query the rows of namespaces only.
+func confine(q *logstorage.Query, namespaces []string) error {
+	quoted := make([]string, len(namespaces))
+	for i, n := range namespaces {
+		quoted[i] = Quote(n)
+	}
+	f, err := logstorage.ParseFilter("namespace:in(" + strings.Join(quoted, ",") + ")")
+	if err != nil {
+		return err
+	}
+	q.AddExtraFilters(f)
+	return nil
+}
+
+// Quote writes a text as one token of LogsQL.
+func Quote(s string) string { return strconv.Quote(s) }
+
+// Flush makes what was kept visible to searches at once. It is slow: for tests and tools.
+func (s *Store) Flush() {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.storage != nil {
+		s.storage.DebugFlush()
+	}
+}
