@@ -76,6 +76,7 @@ func developerRole() *rbacv1.ClusterRole {
 		rule(read, Group, "releases", "repositories/status", "applications/status", "runs/status"),
 		rule([]string{"get", "create"}, Group, "images"),
 		rule(read, Group, "logs", "metrics"),
+		rule([]string{"create"}, Group, "logs"),
 		rule([]string{"list"}, Group, "variables"),
 		rule([]string{"get"}, Group, "developerartifacts"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),

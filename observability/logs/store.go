@@ -107,7 +107,7 @@ func (s *Store) writable() error {
 		return fmt.Errorf("log store: closed")
 	}
 	if s.storage.IsReadOnly() {
-		return fmt.Errorf("log store: %w: less than %d MiB of disk are free; lines wait where they come from until there are more", ErrFull, minFreeDisk>>20)
+		return fmt.Errorf("log store: %w: less than %d MiB of disk are free; lines wait on the nodes until there are more", ErrFull, minFreeDisk>>20)
 	}
 	return nil
 }

@@ -62,6 +62,10 @@ func (c *Client) Prometheus() http.Handler {
 	}
 }
 
+// Elastic passes requests below /elastic/ on to the child. They must have their
+// elastic.Access attached.
+func (c *Client) Elastic() http.Handler { return c.Prometheus() }
+
 // Search writes the rows that match q to w as lines of JSON.
 func (c *Client) Search(ctx context.Context, w io.Writer, q logs.Query) error {
 	v := url.Values{

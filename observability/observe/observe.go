@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"slipway.dev/observability/elastic"
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
 )
@@ -73,6 +74,11 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", m.Handler()))
+	es, err := elastic.New(store, filepath.Join(c.LogsDir, "elastic.json"), log.With("part", "elastic"))
+	if err != nil {
+		return err
+	}
+	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	mux.HandleFunc("GET /logs", search(store))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	l, err := listen(c.Socket)

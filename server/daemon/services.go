@@ -156,6 +156,7 @@ func (s *services) openDoor(context.Context) error {
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
 		Query:   s.metricsFor(s.observe.Prometheus()),
+		Elastic: s.elastic(),
 		Issuer:  s.pipelines.issuer.Handler(),
 		Badge:   &badge.Handler{Reader: s.manager.GetClient(), Authorizer: s.access, Log: s.log},
 		Console: console.Handler(),

@@ -37,6 +37,7 @@ type Parts struct {
 	Registry http.Handler // /v2/ and /registry/token, by its own tokens
 	Metrics  http.Handler // /metrics, behind authentication and RBAC
 	Query    http.Handler // /prometheus/, behind authentication and RBAC
+	Elastic  http.Handler // /elastic/, behind authentication; asks RBAC by namespace
 	Issuer   http.Handler // /.well-known/, public: by it others check id_tokens
 	Badge    http.Handler // /badge/, asks api.UserFrom; nobody is a caller, too
 	Console  http.Handler // everything else, public: it holds no data
@@ -74,6 +75,7 @@ func New(parts Parts, auth Authenticator, keyFile string, log *slog.Logger) (*Do
 	mux.Handle("/badge/", d.perhaps(parts.Badge))
 	mux.Handle("/metrics", d.authenticated(parts.Metrics))
 	mux.Handle("/prometheus/", d.authenticated(parts.Query))
+	mux.Handle("/elastic/", d.elastic(parts.Elastic))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := parts.Ready(); err != nil {

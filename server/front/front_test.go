@@ -2,6 +2,7 @@ package front
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"log/slog"
@@ -35,7 +36,7 @@ func door(t *testing.T) *Door {
 	}
 	d, err := New(Parts{
 		API: part("api"), Jobs: part("jobs"), Git: part("git"), Hooks: part("hooks"), Registry: part("registry"),
-		Metrics: part("metrics"), Query: part("query"), Issuer: part("issuer"), Badge: part("badge"), Console: part("console"), Ready: func() error { return nil },
+		Metrics: part("metrics"), Query: part("query"), Elastic: part("elastic"), Issuer: part("issuer"), Badge: part("badge"), Console: part("console"), Ready: func() error { return nil },
 	}, oneToken{}, filepath.Join(t.TempDir(), "session.key"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -155,5 +156,29 @@ func TestListenersStopTogether(t *testing.T) {
 	close(finish)
 	if err := errors.Join(<-slow, <-served); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestElasticsearchClientsComeInByTheirOwnWords(t *testing.T) {
+	d := door(t)
+	key := func(s string) func(*http.Request) {
+		return func(r *http.Request) {
+			r.Header.Set("Authorization", "ApiKey "+base64.StdEncoding.EncodeToString([]byte(s)))
+		}
+	}
+	for name, set := range map[string]func(*http.Request){
+		"basic":   func(r *http.Request) { r.SetBasicAuth("elastic", "good") },
+		"bearer":  func(r *http.Request) { r.Header.Set("Authorization", "Bearer good") },
+		"API key": key("id:good"),
+	} {
+		if w := do(d, "POST", "/elastic/_bulk", set); w.Body.String() != "elastic admin" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+	for name, set := range map[string]func(*http.Request){"none": nil, "wrong key": key("id:bad"), "no key": key("good"), "basic": func(r *http.Request) { r.SetBasicAuth("good", "bad") }} {
+		w := do(d, "GET", "/elastic/", set)
+		if w.Code != http.StatusUnauthorized || !strings.Contains(w.Body.String(), `"type":"security_exception"`) || w.Header().Get("X-Elastic-Product") == "" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
 	}
 }

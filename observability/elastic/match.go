@@ -1,0 +1,236 @@
+package elastic
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"regexp/syntax"
+	"strings"
+	"time"
+	"unicode"
+
+	"slipway.dev/observability/logs"
+)
+
+// words are the tokens of a text, as the store's index has them.
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}
+
+// exact finds a value as a whole, also as one of an array.
+func (f field) exact(v string) expr {
+	if v == "" {
+		return nothing
+	}
+	equal := leaf(f.prefix() + "=" + logs.Quote(v))
+	if labels[f.name] || f.any {
+		return equal
+	}
+	return or(equal, leaf(f.prefix()+"json_array_contains_any("+logs.Quote(v)+")"))
+}
+
+// phrase finds words that follow one another, whatever their case.
+func (f field) phrase(s string, prefix bool) expr {
+	star := ""
+	if prefix {
+		star = "*"
+	}
+	return leaf(f.prefix() + "i(" + logs.Quote(s) + star + ")")
+}
+
+// term finds a value: as a whole in keywords, as a word or phrase in texts.
+func (c *compiler) term(f field, v any) (expr, error) {
+	s, ok := text(v)
+	switch {
+	case !ok:
+		return nothing, parsing("[term] query does not support a value of this kind: %.60v", v)
+	case f.kind == kindDate:
+		return c.between(f, bounds{gte: v, lte: v})
+	case f.kind == kindText && len(words(s)) > 0:
+		return f.phrase(s, false), nil
+	}
+	return f.exact(s), nil
+}
+
+// match finds any, or with all every, word of a text.
+func (c *compiler) match(f field, v any, all bool) (expr, error) {
+	s, ok := text(v)
+	if !ok {
+		return nothing, parsing("[match] unknown token for a value: %.60v", v)
+	}
+	if f.kind != kindText {
+		return c.term(f, v)
+	}
+	if _, isNumber := number(v); isNumber && len(words(s)) > 0 {
+		// The point of 7.5 is between no two words.
+		return f.phrase(s, false), nil
+	}
+	var kids []expr
+	for _, w := range words(s) {
+		if err := c.count(1); err != nil {
+			return nothing, err
+		}
+		kids = append(kids, f.phrase(w, false))
+	}
+	if all && len(kids) > 0 {
+		return and(kids...), nil
+	}
+	return or(kids...), nil
+}
+
+func (f field) exists() expr {
+	if f.any {
+		return leaf(f.prefix() + "*")
+	}
+	if f.name == "_time" {
+		return everything
+	}
+	// A document's object is its fields, each under a name of its own.
+	return or(leaf(f.prefix()+"*"), leaf(logs.Quote(f.name+".")+"*:*"))
+}
+
+// startsWith finds values, or words in a text, by how they begin.
+func (f field) startsWith(s string, fold bool) expr {
+	if f.kind == kindText {
+		return f.phrase(s, true)
+	}
+	if fold {
+		return leaf(f.prefix() + "~" + logs.Quote("(?i)^"+regexp.QuoteMeta(s)))
+	}
+	return leaf(f.prefix() + "=" + logs.Quote(s) + "*")
+}
+
+// pattern finds values, or words in a text, that an expression of RE2 covers as a whole.
+func (f field) pattern(re string, fold bool) (expr, error) {
+	begin, end := "^(?s:", ")$"
+	if f.kind == kindText {
+		begin, end, fold = `(?:^|\W)(?:`, `)(?:$|\W)`, true
+	}
+	if fold {
+		begin = "(?i)" + begin
+	}
+	full := begin + re + end
+	if _, err := syntax.Parse(full, syntax.Perl); err != nil {
+		return nothing, illegal("failed to parse expression [%.200s]: %s", re, err)
+	}
+	return leaf(f.prefix() + "~" + logs.Quote(full)), nil
+}
+
+// wildcard turns * and ? into an expression.
+func wildcard(s string, word bool) string {
+	any, one := ".*", "."
+	if word {
+		any, one = `\w*`, `\w`
+	}
+	var b strings.Builder
+	escaped := false
+	for _, r := range s {
+		switch {
+		case !escaped && r == '\\':
+			escaped = true
+			continue
+		case !escaped && r == '*':
+			b.WriteString(any)
+		case !escaped && r == '?':
+			b.WriteString(one)
+		default:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+		escaped = false
+	}
+	return b.String()
+}
+
+// lucene turns a regular expression of Lucene into one of RE2, which has anchors where
+// Lucene has letters, and none of its complements, intersections and intervals.
+func lucene(s string) (string, error) {
+	var b strings.Builder
+	class := false
+	for i := 0; i < len(s); i++ {
+		ch := s[i]
+		switch {
+		case ch == '\\' && i+1 < len(s):
+			i++
+			b.WriteByte('\\')
+			if c := s[i]; c == '_' || c >= 0x80 || (unicode.IsLetter(rune(c)) && !strings.ContainsRune("dDsSwW", rune(c))) {
+				b.Reset()
+				return "", unsupported(`[regexp] \%c`, c)
+			}
+			b.WriteByte(s[i])
+		case class:
+			class = ch != ']'
+			b.WriteByte(ch)
+		case ch == '[':
+			class = true
+			b.WriteByte(ch)
+		case ch == '^' || ch == '$':
+			b.WriteByte('\\')
+			b.WriteByte(ch)
+		case ch == '@':
+			b.WriteString(".*")
+		case ch == '"':
+			end := strings.IndexByte(s[i+1:], '"')
+			if end < 0 {
+				return "", illegal("expected '\"' at the end of [%.200s]", s)
+			}
+			b.WriteString(regexp.QuoteMeta(s[i+1 : i+1+end]))
+			i += end + 1
+		case ch == '~' || ch == '&' || ch == '#' || ch == '<':
+			return "", unsupported("[regexp] operator %c", ch)
+		case ch == '(' && i+1 < len(s) && s[i+1] == '?':
+			return "", illegal("[regexp] (? is no operator of Lucene")
+		default:
+			b.WriteByte(ch)
+		}
+	}
+	return b.String(), nil
+}
+
+// bounds are those of a range.
+type bounds struct {
+	gt, gte, lt, lte any
+	format           string
+	zone             *time.Location
+}
+
+// between finds values in a range: times, numbers where the bounds are numbers, or texts
+// in the order of their bytes.
+func (c *compiler) between(f field, b bounds) (expr, error) {
+	if b.zone == nil {
+		b.zone = time.UTC
+	}
+	var kids []expr
+	for _, bound := range []struct {
+		v  any
+		op string
+		up bool
+	}{{b.gt, ">", true}, {b.gte, ">=", false}, {b.lt, "<", false}, {b.lte, "<=", true}} {
+		if bound.v == nil {
+			continue
+		}
+		s, ok := text(bound.v)
+		if !ok {
+			return nothing, parsing("[range] bound %.60v: want a string or a number", bound.v)
+		}
+		_, isNumber := bound.v.(json.Number)
+		if f.kind == kindDate || (strings.HasPrefix(s, "now") && !isNumber) {
+			t, err := date(bound.v, b.format, c.now, b.zone, bound.up)
+			if err != nil {
+				return nothing, err
+			}
+			if y := t.UTC().Year(); y < 1700 || y > 2250 {
+				return nothing, illegal("[range] year %d is out of the store's range", y)
+			}
+			s = t.UTC().Format("2006-01-02T15:04:05.000000000Z")
+			if f.name == "_time" {
+				kids = append(kids, leaf("_time:"+bound.op+s))
+				continue
+			}
+		}
+		kids = append(kids, leaf(fmt.Sprintf("%s%s%s", f.prefix(), bound.op, logs.Quote(s))))
+	}
+	if len(kids) == 0 {
+		return f.exists(), nil
+	}
+	return and(kids...), nil
+}
