@@ -91,6 +91,14 @@ func (r *Reconciler) Rollback(ctx context.Context, namespace, application string
 	})
 }
 
+// Refresh looks at an application and at what it has applied soon, as if something of it had
+// changed.
+func (r *Reconciler) Refresh(namespace, application string) {
+	if r.watcher != nil {
+		r.watcher.Notify(types.NamespacedName{Namespace: namespace, Name: application})
+	}
+}
+
 // Unpin returns to what is desired.
 func (r *Reconciler) Unpin(ctx context.Context, namespace, application, by string) error {
 	return r.change(ctx, namespace, application, func(app *v1alpha1.Application) error {

@@ -31,7 +31,7 @@ type ApplicationPage struct {
 type appQuery struct {
 	words                                 []string
 	health, sync, repository, destination []string
-	set                                   string
+	set, from                             string
 	failing                               bool // Degraded, or its sync failed
 	brief                                 bool // without inventory
 	after                                 string
@@ -44,7 +44,7 @@ func readAppQuery(v url.Values) (q appQuery, err error) {
 	}
 	q = appQuery{
 		words:  strings.Fields(strings.ToLower(v.Get("q"))),
-		health: list("health"), sync: list("sync"), repository: list("repository"), destination: list("destination"), set: v.Get("applicationset"),
+		health: list("health"), sync: list("sync"), repository: list("repository"), destination: list("destination"), set: v.Get("applicationset"), from: v.Get("promotedFrom"),
 	}
 	for key, to := range map[string]*bool{"failing": &q.failing, "brief": &q.brief} {
 		b, err := boolOf(v.Get(key), key)
@@ -185,7 +185,8 @@ func (q appQuery) shown(a *slipway.Application) slipway.Application {
 
 func (q appQuery) matches(a *slipway.Application) bool {
 	destination := cmp.Or(a.Spec.Namespace, a.Namespace)
-	if !among(q.destination, destination) || !among(q.repository, a.Spec.Source.Repository) || q.set != "" && a.Labels[slipway.LabelApplicationSet] != q.set {
+	if !among(q.destination, destination) || !among(q.repository, a.Spec.Source.Repository) || q.set != "" && a.Labels[slipway.LabelApplicationSet] != q.set ||
+		q.from != "" && (a.Spec.Promotion == nil || a.Spec.Promotion.From != q.from) {
 		return false
 	}
 	if len(q.words) == 0 {

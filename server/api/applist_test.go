@@ -55,6 +55,8 @@ func manyApplications(n int) cached {
 			a.Status.Sync = "Failed"
 		case k%100 == 2:
 			a.Spec.Pin = 1
+		case k%100 == 4:
+			a.Spec.Promotion = &slipway.PromotionPolicy{From: "app-00000"}
 		case k%100 == 3:
 			a.Spec.Namespace = "elsewhere"
 		}
@@ -108,6 +110,7 @@ func TestApplicationsAreFiltered(t *testing.T) {
 		"words are all needed":       {"q=EXPLODED+repo-0", 50},
 		"words that no one has":      {"q=exploded+repo-1", 0},
 		"a commit":                   {"q=" + fmt.Sprintf("%040x", 4321), 1},
+		"promoted from":              {"promotedFrom=app-00000", 50},
 		"application set of no one":  {"applicationset=x", 0},
 		"a filter with a limit":      {"health=Degraded&limit=7", 50},
 		"nothing of another tenant":  {"q=secret-plan", 0},

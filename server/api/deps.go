@@ -64,6 +64,8 @@ type Applications interface {
 	Unpin(ctx context.Context, namespace, application, by string) error
 	// Diff is the unified difference of desired and live, secrets masked.
 	Diff(ctx context.Context, namespace, application string) (string, error)
+	// Refresh looks at the repository, and at what is applied, now.
+	Refresh(ctx context.Context, namespace, application string) error
 	// Tree is the application's objects, each followed by what came of it.
 	Tree(ctx context.Context, namespace, application string) ([]apply.Node, error)
 	// Look shows one object of the tree or of what is desired; data of Secrets is masked.

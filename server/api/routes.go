@@ -66,7 +66,7 @@ func Routes() []Route {
 		{"GET", ns + "/runs/{name}/tests", "get", "runs", "tests and coverage, compared with the run before on the ref", (*server).runTests},
 
 		{"GET", "/api/v1/applications", "", "", "list applications of all namespaces in which the user may, as below", (*server).everyApplication},
-		{"GET", ns + "/applications", "list", "applications", "list applications: limit, continue, q (words), health, sync, repository, destination, applicationset, failing, brief (without objects)", (*server).listApplications},
+		{"GET", ns + "/applications", "list", "applications", "list applications: limit, continue, q (words), health, sync, repository, destination, applicationset, promotedFrom, failing, brief (without objects)", (*server).listApplications},
 		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},
 		{"GET", ns + "/applications/{name}", "get", "applications", "read an application", get(applications)},
 		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application; ?cascade=false leaves its objects", (*server).deleteApplication},
@@ -74,6 +74,7 @@ func Routes() []Route {
 		{"GET", ns + "/applications/{name}/diff", "get", "applications", "desired against live", (*server).diff},
 		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again, all of it or some objects", (*server).syncApplication},
 		{"GET", ns + "/applications/{name}/preview", "get", "applications", "what a sync would change; ?only=Kind/name&prune=false", (*server).previewSync},
+		{"POST", ns + "/applications/{name}/refresh", "update", "applications", "look at its repository, and at what it has applied, now", (*server).refresh},
 		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release", (*server).rollback},
 		{"POST", ns + "/applications/{name}/unpin", "update", "applications", "follow the desired value again", (*server).unpin},
 	})

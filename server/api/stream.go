@@ -39,7 +39,8 @@ type Watcher interface {
 func (s *server) watch(w http.ResponseWriter, r *http.Request) error {
 	u, _ := UserFrom(r.Context())
 	may := map[string]bool{}
-	for kind, resource := range map[string]string{"Repository": "repositories", "Run": "runs", "Application": "applications", "Release": "releases", "Environment": "environments"} {
+	for kind, resource := range map[string]string{"Repository": "repositories", "Run": "runs", "Application": "applications", "Release": "releases", "Environment": "environments",
+		"Promotion": "promotions", "ApplicationSet": "applicationsets"} {
 		allowed, err := s.Authorizer.Allowed(r.Context(), u, "watch", resource, r.PathValue("ns"), "")
 		if err != nil {
 			return err

@@ -47,6 +47,10 @@ func (s *server) previewSync(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
+func (s *server) refresh(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, func(ctx context.Context, ns, name, _ string) error { return s.Applications.Refresh(ctx, ns, name) })
+}
+
 func boolOf(text, name string) (*bool, error) {
 	if text == "" {
 		return nil, nil

@@ -19,6 +19,7 @@ func appVerb(c *user) *cobra.Command {
 		appCreate(c),
 		appSync(c),
 		action(c, "unpin NAME", "Follow the desired value again after a rollback", "unpin"),
+		action(c, "refresh NAME", "Look at its repository, and at what it has applied, now", "refresh"),
 		appRollback(c),
 		&cobra.Command{Use: "history NAME", Short: "List the releases of an application", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			var l slipway.ReleaseList
@@ -122,7 +123,7 @@ func appRollback(c *user) *cobra.Command {
 	var wait bool
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use: "rollback NAME RELEASE", Args: cobra.ExactArgs(2),
+		Use: "rollback NAME RELEASE", Aliases: []string{"pin"}, Args: cobra.ExactArgs(2),
 		Short: "Put a release back and hold it until unpin",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			n, err := strconv.ParseInt(args[1], 10, 64)

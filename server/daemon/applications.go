@@ -3,6 +3,9 @@ package daemon
 import (
 	"context"
 
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/release"
 	"slipway.dev/server/api"
 )
@@ -16,6 +19,27 @@ func (g applications) Sync(ctx context.Context, namespace, application, by strin
 
 func (g applications) Preview(ctx context.Context, namespace, application string, ask api.SyncAsk) (string, error) {
 	return g.Reconciler.Preview(ctx, namespace, application, release.Ask(ask))
+}
+
+// Refresh asks the forge where there is one, and looks at the objects.
+func (g applications) Refresh(ctx context.Context, namespace, application string) error {
+	var app slipway.Application
+	if err := g.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: application}, &app); err != nil {
+		return err
+	}
+	if name := app.Spec.Source.Repository; name != "" {
+		var repo slipway.Repository
+		if err := g.Client.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &repo); err != nil {
+			return err
+		}
+		if repo.Spec.URL != "" {
+			if err := g.repos.Sync(ctx, namespace, name); err != nil {
+				return err
+			}
+		}
+	}
+	g.Reconciler.Refresh(namespace, application)
+	return nil
 }
 
 func (g applications) Delete(ctx context.Context, namespace, application, by string, cascade *bool) error {

@@ -13,6 +13,7 @@ const real = process.env.SLIPWAY_URL;
 let base = real?.replace(/\/$/, "") ?? "";
 let token = process.env.SLIPWAY_TOKEN ?? "";
 let stop = async () => {};
+let asked: string[] = []; // of the fixture
 let profile = "";
 let context: BrowserContext;
 let page: Page;
@@ -34,6 +35,7 @@ beforeAll(async () => {
     base = f.url;
     token = fixtureToken;
     stop = f.stop;
+    asked = f.asked;
   }
   profile = await mkdtemp(join(tmpdir(), "slipway-console-"));
   context = await chromium.launchPersistentContext(profile, {
@@ -308,6 +310,86 @@ test.runIf(!real)("thousands of applications: pages, filters and search are the 
   await page.goto(`${base}/`);
   await page.getByRole("link", { name: /^6[01] of 3001 applications need attention/ }).click();
   await page.getByText(/^1–50 of 6[01]$/).waitFor();
+});
+
+test.runIf(!real)("the objects of an application: live health, one in full, masked, by keyboard and by address", async () => {
+  await page.goto(`${base}/applications/hello`);
+  const tree = page.getByRole("tree", { name: "Objects" });
+  const item = (name: string) => tree.getByRole("treeitem").filter({ has: page.locator(".name", { hasText: new RegExp(`^${name}$`) }) });
+  await item("hello-5d-abc").getByText("3 restarts").waitFor();
+  await item("hello-5d-abc").getByText("2/2 ready").waitFor(); // the stream says so a moment later
+  expect(await item("hello-5d-abc").getAttribute("aria-level")).toBe("3");
+  await item("hello").first().getByText("changed by others").waitFor();
+  await item("migrate").getByText("Hook").waitFor();
+  expect(await tree.getByRole("treeitem").count()).toBe(200); // more are shown when asked for
+  await page.getByRole("button", { name: "Hide what came of hello-5d" }).click();
+  expect(await item("hello-5d-abc").count()).toBe(0);
+  await page.getByRole("button", { name: "Show what came of hello-5d" }).click();
+  await page.getByLabel("Filter objects").fill("settings-299");
+  await item("settings-299").waitFor();
+  await page.getByLabel("Filter objects").fill("");
+  await tree.locator('[data-object="apps/Deployment/default/hello"]').focus();
+  await page.keyboard.press("Enter");
+  const panel = page.getByRole("region", { name: "Deployment/hello" });
+  await panel.getByText("kind: Deployment").waitFor();
+  await panel.getByRole("tab", { name: "Difference" }).click();
+  await panel.locator(".added", { hasText: "replicas: 1" }).waitFor();
+  await panel.getByText("by kubectl-edit").waitFor();
+  await panel.getByRole("tab", { name: "Desired" }).click();
+  await panel.getByRole("tab", { name: /^Events/ }).click();
+  await panel.getByText("Unhealthy").waitFor();
+  await page.goto(`${base}/applications/hello?object=%2FSecret%2Fdefault%2Fkeys`); // an object has an address
+  await page.getByRole("region", { name: "Secret/keys" }).getByText("token: '*****'").waitFor();
+  await tree.locator('[data-object="/Pod/default/hello-5d-abc"]').click();
+  await page.getByRole("region", { name: "Pod/hello-5d-abc" }).getByRole("tab", { name: "Logs" }).click();
+  await page.getByRole("region", { name: "Pod/hello-5d-abc" }).getByLabel("Container").selectOption("sidecar");
+  await page.getByRole("region", { name: "Pod/hello-5d-abc" }).getByRole("log").waitFor();
+  await page.getByRole("region", { name: "Pod/hello-5d-abc" }).getByRole("button", { name: "Close" }).click();
+  await page.getByText("Logs of all pods").click();
+  await page.getByLabel("Pod", { exact: true }).selectOption("hello-5d-abc");
+  await page.locator(".applogs").getByRole("log").waitFor();
+  await page.setViewportSize({ width: 360, height: 740 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
+  await page.setViewportSize({ width: 1280, height: 900 });
+});
+
+test.runIf(!real)("what can be done with an application: sync of some objects after a dry run, promotion, approval, deletion", async () => {
+  await page.goto(`${base}/applications/hello`);
+  await page.getByText("Contested").waitFor();
+  await page.getByText("Put right: 1 objects that others changed").waitFor();
+  await page.getByText("Sync windows: 1").click();
+  await page.getByText("0 12 * * 5").waitFor();
+  await page.getByRole("tree", { name: "Objects" }).waitFor();
+  await page.getByRole("button", { name: "Sync…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("All 303 objects").click();
+  await dialog.getByLabel("Filter objects").fill("deploy");
+  await dialog.getByLabel("Deployment/hello").check();
+  await dialog.getByLabel("Objects that left the set").selectOption("true");
+  await dialog.getByRole("button", { name: "Dry run" }).click();
+  await dialog.locator(".added", { hasText: "only=Deployment%2Fhello&prune=true" }).waitFor();
+  await dialog.getByRole("button", { name: "Sync", exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  expect(asked).toContain('sync hello {"only":["Deployment/hello"],"prune":true}');
+  await page.getByRole("button", { name: "Refresh" }).click();
+  await page.getByRole("button", { name: "Promote…" }).click();
+  await dialog.getByLabel("To").selectOption("production");
+  await dialog.getByRole("button", { name: "Promote", exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  expect(asked).toContain('promote hello {"to":"production","release":2}');
+  await page.getByRole("table", { name: "Promotions" }).getByRole("button", { name: "Approve" }).click();
+  await page.getByRole("table", { name: "Promotions" }).getByText("Promoted").waitFor();
+  await page.goto(`${base}/applications`);
+  await page.getByRole("table", { name: "previews" }).getByRole("link", { name: "http://127.0.0.1:30081" }).waitFor();
+  await page.getByRole("button", { name: /^Show commit/ }).waitFor();
+  await page.goto(`${base}/applications/app-00005`);
+  await page.getByRole("button", { name: "Delete…" }).click();
+  expect(await dialog.getByRole("button", { name: "Delete", exact: true }).count()).toBe(0); // its name first
+  await dialog.getByLabel(/Delete its/).uncheck();
+  await dialog.getByLabel(/Type app-00005/).fill("app-00005");
+  await dialog.getByRole("button", { name: "Delete", exact: true }).click();
+  await page.waitForURL(/applications$/);
+  expect(asked).toContain("DELETE app-00005 ?cascade=false");
 });
 
 test.runIf(!real)("a run next to the one before it", async () => {

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { extname, join, normalize } from "node:path";
 import type { AddressInfo } from "node:net";
-import { many, page } from "./applications";
+import { around, many, object, page, tree } from "./applications";
 import { repository } from "./repository";
 
 export const token = "fixture-token";
@@ -62,12 +62,13 @@ function data() {
       metadata: meta("hello-production-1a2b"), spec: { repository: "hello", name: `production ${planted}` },
       status: { state: "available", tier: "production", url: "https://hello.example.org", commit: commit(3), deployedAt: at(5), onStop: "stop", history: [{ run: "hello-1202", job: "deploy", commit: commit(3), ref: "refs/heads/main", by: "ann", phase: "Succeeded", at: at(5) }] },
     }] as Object_[],
+    ...(around(commit(3), planted) as unknown as { promotions: Object_[]; applicationsets: Object_[] }),
     variables: [{ name: "DEPLOY_KEY", repository: "hello", environment: "*", protected: true, by: "ann", at: at(9) }] as Record<string, unknown>[],
     applications: [{
       metadata: meta("hello", 3000),
-      spec: { source: { repository: "hello" }, sync: "pipeline", desired: { commit: commit(3), sequence: 3 }, pin: 0 },
-      status: { current: 2, healthy: 2, last: 3, health: "Healthy", sync: "Failed", message: "release 3 failed; release 2 is back", addresses: ["http://127.0.0.1:30080"], inventory: [{ group: "apps", version: "v1", kind: "Deployment", namespace: "default", name: "hello", health: "Current" }, { version: "v1", kind: "Service", namespace: "default", name: "hello", health: "Current" }] },
-    }, ...many(3000, planted)],
+      spec: { source: { repository: "hello" }, sync: "pipeline", desired: { commit: commit(3), sequence: 3 }, pin: 0, windows: [{ kind: "deny", schedule: "0 12 * * 5", duration: "72h" }], needs: ["app-00000"] },
+      status: { current: 2, healthy: 2, last: 3, health: "Healthy", sync: "Failed", message: "release 3 failed; release 2 is back", addresses: ["http://127.0.0.1:30080"], conditions: [{ type: "Contested", status: "True", message: `Deployment/hello: /spec/replicas ${planted}` }, { type: "Applied", status: "True", message: "usual" }], drift: [{ kind: "Deployment", name: "hello", fields: ["/spec/replicas"], managers: ["kubectl-edit"], healed: true, lastSeen: at(3), count: 1 }], inventory: [{ group: "apps", version: "v1", kind: "Deployment", namespace: "default", name: "hello", health: "Current" }, { version: "v1", kind: "Service", namespace: "default", name: "hello", health: "Current" }] },
+    }, { metadata: meta("production", 3000), spec: { source: { repository: "hello" }, sync: "manual", promotion: { from: "hello", approvals: 1 } }, status: { health: "Healthy", sync: "Synced" } }, ...many(2999, planted)],
     releases: [release(3, "Failed", { reason: "readiness probe of Deployment/hello failed", rolledBackTo: 2, evidence: [{ kind: "event", object: "Pod/hello-1", text: `Readiness probe failed ${planted}` }] }), release(2, "Healthy"), release(1, "Healthy")] as Object_[],
   };
 }
@@ -85,9 +86,10 @@ function log(job: string): string {
   return Array.from({ length: 5000 }, (_, i) => `line ${i + 1}${i === 4321 ? " needle" : ""}`).join("\n") + "\n";
 }
 
-export async function start(dist: string, port = 0): Promise<{ url: string; stop: () => Promise<void> }> {
+export async function start(dist: string, port = 0): Promise<{ url: string; asked: string[]; stop: () => Promise<void> }> {
   const state = data();
   const streams = new Set<ServerResponse>();
+  const asked: string[] = [];
   const tell = (kind: string, object: unknown) => {
     for (const s of streams) s.write(`data: ${JSON.stringify({ kind, type: "MODIFIED", object })}\n\n`);
   };
@@ -141,14 +143,41 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       return;
     }
     if (path === `${ns}/variables`) return json(res, { items: state.variables });
-    const m = new RegExp(`^${ns}/(repositories|runs|applications|schedules|environments)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
+    const m = new RegExp(`^${ns}/(repositories|runs|applications|applicationsets|promotions|schedules|environments)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);
     if (!m) return json(res, { error: { message: `no route ${path}` } }, 404);
     const [, kind, name, rest] = m;
     const items: Object_[] = state[kind as "runs"];
     if (!name) return json(res, kind === "applications" ? page(state.applications, url.searchParams) : { items });
-    const object = items.find((o) => o.metadata.name === name);
-    if (!object) return json(res, { error: { message: `${kind} "${name}" not found` } }, 404);
-    if (!rest) return json(res, object);
+    const found = items.find((o) => o.metadata.name === name);
+    if (!found) return json(res, { error: { message: `${kind} "${name}" not found` } }, 404);
+    if (!rest && req.method === "DELETE") {
+      items.splice(items.indexOf(found), 1);
+      asked.push(`DELETE ${name} ${url.search}`);
+      return void res.writeHead(204).end();
+    }
+    if (!rest) return json(res, found);
+    if (rest === "tree" && url.searchParams.has("watch")) {
+      // It is not ready at first, and that changes while one looks.
+      res.writeHead(200, { "Content-Type": "text/event-stream" });
+      res.write(`data: ${JSON.stringify({ items: tree(false, planted) })}\n\n`);
+      const id = setTimeout(() => res.write(`data: ${JSON.stringify({ items: tree(true, planted) })}\n\n`), 1500);
+      res.on("close", () => clearTimeout(id));
+      return;
+    }
+    if (rest === "object") {
+      const answer = object(url.searchParams, planted);
+      return answer ? json(res, answer) : json(res, { error: { message: "not found" } }, 404);
+    }
+    if (rest === "preview") return res.end(`configured Deployment/hello\n--- live\n+++ desired\n+# ${url.search}\n`) as unknown as void;
+    if (kind === "promotions" || rest === "sync" || rest === "promote" || rest === "refresh") {
+      asked.push(`${rest} ${name} ${JSON.stringify(await body(req))}`);
+      if (kind === "promotions") {
+        (found.status as { phase: string }).phase = rest === "approve" ? "Promoted" : "Rejected";
+        found.metadata.resourceVersion = String(++version);
+        tell("Promotion", found);
+      }
+      return void res.writeHead(204).end();
+    }
     if (kind === "repositories" && req.method === "GET") {
       const answer = repository(planted, rest, url.searchParams);
       return answer ? json(res, answer) : json(res, { error: { message: `no route ${path}` } }, 404);
@@ -175,17 +204,17 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
       });
     }
     if (rest === "jobs/promote/play" && (await body(req)).approve) {
-      const job = (object.status as { jobs: { name: string; approvedBy?: string }[] }).jobs.find((j) => j.name === "promote");
+      const job = (found.status as { jobs: { name: string; approvedBy?: string }[] }).jobs.find((j) => j.name === "promote");
       if (job) job.approvedBy = "admin";
-      object.metadata.resourceVersion = String(++version);
-      tell("Run", object);
+      found.metadata.resourceVersion = String(++version);
+      tell("Run", found);
     }
     if (rest === "rerun" && req.method === "POST") {
-      const status = object.status as { jobs: { name: string; phase: string }[] };
+      const status = found.status as { jobs: { name: string; phase: string }[] };
       const { from } = await body(req);
       for (const j of status.jobs) if (j.name === from) j.phase = "Running";
-      object.metadata.resourceVersion = String(++version);
-      tell("Run", object);
+      found.metadata.resourceVersion = String(++version);
+      tell("Run", found);
     }
     if (kind === "applications" && (rest === "rollback" || rest === "unpin")) {
       const app = state.applications[0];
@@ -216,6 +245,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; stop
   });
   await new Promise<void>((ok) => server.listen(port, "127.0.0.1", ok));
   return {
+    asked,
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     stop: async () => {
       server.closeAllConnections();

@@ -251,6 +251,12 @@ export interface Application {
     sync?: string;
     desired?: Desired;
     pin?: number;
+    pinnedBy?: string;
+    deletion?: string;
+    needs?: string[];
+    windows?: { kind: string; schedule: string; duration: string; timeZone?: string; manual?: boolean }[];
+    promotion?: { from: string; approvals?: number };
+    syncOptions?: { drift?: string; prune?: boolean };
   };
   status?: {
     current?: number;
@@ -263,7 +269,32 @@ export interface Application {
     unchanged?: { commit: string; sequence: number; by?: string };
     inventory?: ObjectReference[];
     addresses?: string[];
+    drift?: { kind: string; name: string; fields?: string[]; managers?: string[]; missing?: boolean; healed?: boolean; lastSeen?: string }[];
+    waiting?: { reason: string; message: string; until?: string; since: string };
+    conditions?: Condition[];
   };
+}
+
+export interface Promotion {
+  metadata: Meta;
+  spec: { from: string; release: number; to: string; by?: string };
+  status?: { phase?: string; desired?: Desired; required?: number; approvals?: { by: string; at: string }[]; rejectedBy?: string; message?: string };
+}
+
+export interface ApplicationSet {
+  metadata: Meta;
+  spec: { repository: string; limit?: number };
+  status?: {
+    count?: number;
+    applications?: { name: string; directory?: string; branch?: string; number?: number; commit?: string; namespace?: string; phase: string; release?: number; health?: string; sync?: string; addresses?: string[]; message?: string }[];
+    conditions?: Condition[];
+  };
+}
+
+export interface FieldConflict {
+  object: string;
+  manager: string;
+  fields: string[] | null;
 }
 
 export interface Evidence {
@@ -280,6 +311,8 @@ export interface Release {
     reason?: string;
     evidence?: Evidence[];
     rolledBackTo?: number;
+    sync?: { phase?: string; wave?: number; hooks?: { kind: string; name: string; phase?: string; wave?: number; state?: string; message?: string }[] };
+    conflicts?: FieldConflict[];
     startedAt?: string;
     finishedAt?: string;
   };
@@ -292,7 +325,7 @@ export interface Component {
   since?: string;
 }
 
-export type Kind = "Repository" | "Run" | "Application" | "Release" | "Schedule" | "Environment";
+export type Kind = "Repository" | "Run" | "Application" | "Release" | "Schedule" | "Environment" | "Promotion" | "ApplicationSet";
 
 export interface Kinds {
   Repository: Repository;
@@ -301,4 +334,6 @@ export interface Kinds {
   Release: Release;
   Schedule: Schedule;
   Environment: Environment;
+  Promotion: Promotion;
+  ApplicationSet: ApplicationSet;
 }

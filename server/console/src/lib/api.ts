@@ -63,7 +63,7 @@ export async function remove(path: string): Promise<void> {
   await raw(path, { method: "DELETE" });
 }
 
-const resources = { Repository: "repositories", Run: "runs", Application: "applications", Schedule: "schedules", Environment: "environments" } as const;
+const resources = { Repository: "repositories", Run: "runs", Application: "applications", Schedule: "schedules", Environment: "environments", Promotion: "promotions", ApplicationSet: "applicationsets" } as const;
 
 /** path of a kind, an object of it, or something below that object. */
 export function path(kind: keyof typeof resources, ...rest: string[]): string {

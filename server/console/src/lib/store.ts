@@ -6,12 +6,13 @@ import { get, namespace, path, setNamespace } from "./api";
 
 type Table<K extends Kind> = Map<string, Kinds[K]>;
 
-const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map(), Schedule: new Map(), Environment: new Map() };
+const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map(), Schedule: new Map(), Environment: new Map(), Promotion: new Map(), ApplicationSet: new Map() };
 const watchers = new Set<() => void>();
 const loaded = new Set<Kind>();
 const counts = new Map<Kind, number>();
 let source: EventSource | undefined;
 let live = false;
+let opened = 0;
 let timer = 0;
 
 function changed(): void {
@@ -92,7 +93,7 @@ export async function olderRuns(): Promise<void> {
 async function loadAll(): Promise<void> {
   await Promise.all(
     // Applications are read page by page, where they are shown.
-    (["Repository", "Run", "Schedule", "Environment"] as const).map(async (kind) => {
+    (["Repository", "Run", "Schedule", "Environment", "Promotion", "ApplicationSet"] as const).map(async (kind) => {
       try {
         const list = await get<List<typeof kind>>(kind === "Run" ? `${path(kind)}?limit=${pageOfRuns}` : path(kind));
         if (kind === "Run") further = list.metadata?.continue;
@@ -118,6 +119,7 @@ export function connect(): void {
   }, 2000);
   source.onopen = () => {
     live = true;
+    opened++;
     counts.set("Application", (counts.get("Application") ?? 0) + 1);
     void loadAll();
     changed();
@@ -163,6 +165,8 @@ export function useStore() {
   }, []);
   return {
     live,
+    /** how often the stream of changes has begun: what is read once is read again then */
+    opened,
     loaded: (kind: Kind) => loaded.has(kind),
     all: <K extends Kind>(kind: K): Kinds[K][] => [...(tables[kind] as Table<K>).values()],
     one: <K extends Kind>(kind: K, name: string): Kinds[K] | undefined => (tables[kind] as Table<K>).get(name),

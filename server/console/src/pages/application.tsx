@@ -1,15 +1,21 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
-import { ApiError, get, path, post, raw } from "../lib/api";
+import { ApiError, get, namespace, path, post, raw } from "../lib/api";
 import { address } from "../lib/browse";
 import { Chart } from "../lib/chart";
 import { short, span, valueOf } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { put, replace, useStore } from "../lib/store";
+import { useTree } from "../lib/tree";
 import { Action, Ago, Confirm, Empty, Problem, State, Table, useNow, type Column } from "../lib/ui";
-import type { Application, ObjectReference, Release } from "../types";
-import { Addresses } from "./applications";
+import type { Application, Release } from "../types";
+import { DeleteDialog, PromoteDialog, Promotions, SyncDialog } from "./appactions";
+import { Addresses, syncOf } from "./applications";
+import { PodLogs } from "./applogs";
+import { Conditions, Progress } from "./appstate";
+import { DiffText } from "./difftext";
 import { Fact } from "./run";
+import { Tree } from "./tree";
 
 /** Where a chart from elsewhere is kept; it is text, as it is no page. */
 function chartOf(app: Application): string {
@@ -26,6 +32,9 @@ export function ApplicationPage({ name }: { name: string }) {
     .sort((a, b) => b.spec.number - a.spec.number);
   const [error, setError] = useState<unknown>();
   const [asked, ask] = useState<Release>();
+  const [dialog, setDialog] = useState<"sync" | "promote" | "delete">();
+  const [logs, setLogs] = useState(false);
+  const tree = useTree(name);
   useEffect(() => {
     const fail = (e: unknown) => setError(e instanceof ApiError && e.status === 404 ? new Error(t("gone", { name })) : e);
     get<Application>(path("Application", name)).then((a) => put("Application", a), fail);
@@ -33,7 +42,10 @@ export function ApplicationPage({ name }: { name: string }) {
       (l) => replace("Release", l.items ?? [], (r) => r.spec.application === name),
       fail,
     );
-  }, [name]);
+  }, [name, store.opened]);
+  const seen = useRef(false);
+  if (app) seen.current = true;
+  if (!app && seen.current) return <Empty>{t("gone", { name })}</Empty>;
   if (!app) return error ? <Problem error={error} /> : <Empty>{t("loading")}</Empty>;
   const st = app.status ?? {};
   return (
@@ -41,13 +53,22 @@ export function ApplicationPage({ name }: { name: string }) {
       <div class="row head">
         <h1>{name}</h1>
         <State value={st.health ?? "Unknown"} />
-        <State value={st.sync ?? "Unknown"} />
+        <State value={syncOf(app)} />
         <span class="fill" />
-        <Action label={t("retry")} run={() => post(path("Application", name, "sync"))} />
+        <button type="button" class="primary" onClick={() => setDialog("sync")}>
+          {t("syncButton")}
+        </button>
+        <Action label={t("refresh")} run={() => post(path("Application", name, "refresh"))} />
+        <button type="button" onClick={() => setDialog("promote")}>
+          {t("promoteButton")}
+        </button>
+        <button type="button" class="danger" onClick={() => setDialog("delete")}>
+          {t("deleteButton")}
+        </button>
       </div>
       {app.spec.pin ? (
         <div class="notice warn row" role="status">
-          {t("pinnedTo", { n: app.spec.pin })} <Action label={t("unpin")} run={() => post(path("Application", name, "unpin"))} />
+          {t("pinnedTo", { n: app.spec.pin })} {app.spec.pinnedBy ? `${t("by")} ${app.spec.pinnedBy}` : ""} <Action label={t("unpin")} run={() => post(path("Application", name, "unpin"))} />
         </div>
       ) : null}
       {st.unchanged && st.unchanged.sequence > (app.spec.desired?.sequence ?? 0) ? (
@@ -59,6 +80,7 @@ export function ApplicationPage({ name }: { name: string }) {
         </p>
       ) : null}
       {st.message ? <p class={`notice ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>{st.message}</p> : null}
+      <Conditions app={app} />
       <dl class="facts">
         <Fact name={t("release")}>{st.current || ""}</Fact>
         <Fact name={t("commit")}>{app.spec.desired ? <code title={app.spec.desired.commit}>{valueOf(app.spec.desired)}</code> : null}</Fact>
@@ -69,18 +91,38 @@ export function ApplicationPage({ name }: { name: string }) {
         </Fact>
         <Fact name={t("chart")}>{chartOf(app) || null}</Fact>
         <Fact name={t("sync")}>{app.spec.sync}</Fact>
+        <Fact name={t("goesTo")}>{app.spec.namespace && app.spec.namespace !== namespace ? app.spec.namespace : null}</Fact>
+        <Fact name={t("promotedFrom")}>{app.spec.promotion ? <Link href={to("applications", app.spec.promotion.from)}>{app.spec.promotion.from}</Link> : null}</Fact>
+        <Fact name={t("needs")}>
+          {app.spec.needs?.length
+            ? app.spec.needs.map((n) => (
+                <span key={n} class="address">
+                  <Link href={to("applications", n)}>{n}</Link>
+                </span>
+              ))
+            : null}
+        </Fact>
         <Fact name={t("addresses")}>{st.addresses?.length ? <Addresses list={st.addresses} /> : null}</Fact>
       </dl>
-      <Chart app={app} releases={releases} />
+      <Progress release={releases.find((r) => r.spec.number === st.last)} />
+      <section>
+        <h2>{t("objects")}</h2>
+        <Tree app={app} nodes={tree.nodes} error={tree.error} />
+        <Diff name={name} />
+      </section>
       <section>
         <h2>{t("releases")}</h2>
         {releases.length ? <Releases app={app} releases={releases} ask={ask} /> : <Empty>{t("noReleases")}</Empty>}
       </section>
-      <section>
-        <h2>{t("objects")}</h2>
-        <Objects list={st.inventory ?? []} />
-        <Diff name={name} />
-      </section>
+      <Promotions name={name} />
+      <Chart app={app} releases={releases} />
+      <details class="applogs" open={logs} onToggle={(e) => setLogs(e.currentTarget.open)}>
+        <summary>{t("logsOfPods")}</summary>
+        {logs ? <PodLogs app={name} ns={app.spec.namespace || namespace} pods={(tree.nodes ?? []).filter((n) => n.kind === "Pod" && !n.group)} /> : null}
+      </details>
+      {dialog === "sync" ? <SyncDialog app={app} nodes={tree.nodes ?? []} close={() => setDialog(undefined)} /> : null}
+      {dialog === "promote" ? <PromoteDialog app={app} releases={releases} close={() => setDialog(undefined)} /> : null}
+      {dialog === "delete" ? <DeleteDialog app={app} close={() => setDialog(undefined)} /> : null}
       {asked ? (
         <Confirm
           question={t("rollbackAsk", { n: asked.spec.number, commit: valueOf(asked.spec.desired) })}
@@ -161,34 +203,13 @@ function Why({ release }: { release: Release }) {
   );
 }
 
-function Objects({ list }: { list: ObjectReference[] }) {
-  const columns: Column<ObjectReference>[] = [
-    { head: t("kind"), cell: (o) => o.kind },
-    { head: t("name"), cell: (o) => o.name },
-    { head: t("health"), cell: (o) => <State value={o.health ?? "Unknown"} /> },
-    { head: t("message"), cell: (o) => o.message ?? "", wide: true },
-  ];
-  const id = (o: ObjectReference) => `${o.group ?? ""}/${o.kind}/${o.namespace ?? ""}/${o.name}`;
-  return <Table label={t("objects")} rows={list} columns={columns} id={id} text={id} />;
-}
-
 function Diff({ name }: { name: string }) {
   const [text, setText] = useState<string>();
   return (
     <details class="diff">
       <summary>{t("changes")}</summary>
       <Action label={t("showDiff")} run={async () => setText(await (await raw(path("Application", name, "diff"))).text())} />
-      {text === undefined ? null : text.trim() ? (
-        <pre tabIndex={0}>
-          {text.split("\n").map((l, i) => (
-            <span key={i} class={l.startsWith("+") ? "added" : l.startsWith("-") ? "removed" : undefined}>
-              {`${l}\n`}
-            </span>
-          ))}
-        </pre>
-      ) : (
-        <p>{t("noDiff")}</p>
-      )}
+      {text === undefined ? null : <DiffText text={text} />}
     </details>
   );
 }

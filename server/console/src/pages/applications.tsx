@@ -7,6 +7,7 @@ import { go, Link, to, usePlace } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Empty, Problem, Rows, State, type Column } from "../lib/ui";
 import type { Application } from "../types";
+import { ApplicationSets } from "./appsets";
 
 const pageSize = 50;
 const healths = ["Healthy", "Progressing", "Degraded", "Unknown"] as const;
@@ -60,6 +61,7 @@ export function Applications() {
       ) : (
         <Empty>{page ? t(narrow ? "noneMatch" : "noApplications") : error ? "" : t("loading")}</Empty>
       )}
+      {narrow ? null : <ApplicationSets />}
     </>
   );
 }

@@ -1,5 +1,8 @@
 import { expect, test } from "vitest";
 import type { Delivery, Job } from "../types";
+import { logQuery } from "./applogs";
+import { notes } from "./appstate";
+import { standsFor } from "./appsets";
 import { exposed } from "./artifacts";
 import { can, testLine } from "./job";
 import { files } from "./artifacts";
@@ -57,4 +60,17 @@ test("webhook deliveries", () => {
   expect([d({}), d({ outcome: "done" }), d({ outcome: "failed" }), d({ outcome: "ignored" }), d({ outcome: "refused" })].map(acts)).toEqual([true, true, true, false, false]);
   expect(pretty('{"a":1}')).toBe('{\n  "a": 1\n}');
   expect(pretty("<script>")).toBe("<script>");
+});
+
+test("a query for the lines of an application is not changed by names or words", () => {
+  expect(logQuery("web", "", "", "")).toBe('application:="web"');
+  expect(logQuery("web", "web-1", "side", " error ")).toBe('application:="web" pod:="web-1" container:="side" error');
+  expect(logQuery('a" or *', "", "", "")).toBe('application:="a\\" or *"');
+});
+
+test("what stands out about an application", () => {
+  const app = { metadata: { name: "a" }, spec: { source: {} }, status: { conditions: [{ type: "Applied", status: "True", message: "x" }, { type: "Drifted", status: "True", message: "y" }, { type: "Contested", status: "False" }] } };
+  expect(notes(app)).toEqual([{ type: "Drifted", message: "y" }]);
+  expect(standsFor({ name: "x", phase: "Running", number: 7, branch: "b" })).toBe("!7 b");
+  expect(standsFor({ name: "x", phase: "Running", directory: "apps/web" })).toBe("apps/web");
 });

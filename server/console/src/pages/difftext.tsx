@@ -1,0 +1,15 @@
+import { t } from "../i18n";
+
+/** DiffText is a unified difference with colours. */
+export function DiffText({ text }: { text: string }) {
+  if (!text.trim()) return <p>{t("noDiff")}</p>;
+  return (
+    <pre class="yaml diff" tabIndex={0}>
+      {text.split("\n").map((l, i) => (
+        <span key={i} class={l.startsWith("+") ? "added" : l.startsWith("-") ? "removed" : undefined}>
+          {`${l}\n`}
+        </span>
+      ))}
+    </pre>
+  );
+}
