@@ -127,11 +127,11 @@ func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.U
 		for n < len(order) && desired[order[n]].GroupVersionKind() == desired[order[0]].GroupVersionKind() {
 			n++
 		}
-		g, ctx := errgroup.WithContext(ctx)
+		g, gctx := errgroup.WithContext(ctx)
 		g.SetLimit(concurrency)
 		for _, i := range order[:n] {
 			g.Go(func() error {
-				written, err := a.write(ctx, p, t, desired[i])
+				written, err := a.write(gctx, p, t, desired[i])
 				if err == nil {
 					refs[i] = reference(objects[i])
 					refs[i].Owned = owned(written)

@@ -56,14 +56,14 @@ func (a *Applier) Check(ctx context.Context, t Target, objects []*unstructured.U
 	}
 	var mu sync.Mutex
 	var taken []v1alpha1.FieldConflict
-	g, ctx := errgroup.WithContext(ctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(concurrency)
 	for _, o := range desired {
 		if r.unknown[o] || r.unborn(o.GetNamespace()) {
 			continue // nothing can be asked about it yet
 		}
 		g.Go(func() error {
-			conflicts, err := r.dryRun(ctx, o)
+			conflicts, err := r.dryRun(gctx, o)
 			mu.Lock()
 			defer mu.Unlock()
 			taken = append(taken, conflicts...)

@@ -37,6 +37,7 @@ func TestOnARealControlPlane(t *testing.T) {
 	p := startPlane(t)
 	t.Run("releases", func(t *testing.T) { testReleases(t, p) })
 	t.Run("sync", func(t *testing.T) { testSync(t, p) })
+	t.Run("faults", func(t *testing.T) { testFaults(t, p) })
 }
 
 func startPlane(t *testing.T) *plane {
