@@ -124,6 +124,13 @@ $(STAMPS)/console: $(STAMPS)/npm $(console_sources)
 	@cd server/console && npm run --silent build
 	@touch $@
 
+# Other people's clients, which tests run against the log store.
+clients: $(STAMPS)/clients
+
+$(STAMPS)/clients: $(wildcard observability/elastic/clients/node/package*.json) | $(STAMPS)/packages
+	@cd observability/elastic/clients/node && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts
+	@touch $@
+
 # --- the program --------------------------------------------------------------
 
 $(BUILD)/slipway.bare: go.mod go.sum Makefile $(CONSOLE) \
@@ -164,7 +171,7 @@ demo: build
 down:
 	@if [ -x build/slipway ]; then ./build/slipway reset --data; else echo "nothing to stop: build/slipway does not exist"; fi
 
-test: build
+test: build clients
 	@bash .ci/test
 
 $(TOOLS)/tekton-entrypoint: go.mod go.sum | $(STAMPS)/packages

@@ -24,6 +24,7 @@ type server struct {
 	*httptest.Server
 	store  *logs.Store
 	access Access
+	rows   string // the store's directory
 }
 
 // serve runs the real handler over the real store.
@@ -41,7 +42,7 @@ func serve(t testing.TB) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{store: store, access: own}
+	s := &server{store: store, access: own, rows: filepath.Join(dir, "store", "rows")}
 	s.Server = httptest.NewServer(http.StripPrefix("/elastic", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.access.Attach(r.Header)
 		h.ServeHTTP(w, r)

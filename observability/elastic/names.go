@@ -73,6 +73,20 @@ func (n *fieldNames) admit(namespace, index string, fields []logs.Field) error {
 	return nil
 }
 
+// written are the indices of the caller's namespaces that were written since the start:
+// they are there at once, their documents a moment later.
+func (n *fieldNames) written(a Access) []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []string
+	for key := range n.known {
+		if namespace, index, _ := strings.Cut(key, "\n"); a.reads(namespace) {
+			all = append(all, index)
+		}
+	}
+	return all
+}
+
 // load asks the store which fields an index has already.
 func (n *fieldNames) load(namespace, index string) map[string]bool {
 	known := map[string]bool{}

@@ -102,6 +102,9 @@ func (h *Handler) indices(ctx context.Context, s scope) (map[string]uint64, erro
 	for _, o := range h.objects.list(s.access, kindIndex) {
 		found[o.Name] = 0
 	}
+	for _, name := range h.names.written(s.access) {
+		found[name] = 0
+	}
 	rows, err := h.table(ctx, s, and(s.filter).String()+" | stats by ("+logs.IndexField+") count() rows")
 	if err != nil {
 		return nil, err
