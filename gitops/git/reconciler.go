@@ -36,6 +36,8 @@ type Reconciler struct {
 	Remote Remote
 	// Parallel fetches. Default 4.
 	Parallel int
+	// StillOpen asks forges for merge requests. Optional.
+	StillOpen StillOpen
 	// Removed is told when the data of a deleted repository is gone. Optional.
 	Removed func(ns, name string) error
 
@@ -53,6 +55,8 @@ type poll struct {
 	owed     string    // via of such a look that failed
 	later    time.Time // until when the other side wants no requests
 	spec     int64
+	// asked is when the forge was asked of each merge request that is open.
+	asked map[int64]time.Time
 }
 
 // SetupWithManager registers the controller.
@@ -216,9 +220,10 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 	r.mu.Unlock()
 	if err != nil {
 		r.Host.Log.Warn("repository not polled", "namespace", repo.Namespace, "repository", repo.Name, "again", wait.Round(time.Second), slog.Any("error", err))
-		err = r.notReady(ctx, repo, reason(err), err)
+		return ctrl.Result{RequeueAfter: wait}, r.notReady(ctx, repo, reason(err), err)
 	}
-	return ctrl.Result{RequeueAfter: wait}, err
+	r.askForge(ctx, repo)
+	return ctrl.Result{RequeueAfter: wait}, nil
 }
 
 // filter names what of the remote is mirrored.

@@ -7,6 +7,8 @@
 // between the forge's answer and the note of it repeats one request, which all forges take.
 // It never chooses which addresses may be dialled: the HTTP client that it is given does.
 //
+// It asks a forge for one thing only: whether a merge request is still open.
+//
 // Start at Reporter.Reconcile; target.go knows where, request.go how each forge is asked,
 // answer.go what its answer means, gate.go when to try again.
 package commitstatus

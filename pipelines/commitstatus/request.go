@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -47,32 +46,16 @@ func (t Target) request(ctx context.Context, s Status, token string) (*http.Requ
 		path = append(append([]string{"repos"}, strings.Split(t.Project, "/")...), "statuses", s.Commit)
 		body = githubStatus{State: t.word(s.State), TargetURL: s.URL, Description: s.Description, Context: s.Context}
 	}
-	raw := t.API.String()
-	for _, p := range path {
-		raw += "/" + url.PathEscape(p)
-	}
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, raw, bytes.NewReader(text))
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.at(path), bytes.NewReader(text))
 	if err != nil {
 		return nil, err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "slipway")
-	switch t.Kind {
-	case GitHub:
-		r.Header.Set("Accept", "application/vnd.github+json")
-		r.Header.Set("X-GitHub-Api-Version", "2022-11-28")
-		r.Header.Set("Authorization", "Bearer "+token)
-	case GitLab:
-		r.Header.Set("Accept", "application/json")
-		r.Header.Set("PRIVATE-TOKEN", token)
-	default:
-		r.Header.Set("Accept", "application/json")
-		r.Header.Set("Authorization", "token "+token)
-	}
+	t.sign(r, token)
 	return r, nil
 }
 

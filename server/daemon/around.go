@@ -33,6 +33,7 @@ func (s *services) openAround(context.Context) error {
 		Client: mc, HTTP: git.Remote{Private: s.conf.PrivateSources}.HTTP(), ServerURL: s.conf.URL,
 		Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 	}
+	s.gitops.repos.StillOpen = statuses.MergeRequest
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{s.around.schedules, s.around.environments, recorder, statuses} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err
