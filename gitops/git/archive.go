@@ -84,7 +84,12 @@ func (s *Store) walkTree(ctx context.Context, tree *object.Tree, visit func(stri
 // A symbolic link whose target leaves dir, directly or through other links, is
 // an error that names it.
 func (s *Store) Checkout(ctx context.Context, ns, repo, commit, dir, subpath string) error {
-	tree, _, err := s.tree(ctx, ns, repo, commit, subpath)
+	r, done, err := s.reader(ctx, ns, repo)
+	if err != nil {
+		return err
+	}
+	defer done()
+	tree, _, err := treeOf(r, repo, commit, subpath)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,12 @@ const maxFootprint = 5000
 // Footprints of paths of a commit ("" is the root), in one look.
 func (s *Store) Footprints(ctx context.Context, ns, repo, commit string, paths []string) ([]Footprint, error) {
 	return again(s, ns, repo, func() ([]Footprint, error) {
-		root, _, err := s.tree(ctx, ns, repo, commit, "")
+		r, done, err := s.reader(ctx, ns, repo)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		root, _, err := treeOf(r, repo, commit, "")
 		if err != nil {
 			return nil, err
 		}

@@ -140,7 +140,12 @@ func (s *Store) list(ctx context.Context, ns, repo, commit, dir string) ([]Entry
 // Commit describes one commit.
 func (s *Store) Commit(ctx context.Context, ns, repo, commit string) (Commit, error) {
 	return again(s, ns, repo, func() (Commit, error) {
-		c, err := s.commit(ctx, ns, repo, commit)
+		r, done, err := s.reader(ctx, ns, repo)
+		if err != nil {
+			return Commit{}, err
+		}
+		defer done()
+		c, err := commitOf(r, repo, commit)
 		if err != nil {
 			return Commit{}, err
 		}
@@ -255,12 +260,16 @@ func (s *Store) Resolve(ctx context.Context, ns, repo, rev string) (string, erro
 }
 
 func (s *Store) commit(ctx context.Context, ns, repo, commit string) (*object.Commit, error) {
-	if !ValidCommit(commit) {
-		return nil, fmt.Errorf("repository %s: commit %q: %w; give the full hexadecimal name", repo, commit, ErrName)
-	}
 	r, err := s.open(ctx, ns, repo)
 	if err != nil {
 		return nil, err
+	}
+	return commitOf(r, repo, commit)
+}
+
+func commitOf(r *gogit.Repository, repo, commit string) (*object.Commit, error) {
+	if !ValidCommit(commit) {
+		return nil, fmt.Errorf("repository %s: commit %q: %w; give the full hexadecimal name", repo, commit, ErrName)
 	}
 	c, err := r.CommitObject(plumbing.NewHash(commit))
 	if err != nil {
@@ -270,11 +279,19 @@ func (s *Store) commit(ctx context.Context, ns, repo, commit string) (*object.Co
 }
 
 func (s *Store) tree(ctx context.Context, ns, repo, commit, dir string) (*object.Tree, string, error) {
+	r, err := s.open(ctx, ns, repo)
+	if err != nil {
+		return nil, "", err
+	}
+	return treeOf(r, repo, commit, dir)
+}
+
+func treeOf(r *gogit.Repository, repo, commit, dir string) (*object.Tree, string, error) {
 	dir, err := cleanPath(dir)
 	if err != nil {
 		return nil, "", fmt.Errorf("repository %s: %w", repo, err)
 	}
-	c, err := s.commit(ctx, ns, repo, commit)
+	c, err := commitOf(r, repo, commit)
 	if err != nil {
 		return nil, "", err
 	}

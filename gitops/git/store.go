@@ -43,9 +43,10 @@ type Store struct {
 	Dir    string
 	Limits Limits
 
-	mu    sync.Mutex
-	locks map[string]*sync.Mutex
-	joins sync.Map // of *joining by the directory of the packs
+	mu      sync.Mutex
+	locks   map[string]*sync.Mutex
+	readers readers
+	joins   sync.Map // of *joining by the directory of the packs
 }
 
 func (s *Store) limits() Limits {

@@ -24,6 +24,11 @@ const conditionApplied = "Applied"
 // advance takes a progressing release further: checked, applied, then healthy,
 // failed, or looked at again when something moves.
 func (r *Reconciler) advance(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (ctrl.Result, error) {
+	return r.advanceWith(ctx, app, rel, nil)
+}
+
+// advanceWith is advance with the set of the release where it is at hand.
+func (r *Reconciler) advanceWith(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, set *render.Set) (ctrl.Result, error) {
 	if rel.Spec.Rendered == "" {
 		_, err := r.render(ctx, app, rel.Spec.Desired)
 		if err == nil || refusal(err) == "" {
@@ -31,9 +36,11 @@ func (r *Reconciler) advance(ctx context.Context, app *v1alpha1.Application, rel
 		}
 		return r.fail(ctx, app, rel, refusal(err), nil)
 	}
-	set, err := r.load(ctx, app, rel)
-	if err != nil {
-		return r.late(ctx, app, rel, 0, err)
+	var err error
+	if set == nil {
+		if set, err = r.load(ctx, app, rel); err != nil {
+			return r.late(ctx, app, rel, 0, err)
+		}
 	}
 	n, limit := rel.Spec.Number, deadline(app, set)
 	plan, err := r.plan(rel, set)
@@ -57,7 +64,7 @@ func (r *Reconciler) advance(ctx context.Context, app *v1alpha1.Application, rel
 		return r.blind(ctx, app, rel, err)
 	}
 	if health, _ := apply.Summary(refs); health == "Healthy" {
-		return r.healthy(ctx, app, rel)
+		return r.healthy(ctx, app, rel, &looked{set: set, refs: refs})
 	}
 	return r.unhealthy(ctx, app, rel, limit, refs, "")
 }
@@ -220,9 +227,15 @@ func applied(app *v1alpha1.Application, n int64) bool {
 	return app.Status.Current == n && meta.IsStatusConditionTrue(app.Status.Conditions, conditionApplied)
 }
 
+// looked is what is known of a release already: its set, and how its objects are.
+type looked struct {
+	set  *render.Set
+	refs []v1alpha1.ObjectReference
+}
+
 // healthy records the success; activate then keeps the set for the day it is put
 // back, and prunes what the new set no longer has.
-func (r *Reconciler) healthy(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (ctrl.Result, error) {
+func (r *Reconciler) healthy(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, known *looked) (ctrl.Result, error) {
 	rel.Status.Result, rel.Status.Reason, rel.Status.FinishedAt = v1alpha1.ReleaseHealthy, "", r.stamp()
 	if err := r.Client.Status().Update(ctx, rel); err != nil {
 		return ctrl.Result{}, err
@@ -231,7 +244,7 @@ func (r *Reconciler) healthy(ctx context.Context, app *v1alpha1.Application, rel
 	r.commitToHealthy(ctx, app, rel)
 	r.event(app, corev1.EventTypeNormal, "ReleaseHealthy", "release %d is healthy after %s", rel.Spec.Number,
 		rel.Status.FinishedAt.Sub(started(rel)).Round(time.Millisecond))
-	return r.activate(ctx, app, rel, "Synced", "")
+	return r.activateWith(ctx, app, rel, known, "Synced", "")
 }
 
 func (r *Reconciler) commitToHealthy(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) {

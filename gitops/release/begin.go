@@ -27,8 +27,9 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 		return ctrl.Result{}, err
 	}
 	var refused string
+	var set *render.Set
 	if rel == nil {
-		if rel, refused, err = r.create(ctx, app, n); err != nil {
+		if rel, set, refused, err = r.create(ctx, app, n); err != nil {
 			return ctrl.Result{}, r.trouble(ctx, app, err)
 		}
 	}
@@ -59,7 +60,7 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 	if refused != "" {
 		return r.fail(ctx, app, rel, refused, nil)
 	}
-	return r.advance(ctx, app, rel)
+	return r.advanceWith(ctx, app, rel, set)
 }
 
 // what a value is, for people.
@@ -79,25 +80,25 @@ func forgive(app *v1alpha1.Application, rel *v1alpha1.Release) {
 
 // create renders and stores the set and creates the Release. A refusal of the
 // renderer makes a Release too, without a set, and is returned as text.
-func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n int64) (rel *v1alpha1.Release, refused string, err error) {
+func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n int64) (rel *v1alpha1.Release, set *render.Set, refused string, err error) {
 	desired := app.Spec.Desired
 	subject, author, err := r.about(ctx, app, desired)
 	if err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	set, err := r.render(ctx, app, *desired)
+	set, err = r.render(ctx, app, *desired)
 	if err == nil {
 		set, err = r.selected(ctx, app, *desired, set)
 	}
 	digest := ""
 	if err != nil {
 		if refused = refusal(err); refused == "" {
-			return nil, "", err
+			return nil, nil, "", err
 		}
 	} else {
 		digest = set.Digest()
 		if err := r.Store.Put(ctx, app.Namespace, app.Name, set); err != nil {
-			return nil, "", err
+			return nil, nil, "", err
 		}
 	}
 	rel = &v1alpha1.Release{
@@ -113,12 +114,12 @@ func (r *Reconciler) create(ctx context.Context, app *v1alpha1.Application, n in
 		rel.Labels[v1alpha1.LabelRepository] = repository
 	}
 	if err := controllerutil.SetControllerReference(app, rel, r.Client.Scheme()); err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
 	if err := r.Client.Create(ctx, rel); err != nil {
-		return nil, "", err
+		return nil, nil, "", err
 	}
-	return rel, refused, nil
+	return rel, set, refused, nil
 }
 
 // about says what a release is of: the subject and the author of its commit, or its chart.

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,13 +16,21 @@ import (
 // its end, or simply the end of a rollout) and finishes it: prune, then status. For
 // the release that runs already it only looks.
 func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, sync, message string) (ctrl.Result, error) {
+	return r.activateWith(ctx, app, rel, &looked{}, sync, message)
+}
+
+// activateWith is activate with what was just seen of the release.
+func (r *Reconciler) activateWith(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, known *looked, sync, message string) (ctrl.Result, error) {
 	n := rel.Spec.Number
 	if settled(app, n) {
 		return r.observe(ctx, app, sync, message)
 	}
-	set, err := r.load(ctx, app, rel)
-	if err != nil {
-		return ctrl.Result{}, r.trouble(ctx, app, err)
+	set := known.set
+	if set == nil {
+		var err error
+		if set, err = r.load(ctx, app, rel); err != nil {
+			return ctrl.Result{}, r.trouble(ctx, app, err)
+		}
 	}
 	// All at once and without hooks: it was healthy before, and its hooks have run.
 	plan := apply.PlanAgain(set.Objects, n)
@@ -44,9 +53,11 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 		return ctrl.Result{}, r.trouble(ctx, app, err)
 	}
 	inventory, gone := part(app.Status.Inventory, plan.Objects())
-	refs, _, err := r.Applier.Health(ctx, r.target(app, n), inventory)
-	if err != nil {
-		return ctrl.Result{}, r.trouble(ctx, app, err)
+	refs, err := known.health(inventory), error(nil)
+	if refs == nil {
+		if refs, _, err = r.Applier.Health(ctx, r.target(app, n), inventory); err != nil {
+			return ctrl.Result{}, r.trouble(ctx, app, err)
+		}
 	}
 	health, why := apply.Summary(refs)
 	if health != "Healthy" {
@@ -86,6 +97,20 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 		return ctrl.Result{}, err
 	}
 	return ctrl.Result{RequeueAfter: r.unwatched(app)}, r.Client.Status().Update(ctx, app)
+}
+
+// health of an inventory as it was seen; nil if that is not known of all of it.
+func (l *looked) health(inventory []v1alpha1.ObjectReference) []v1alpha1.ObjectReference {
+	var out []v1alpha1.ObjectReference
+	for _, ref := range inventory {
+		i := slices.IndexFunc(l.refs, func(seen v1alpha1.ObjectReference) bool { return apply.Same(seen, ref) })
+		if i < 0 {
+			return nil
+		}
+		ref.Health, ref.Message = l.refs[i].Health, l.refs[i].Message
+		out = append(out, ref)
+	}
+	return out
 }
 
 // stuck shows why a release that a person asked for cannot be applied.

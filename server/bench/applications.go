@@ -73,7 +73,7 @@ func (b *bench) installed(ctx context.Context, f *fleet, n int) error {
 		return err
 	}
 	what := fmt.Sprintf("%d applications made, to all healthy", n-from)
-	if err := f.until(ctx, b, what, f.released); err != nil {
+	if err := f.until(ctx, b, what, f.names[from:], f.released); err != nil {
 		return err
 	}
 	if n > 1 {
@@ -96,7 +96,7 @@ func (b *bench) changed(ctx context.Context, f *fleet, idle memories) error {
 		return err
 	}
 	done := b.profile(ctx, f.in, fmt.Sprintf("reconcile-%d", n))
-	err := f.until(ctx, b, what, f.released)
+	err := f.until(ctx, b, what, f.names, f.released)
 	took := time.Since(began)
 	peak, used := most(), processorTime(f.in.dir)-before
 	if err = errors.Join(err, done()); err != nil {
@@ -121,7 +121,7 @@ func (b *bench) unchanged(ctx context.Context, f *fleet, what string) error {
 		return err
 	}
 	name := "no-change reconcile of " + what + ": all objects compared"
-	if err := f.until(ctx, b, name, func(s state) bool { return s.resynced == again && s.sync == "Synced" }); err != nil {
+	if err := f.until(ctx, b, name, f.names, func(s state) bool { return s.resynced == again && s.sync == "Synced" }); err != nil {
 		return err
 	}
 	b.report.add(name, "s", time.Since(began).Seconds())
@@ -134,7 +134,7 @@ func (b *bench) unchanged(ctx context.Context, f *fleet, what string) error {
 		return err
 	}
 	name = "no-change reconcile of " + what + ": a push that concerns none of them"
-	if err := f.until(ctx, b, name, func(s state) bool { return s.same == commit }); err != nil {
+	if err := f.until(ctx, b, name, f.names, func(s state) bool { return s.same == commit }); err != nil {
 		return err
 	}
 	b.report.add(name, "s", time.Since(began).Seconds())

@@ -60,19 +60,19 @@ func (b *bench) seen(ctx context.Context, f *fleet, round int, what string) erro
 		return err
 	}
 	synced := func(s state) bool { return s.sync == "Synced" && s.observed >= s.generation }
-	if err := f.until(ctx, b, "drift is reported", synced); err != nil {
+	if err := f.until(ctx, b, "drift is reported", f.names, synced); err != nil {
 		return err
 	}
 	began := time.Now()
 	if _, err := f.tamper(ctx, round); err != nil {
 		return err
 	}
-	if err := f.until(ctx, b, "drift is seen", func(s state) bool { return s.sync == "OutOfSync" }); err != nil {
+	if err := f.until(ctx, b, "drift is seen", f.names, func(s state) bool { return s.sync == "OutOfSync" }); err != nil {
 		return err
 	}
 	b.report.add("drift with "+what+" present, changed to reported", "s", time.Since(began).Seconds())
 	if err := f.patch(ctx, map[string]any{"syncOptions": nil, "resync": fmt.Sprint("seen ", what, round)}); err != nil {
 		return err
 	}
-	return f.until(ctx, b, "drift is put right", synced)
+	return f.until(ctx, b, "drift is put right", f.names, synced)
 }

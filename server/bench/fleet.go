@@ -163,14 +163,13 @@ func (f *fleet) released(s state) bool {
 	return s.last > f.last[s.name] && s.healthy == s.last && s.current == s.last && s.sync == "Synced" && s.health == "Healthy"
 }
 
-// until every application is as wanted; told is asked about each change, and a line is
-// printed now and then.
-func (f *fleet) until(ctx context.Context, b *bench, what string, wanted func(state) bool) error {
-	limit := time.Minute + time.Duration(len(f.names))*time.Second
+// until every one of the named applications is as wanted; a line is printed now and then.
+func (f *fleet) until(ctx context.Context, b *bench, what string, names []string, wanted func(state) bool) error {
+	limit := time.Minute + time.Duration(len(names))*time.Second
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("%s: not within %s", what, limit))
 	defer cancel()
 	is := map[string]bool{}
-	for _, name := range f.names {
+	for _, name := range names {
 		is[name] = false
 	}
 	left := len(is)
