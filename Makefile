@@ -178,7 +178,14 @@ $(TOOLS)/tekton-entrypoint: go.mod go.sum | $(STAMPS)/packages
 	$(say) "compiling Tekton's own entrypoint, to compare with, about 1 minute cold"
 	@go build -ldflags "-s -w" -o $@ github.com/tektoncd/pipeline/cmd/entrypoint
 
-bench: build $(TOOLS)/tekton-entrypoint
+# The commands that render elsewhere, as their authors build them.
+COMMANDS := server/bench/commands
+$(TOOLS)/helm $(TOOLS)/kustomize &: $(COMMANDS)/go.mod $(COMMANDS)/go.sum | $(STAMPS)/packages
+	$(say) "compiling helm and kustomize, to compare with, about 1 minute cold"
+	@cd $(COMMANDS) && go build -ldflags "-s -w" -o $(CURDIR)/$(TOOLS)/helm helm.sh/helm/v4/cmd/helm
+	@cd $(COMMANDS) && go build -ldflags "-s -w" -o $(CURDIR)/$(TOOLS)/kustomize sigs.k8s.io/kustomize/kustomize/v5
+
+bench: build $(TOOLS)/tekton-entrypoint $(TOOLS)/helm $(TOOLS)/kustomize
 	@./build/slipway bench --json $(BUILD)/bench.json
 
 # The largest fleet takes as long as all the rest.

@@ -24,6 +24,8 @@ type Options struct {
 	Example string
 	// Entrypoint is Tekton's own, built from its module.
 	Entrypoint string
+	// Commands is the directory of helm and kustomize, built from their modules.
+	Commands string
 	// JSON is a file that gets what is printed as JSON below the table, if not empty.
 	JSON string
 	// Soak runs the soak test instead, for this number of rounds.
@@ -116,7 +118,7 @@ func (b *bench) parts() []part {
 		{title: "what jobs print, keep and pass on", shared: b.carried},
 		{title: "a large repository, beside git http-backend", shared: b.repositories},
 		{title: "webhooks", shared: b.webhooks},
-		{title: "rendering in the child, beside the libraries", shared: b.rendering},
+		{title: "rendering in the child, beside helm and kustomize", shared: b.rendering},
 		{title: "containers without Kubernetes", shared: b.containers},
 		{title: "images through Slipway and with buildctl alone", shared: b.images},
 		{title: fmt.Sprintf("at idle after all that, for %s", b.IdleFor), shared: idle("idle after all jobs")},
