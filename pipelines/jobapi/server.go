@@ -180,6 +180,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.artifacts(strings.TrimPrefix(rest, "/artifacts/"))
 	case what == "PUT /artifacts":
 		c.keep()
+	case what == "GET /caches":
+		c.answer(c.job.Wire.Caches)
 	case strings.HasPrefix(what, "GET /cache/"), strings.HasPrefix(what, "PUT /cache/"):
 		c.cache(rest)
 	case strings.HasPrefix(what, "PUT /reports/"):

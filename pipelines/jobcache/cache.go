@@ -116,6 +116,18 @@ func (s *Store) Get(scope Scope, keys []string) (f *os.File, key string, err err
 	return nil, "", fs.ErrNotExist
 }
 
+// Size of the archive that Get would open; 0: there is none. It is not a use.
+func (s *Store) Size(scope Scope, keys []string) int64 {
+	for _, key := range keys {
+		if name, err := s.indexFile(scope, key); err == nil {
+			if e, err := readEntry(name); err == nil {
+				return e.Size
+			}
+		}
+	}
+	return 0
+}
+
 func readEntry(name string) (entry, error) {
 	var e entry
 	data, err := os.ReadFile(name)

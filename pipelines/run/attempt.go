@@ -71,6 +71,10 @@ func (c *Controller) attemptJob(ctx context.Context, ref jobapi.Ref, begins bool
 	if err != nil {
 		return nil, err
 	}
+	return c.jobOf(ctx, ref, run, p, job, js, begins)
+}
+
+func (c *Controller) jobOf(ctx context.Context, ref jobapi.Ref, run *v1alpha1.Run, p *plan.Plan, job *plan.Job, js *v1alpha1.JobStatus, begins bool) (*jobapi.Job, error) {
 	repo := &v1alpha1.Repository{}
 	if err := c.Get(ctx, types.NamespacedName{Namespace: run.Namespace, Name: run.Spec.Repository}, repo); err != nil {
 		return nil, err

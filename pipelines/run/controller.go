@@ -27,6 +27,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/archive"
 	"slipway.dev/pipelines/jobapi"
+	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/joblog"
 	"slipway.dev/pipelines/plan"
 	"slipway.dev/pipelines/protection"
@@ -97,6 +98,9 @@ type Controller struct {
 	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
 	Variables *variables.Store
 	Reachable protection.Reachable
+	// CacheSize is how many bytes a job would get under the first of the keys that has
+	// something. Nil: nothing is known of caches.
+	CacheSize func(scope jobcache.Scope, keys []string) int64
 	// Modules finds the submodules of jobs. Nil: there are none.
 	Modules *submodule.Finder
 	// MayStart says whether who caused a run may start those of other repositories.
@@ -400,7 +404,7 @@ func (c *Controller) follow(run *v1alpha1.Run, job *plan.Job, attempt int, tr *t
 	}
 	started := false
 	for _, s := range tr.Status.Steps {
-		started = started || s.Running != nil || s.Terminated != nil
+		started = started || s.Name == stepName && (s.Running != nil || s.Terminated != nil)
 	}
 	switch {
 	case tr.Status.PodName != "" && (started || tr.IsDone()):

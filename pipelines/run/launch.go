@@ -54,6 +54,7 @@ type refusedError struct{ error }
 // launch makes the TaskRun of the job's attempt and the Secrets with its token and the
 // variables of its services. What is there already stays.
 func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job *plan.Job, js *v1alpha1.JobStatus) error {
+	ahead := c.restoresAhead(ctx, run, p, job, js)
 	job, err := c.filled(ctx, run, p, job, js)
 	if err != nil {
 		return err
@@ -84,6 +85,9 @@ func (c *Controller) launch(ctx context.Context, run *v1alpha1.Run, p *plan.Plan
 	tr, err := c.taskRun(meta, ref, job, metav1.Duration{Duration: limit})
 	if err != nil {
 		return refusedError{err}
+	}
+	if ahead {
+		restoreAhead(tr, c.Settings.RunnerImage)
 	}
 	tr.Annotations = map[string]string{madeAnnotation: time.Now().UTC().Format(time.RFC3339Nano)}
 	tr.SetDefaults(ctx)

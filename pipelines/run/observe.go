@@ -53,7 +53,7 @@ func observe(run *v1alpha1.Run, js *v1alpha1.JobStatus, job *plan.Job, tr *tekto
 	}
 	var oom bool
 	for _, s := range tr.Status.Steps {
-		if s.Terminated != nil {
+		if s.Name == stepName && s.Terminated != nil {
 			code := s.Terminated.ExitCode
 			js.ExitCode = &code
 			oom = s.Terminated.Reason == "OOMKilled"

@@ -15,6 +15,9 @@ import (
 	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1/types"
 	"github.com/tektoncd/pipeline/pkg/entrypoint"
 	"github.com/tektoncd/pipeline/pkg/termination"
+
+	"slipway.dev/pipelines/engine/runner/runjob"
+	"slipway.dev/pipelines/jobapi/wire"
 )
 
 // entrypointMain is Tekton's entrypoint: the same flags, subcommands, exit codes and
@@ -64,6 +67,13 @@ func entrypointMain(args []string) int {
 			return 1
 		}
 		e.StepWhenExpressions = list
+	}
+	if len(command) == 1 && command[0] == runjob.AheadCommand {
+		// It lets the next step begin before its own end.
+		if err := os.Setenv(wire.EnvPost, e.PostFile); err != nil {
+			log.Println(err)
+			return 1
+		}
 	}
 	e.Command = append(program, command...)
 	e.WaitFiles = strings.Split(*waitFiles, ",")

@@ -24,6 +24,8 @@ func main() {
 		os.Exit(docker.Main(name, args))
 	case first == runjob.Command:
 		os.Exit(runjob.Main(os.Stdout))
+	case first == runjob.AheadCommand:
+		runjob.AheadMain(os.Stdout)
 	case name == "nop" || first == "tekton_run_indefinitely":
 		os.Exit(nop(args))
 	case name == "workingdirinit":

@@ -11,6 +11,8 @@ const (
 	EnvCredentials = "SLIPWAY_JOB_CREDENTIALS"
 	// EnvBuilds is the directory below which projects are unpacked.
 	EnvBuilds = "SLIPWAY_JOB_BUILDS"
+	// EnvPost names the file that lets the step behind one that restores caches begin.
+	EnvPost = "SLIPWAY_POST_FILE"
 )
 
 // FilesSuffix of the project directory gives that of the files of file variables.

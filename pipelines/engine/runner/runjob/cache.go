@@ -31,32 +31,41 @@ type cached struct {
 	found string
 	// seen is what was unpacked, to know at the end whether anything changed.
 	seen map[string]stamp
-	done chan struct{}
-	err  error
+	// before: it was restored by the step before the job's.
+	before bool
+	done   chan struct{}
+	err    error
 }
 
 // stamp of a file, by which a change is known.
 type stamp struct {
-	size  int64
-	mtime int64
-	mode  fs.FileMode
+	Size  int64       `json:"s,omitempty"`
+	MTime int64       `json:"t,omitempty"`
+	Mode  fs.FileMode `json:"m,omitempty"`
 }
 
 func stampOf(info fs.FileInfo) stamp {
-	s := stamp{mode: info.Mode()}
+	s := stamp{Mode: info.Mode()}
 	if info.Mode().IsRegular() {
-		s.size, s.mtime = info.Size(), info.ModTime().UnixNano()
+		s.Size, s.MTime = info.Size(), info.ModTime().UnixNano()
 	}
 	return s
 }
 
-// startCaches begins to fetch those whose key is known before the source is there.
+// startCaches begins to fetch those whose key is known before the source is there, and
+// that no step before has fetched.
 func (a *attempt) startCaches(ctx context.Context) {
 	for i, c := range a.job.Caches {
 		one := &cached{Cache: c, index: i, done: make(chan struct{}), dir: filepath.Join(a.scratch, "cache-"+strconv.Itoa(i))}
 		a.caches = append(a.caches, one)
 		if len(c.KeyFiles) == 0 {
-			go a.restore(ctx, one)
+			go func() {
+				if a.ahead(ctx, one) {
+					close(one.done)
+					return
+				}
+				a.restore(ctx, one)
+			}()
 		}
 	}
 }
@@ -116,7 +125,11 @@ func (a *attempt) joinCaches(ctx context.Context) error {
 			a.warn("cache %s is not restored: %v", c.Key, c.err)
 			continue
 		}
-		fmt.Fprintf(a.out, "Restored cache %s (%d files)\n", c.found, len(c.seen))
+		how := ""
+		if c.before {
+			how = ", begun before the image was there"
+		}
+		fmt.Fprintf(a.out, "Restored cache %s (%d files)%s\n", c.found, len(c.seen), how)
 	}
 	return nil
 }

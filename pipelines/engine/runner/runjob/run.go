@@ -41,7 +41,9 @@ func Main(out io.Writer) int {
 		fmt.Fprintln(out, "ERROR:", err)
 		return 1
 	}
-	return Run(ctx, c, Place{Builds: os.Getenv(wire.EnvBuilds), Self: self, Environ: os.Environ()}, out)
+	p := Place{Builds: os.Getenv(wire.EnvBuilds), Self: self, Environ: os.Environ()}
+	defer p.endAhead()
+	return Run(ctx, c, p, out)
 }
 
 // Place is where a job runs.
@@ -215,6 +217,9 @@ func (a *attempt) prepare(ctx, whole context.Context) (_ wire.Report, ok bool) {
 			return wire.Report{ExitCode: exitNoShell, Message: err.Error(), Reason: reasonSystem}, false
 		}
 	}
+	if err == nil {
+		a.startCaches(whole)
+	}
 	if err == nil && len(a.job.Pre) > 0 {
 		code := 0
 		_ = a.section("pre_get_sources", "Running pre_get_sources_script", func() error {
@@ -269,11 +274,10 @@ var shims = []string{"docker", "docker-buildx", "buildctl", "buildctl-daemonless
 // shimDir has them; it comes before the image's own programs.
 func (a *attempt) shimDir() string { return filepath.Join(a.scratch, "docker") }
 
-// fetch the source, with the caches beside it, and then the needed jobs' artifacts,
-// while services start.
+// fetch the source and then the needed jobs' artifacts, while the caches, which come
+// before them, are restored and services start.
 func (a *attempt) fetch(ctx context.Context) error {
 	a.beside = a.startServices(ctx)
-	a.startCaches(ctx)
 	err := a.section("get_sources", "Getting source from Git repository", func() error {
 		for try := 1; ; try++ {
 			err := a.source(ctx)

@@ -21,6 +21,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/jobapi"
 	"slipway.dev/pipelines/jobapi/wire"
+	"slipway.dev/pipelines/jobcache"
 	"slipway.dev/pipelines/plan"
 	"slipway.dev/pipelines/submodule"
 )
@@ -135,6 +136,7 @@ type world struct {
 	builder  builder
 	deployer deployer
 	store    jobapi.Dir
+	caches   jobcache.Store
 	client   *Client
 	place    Place
 	ref      jobapi.Ref
@@ -149,8 +151,9 @@ func newWorld(t *testing.T, j wire.Job) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.caches.Dir = t.TempDir()
 	srv := httptest.NewServer(&jobapi.Server{Tokens: tokens, Jobs: w.jobs, Source: source{"README": "hello\n", "dir/a.txt": "a", ".git/config": "[core]\n", ".gitmodules": ""}, Submodules: w.jobs,
-		Artifacts: w.store, Builder: &w.builder, Deployer: &w.deployer, Log: slog.New(slog.DiscardHandler)})
+		Artifacts: w.store, Caches: &w.caches, Builder: &w.builder, Deployer: &w.deployer, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(srv.Close)
 	w.client = &Client{URL: srv.URL + w.ref.Path(), Token: tokens.Issue(w.ref, time.Now().Add(time.Hour)), HTTP: srv.Client(), Patience: time.Second}
 	self, err := os.Executable()
