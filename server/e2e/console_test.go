@@ -12,7 +12,12 @@ import (
 
 // lookedAt is a pipeline with something of everything that the page of a run shows.
 const lookedAt = `
+spec: {inputs: {count: {type: number, default: 1}}}
+---
 default: {image: busybox}
+say: {script: ["echo target is $TARGET, count is $[[ inputs.count ]]"]}
+later: {script: ["true"], rules: [{if: $TARGET, when: delayed, start_in: 1 hour}]}
+careful: {script: ["true"], manual_confirmation: Really?, rules: [{if: $TARGET, when: manual, allow_failure: true}]}
 unit:
   script: ["echo total $(cat percent)%", "mkdir out", "date > out/made.txt", "! grep -q failure junit.xml"]
   coverage: '/total ([\d.]+)%/'

@@ -3,7 +3,9 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -164,4 +166,70 @@ last: {stage: .post, script: ["echo last"]}
 	if jobOf(run, "last").Phase != api.Succeeded || jobOf(run, "gate").Attempt != 2 {
 		t.Errorf("%s %+v", run.Status.Phase, run.Status.Jobs)
 	}
+}
+
+// TestQueue: of a repository that may have one run at a time the next says its place and
+// why, and begins once the first is over.
+func TestQueue(t *testing.T) {
+	together(t)
+	r := newRepo(t, "queue", map[string]string{".gitlab-ci.yml": "workflow: {auto_cancel: {on_new_commit: none}}\njob: {image: busybox, script: ['test $CI_PIPELINE_IID != 1 || sleep 60']}\n"})
+	r.push()
+	r.until("the first runs", is("job", api.Running))
+	first := r.run()
+	must(t, "kubectl", "patch", "repository", r.name, "--type=merge", "--patch", `{"spec":{"maxRuns":1}}`)
+	var waiting []string
+	for i := 1; i <= 2; i++ {
+		r.write(map[string]string{"n": fmt.Sprint(i)})
+		r.push()
+		waiting = append(waiting, r.run())
+	}
+	for i, place := range []string{"1st", "2nd"} {
+		r.untilRun(waiting[i], "it waits", func(run *api.Run) bool {
+			return run.Status.Queued == place+" in the queue: repository queue runs 1 of 1"
+		})
+	}
+	if out := must(t, "run", "list"); !strings.Contains(out, "1st in the queue") {
+		t.Errorf("the verb does not say so:\n%s", out)
+	}
+	must(t, "run", "cancel", first)
+	for _, name := range waiting {
+		r.untilRun(name, "it ran", func(run *api.Run) bool { return run.Status.Phase == api.Succeeded && run.Status.Queued == "" })
+	}
+}
+
+// TestManyJobs of one run: a dozen, or a thousand in the soak test (SLIPWAY_SOAK). Each
+// does its own work, and a run of another repository is done before them.
+func TestManyJobs(t *testing.T) {
+	together(t)
+	n, patience := 12, 3*time.Minute
+	if os.Getenv("SLIPWAY_SOAK") != "" {
+		n, patience = 1000, 40*time.Minute
+	}
+	file := "default: {image: busybox}\n"
+	for i := range n {
+		file += fmt.Sprintf("job-%d: {script: [echo I am %d of %d]}\n", i, i, n)
+	}
+	r := newRepo(t, "thousand", map[string]string{".gitlab-ci.yml": file})
+	beside := newRepo(t, "beside-thousand", map[string]string{".gitlab-ci.yml": oneJob})
+	r.push()
+	r.until("its first job ran", func(run *api.Run) bool {
+		return slices.ContainsFunc(run.Status.Jobs, func(j api.JobStatus) bool { return j.Phase == api.Succeeded })
+	})
+	beside.push()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	run, err := user.WaitRun(ctx, r.run(), over)
+	if err != nil || run.Status.Phase != api.Succeeded || len(run.Status.Jobs) != n {
+		t.Fatalf("%v: %s with %d jobs: %s", err, run.Status.Phase, len(run.Status.Jobs), run.Status.Message)
+	}
+	other := beside.finished()
+	if other.Status.Phase != api.Succeeded || n == 1000 && !other.Status.FinishedAt.Before(run.Status.FinishedAt) {
+		t.Errorf("the run beside: %s, ended at %s, the large one at %s", other.Status.Phase, other.Status.FinishedAt, run.Status.FinishedAt)
+	}
+	for i := 0; i < n; i += 1 + n/40 {
+		if log := r.log(fmt.Sprintf("job-%d", i)); !strings.Contains(log, fmt.Sprintf("\nI am %d of %d\n", i, n)) {
+			t.Errorf("job %d:\n%s", i, log)
+		}
+	}
+	t.Logf("%d jobs in %s", n, run.Status.FinishedAt.Sub(run.Status.StartedAt.Time).Round(time.Second))
 }

@@ -175,6 +175,48 @@ test.runIf(real && process.env.SLIPWAY_RUN)("a run of a server: live log, tests,
   await page.getByRole("button", { name: "Run again" }).waitFor();
 });
 
+test.runIf(real && process.env.SLIPWAY_RUN)("a run by hand with variables and inputs: delayed and careful jobs, what failed again, from a job on", async () => {
+  const repository = (process.env.SLIPWAY_RUN ?? "").replace(/-\d+(-r\d+)?$/, "");
+  const node = (job: string, phase: string) => page.locator(`.node[data-job="${job}"].is-${phase}`).waitFor();
+  await page.goto(`${base}/repositories/${repository}`);
+  const form = page.locator("details", { hasText: "Start a run by hand" });
+  await form.locator("summary").click();
+  await form.getByLabel("Variables").fill("TARGET=staging");
+  await form.getByLabel("Inputs").fill("count=7");
+  await form.getByRole("button", { name: "Run", exact: true }).click();
+  await page.waitForURL((u) => u.pathname.startsWith("/runs/"));
+  const run = page.url().replace(/\?.*$/, "");
+  await page.goto(`${run}?job=say`);
+  await page.getByText("target is staging, count is 7", { exact: true }).waitFor();
+  await page.goto(`${run}?job=later`);
+  await page.getByRole("button", { name: "Do not start" }).click();
+  await page.getByText("waits for a person").waitFor();
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await node("later", "Succeeded");
+  await page.goto(`${run}?job=careful`);
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await page.getByText("Really?").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Approve and start" }).click();
+  await node("careful", "Succeeded");
+  await page.getByText("approved by admin").waitFor();
+  await node("slow", "Running");
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await node("slow", "Canceled");
+  await page.getByRole("button", { name: "Run what failed again" }).click();
+  await node("slow", "Running");
+  await node("say", "Succeeded"); // what did not fail is left as it is
+  await page.getByRole("button", { name: "Cancel run" }).click();
+  await node("slow", "Canceled");
+  await page.goto(`${run}?job=say`);
+  await page.getByRole("button", { name: "Run from here" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Run from here" }).click();
+  await page.getByRole("combobox", { name: "Attempts" }).waitFor();
+  await node("say", "Succeeded");
+  await page.getByText(/actions by people/).click();
+  await page.getByText(/admin: unplay later/).waitFor();
+  await page.getByText(/admin: approve careful/).waitFor();
+});
+
 test("an application: chart, history, rollback that asks first, unpin", async () => {
   const { items } = await api<{ items: Named[] }>("applications");
   const wanted = process.env.SLIPWAY_APP ?? (real ? items[0].metadata.name : "hello");
