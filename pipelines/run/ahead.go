@@ -24,8 +24,7 @@ const (
 
 // restoresAhead says whether the job has a cache for which a step of its own pays.
 func (c *Controller) restoresAhead(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job *plan.Job, js *v1alpha1.JobStatus) bool {
-	early := func(cache plan.Cache) bool { return cache.Pull && len(cache.KeyFiles) == 0 }
-	if c.CacheSize == nil || serverDoes(job) || !slices.ContainsFunc(job.Caches, early) {
+	if c.CacheSize == nil || serverDoes(job) || !slices.ContainsFunc(job.Caches, func(cache plan.Cache) bool { return cache.Pull }) {
 		return false
 	}
 	ref := jobapi.Ref{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Attempt: js.Attempt}
@@ -34,10 +33,15 @@ func (c *Controller) restoresAhead(ctx context.Context, run *v1alpha1.Run, p *pl
 		return false // the attempt itself says so
 	}
 	var size int64
-	for _, k := range j.Caches {
-		if k.Pull && !k.Hashed {
-			size += c.CacheSize(k.Scope, k.Keys)
+	for i, k := range j.Caches {
+		hash := j.Wire.Caches[i].Hash
+		if !k.Pull || k.Hashed && hash == "" {
+			continue
 		}
+		if k.Hashed {
+			k.Keys[0] += hash
+		}
+		size += c.CacheSize(k.Scope, k.Keys)
 	}
 	return size >= aheadFrom
 }

@@ -190,15 +190,15 @@ test.runIf(real && process.env.SLIPWAY_RUN)("a run by hand with variables and in
   await page.getByText("target is staging, count is 7", { exact: true }).waitFor();
   await page.goto(`${run}?job=later`);
   await page.getByRole("button", { name: "Do not start" }).click();
-  await page.getByText("waits for a person").waitFor();
+  await page.locator("section.job .hint", { hasText: "waits for a person" }).waitFor();
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await node("later", "Succeeded");
   await page.goto(`${run}?job=careful`);
   await page.getByRole("button", { name: "Start", exact: true }).click();
-  await page.getByText("Really?").waitFor();
+  await page.getByRole("dialog").getByText("Really?").waitFor();
   await page.getByRole("dialog").getByRole("button", { name: "Approve and start" }).click();
   await node("careful", "Succeeded");
-  await page.getByText("approved by admin").waitFor();
+  await page.locator("section.job .hint", { hasText: "approved by admin" }).waitFor();
   await node("slow", "Running");
   await page.getByRole("button", { name: "Cancel run" }).click();
   await node("slow", "Canceled");
@@ -213,8 +213,8 @@ test.runIf(real && process.env.SLIPWAY_RUN)("a run by hand with variables and in
   await page.getByRole("combobox", { name: "Attempts" }).waitFor();
   await node("say", "Succeeded");
   await page.getByText(/actions by people/).click();
-  await page.getByText(/admin: unplay later/).waitFor();
-  await page.getByText(/admin: approve careful/).waitFor();
+  await page.getByText(/admin: unplay later/).first().waitFor();
+  await page.getByText(/admin: approve careful/).first().waitFor();
 });
 
 test("an application: chart, history, rollback that asks first, unpin", async () => {
