@@ -181,7 +181,7 @@ func (c *Collector) send(ctx context.Context, t *tail) (sent bool, err error) {
 			return sent, err
 		}
 		if len(rows) > 0 {
-			if err := c.Sender.Send(ctx, NewChunkID(), "pods", rows); err != nil {
+			if err := c.Sender.Send(ctx, NewChunkID(), "pods", rows, false); err != nil {
 				// Read them again in the next round.
 				_, seekErr := t.file.Seek(t.offset, 0)
 				t.reader.Reset(t.file)

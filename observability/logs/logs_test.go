@@ -86,7 +86,7 @@ func TestLinesOfAPodAreFoundAfterItsFilesAreGone(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	received, collected := make(chan error, 1), make(chan error, 1)
-	go func() { received <- (&Receiver{Keep: store.Keep, Log: quiet()}).Serve(ctx, l) }()
+	go func() { received <- (&Receiver{Own: true, Keep: store.Receive, Log: quiet()}).Serve(ctx, l) }()
 	pods := filepath.Join(dir, "pods")
 	c := &Collector{
 		Dir: pods, Positions: filepath.Join(dir, "positions.json"), Log: quiet(),
@@ -199,7 +199,7 @@ func FuzzReceive(f *testing.F) {
 	f.Add([]byte{0x93, 0xa1, 'x', 0x90, 0x80})
 	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r := &Receiver{Keep: func(string, []Row) error { return nil }, Log: quiet()}
+		r := &Receiver{Keep: func(string, []Row, bool) error { return nil }, Log: quiet()}
 		_ = r.receive(duplex{bytes.NewReader(b), io.Discard})
 	})
 }

@@ -44,7 +44,12 @@ type Store struct {
 	recent   [2]map[string]bool
 
 	followers followers
+	// copies get every chunk as well.
+	copies []*Spool
 }
+
+// Copy gives every chunk that is kept from now on to a spool as well.
+func (s *Store) Copy(to *Spool) { s.copies = append(s.copies, to) }
 
 // OpenStore opens the store in dir and puts back what a crash left in its chunk log.
 func OpenStore(dir string, log *slog.Logger) (*Store, error) {
@@ -83,6 +88,13 @@ func (s *Store) Keep(id string, rows []Row) error {
 	if known {
 		return nil
 	}
+	// First the copies: what is acknowledged is in all of them, and a chunk that is sent
+	// again after an error here may be copied twice.
+	for _, c := range s.copies {
+		if err := c.Put(id, rows); err != nil {
+			return err
+		}
+	}
 	if err := s.chunks.append(chunk{ID: id, Rows: rows}); err != nil {
 		return err
 	}
@@ -97,6 +109,23 @@ func (s *Store) Keep(id string, rows []Row) error {
 	s.add(chunk{ID: id, Rows: rows}, nil)
 	s.followers.tell()
 	return nil
+}
+
+// Receive is Keep for chunks that may have been sent before, longer ago than Keep knows.
+func (s *Store) Receive(id string, rows []Row, again bool) error {
+	if again && id != "" {
+		there, err := s.has(id)
+		if err != nil || there {
+			return err
+		}
+	}
+	return s.Keep(id, rows)
+}
+
+func (s *Store) has(id string) (bool, error) {
+	found := false
+	err := s.Select(context.Background(), Selection{Every: true, Text: ChunkField + ":=" + Quote(id) + " | limit 1"}, func([]Field) { found = true })
+	return found, err
 }
 
 // ErrFull is what Keep says of a disk without room; what was not kept may be sent again.

@@ -34,7 +34,9 @@ type Config struct {
 	MetricsDir, LogsDir string
 	// Socket answers queries, Forward takes log chunks.
 	Socket, Forward string
-	Metrics         metrics.Options
+	// Logs are where lines come from and go to besides.
+	Logs    Logs
+	Metrics metrics.Options
 }
 
 // Run serves the stores until ctx ends.
@@ -57,11 +59,14 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 		return err
 	}
 	g.Go(func() error { return store.Run(ctx) })
+	if err := c.Logs.start(ctx, g, c.LogsDir, store, log.With("part", "logs")); err != nil {
+		return err
+	}
 	forward, err := listen(c.Forward)
 	if err != nil {
 		return err
 	}
-	receiver := &logs.Receiver{Keep: store.Keep, Log: log.With("part", "logs")}
+	receiver := &logs.Receiver{Own: true, Keep: store.Receive, Log: log.With("part", "logs")}
 	g.Go(func() error { return receiver.Serve(ctx, forward) })
 
 	reg := prometheus.NewRegistry()

@@ -67,6 +67,8 @@ type Config struct {
 	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
 	// Metrics that are kept.
 	Metrics Metrics `yaml:"metrics"`
+	// Logs are where lines come from and go to besides the embedded store.
+	Logs Logs `yaml:"logs"`
 	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
 	CacheLimit  int64 `yaml:"cacheLimit"`
 	JobLogLimit int64 `yaml:"jobLogLimit"`
@@ -129,6 +131,7 @@ func Default() Config {
 		ServiceCIDR:    "10.43.0.0/16",
 		ScrapeInterval: 30 * time.Second,
 		Metrics:        Metrics{Retention: 15 * 24 * time.Hour, MaxBytes: 4 << 30},
+		Logs:           Logs{Buffer: 1 << 30},
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,
 		Runs:           Runs{ArchiveAfter: time.Hour},
@@ -160,6 +163,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.BoolVar(&c.RemoteBases, "remote-bases", c.RemoteBases, "allow kustomizations to name bases of other repositories, at a tag or a commit")
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	c.Metrics.flags(fs)
+	c.Logs.flags(fs)
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
 	fs.IntVar(&c.Runs.Max, "runs-max", c.Runs.Max, "runs at one time (0: no limit); runs.max in the file")
@@ -226,6 +230,9 @@ func (c *Config) complete() error {
 		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)
 	}
 	if err := c.Metrics.check(); err != nil {
+		return err
+	}
+	if err := c.Logs.check(); err != nil {
 		return err
 	}
 	if c.JobLogLimit < minJobLog || c.JobLogLimit > maxJobLog {

@@ -16,6 +16,7 @@ import (
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/authz"
 	"slipway.dev/cluster/supervise"
+	"slipway.dev/observability/elastic/remote"
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
 	"slipway.dev/observability/observe"
@@ -52,6 +53,7 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 			Retention: conf.Metrics.Retention, MaxBytes: conf.Metrics.MaxBytes, ReceiveWrites: conf.Metrics.ReceiveWrites,
 		},
 	}
+	oc.Logs = elsewhere(conf, c)
 	b, err := json.Marshal(oc)
 	if err != nil {
 		return nil, err
@@ -69,6 +71,23 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 		Name: "observe", Path: self, Args: []string{"observe", "--config", file}, Config: []string{file},
 		Env: []string{"GOMEMLIMIT=1GiB"}, Ready: oclient.Ready,
 	})
+}
+
+// elsewhere is where lines come from and go to besides this node and the store.
+func elsewhere(conf config.Config, c *cluster) observe.Logs {
+	l := observe.Logs{
+		Input:         logs.Input{Address: conf.Logs.Forward, KeysFile: conf.Logs.ForwardKeys, Namespace: tenant},
+		Fluent:        logs.Fluent{Address: conf.Logs.Fluent, CAFile: conf.Logs.FluentCA, KeyFile: conf.Logs.FluentKey},
+		Elasticsearch: remote.Remote{URL: conf.Logs.Elasticsearch, CAFile: conf.Logs.ElasticsearchCA, CredentialsFile: conf.Logs.ElasticsearchCredentials, Retention: logs.Retention},
+		Buffer:        conf.Logs.Buffer,
+	}
+	if conf.Logs.ForwardKeys != "" {
+		l.Input.CertFile, l.Input.KeyFile = c.pki.Front.Cert, c.pki.Front.Key
+		if conf.TLSCert != "" {
+			l.Input.CertFile, l.Input.KeyFile = conf.TLSCert, conf.TLSKey
+		}
+	}
+	return l
 }
 
 // collector sends the lines of this node's pods to the child.

@@ -1,0 +1,204 @@
+package remote
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"slipway.dev/observability/elastic"
+	"slipway.dev/observability/logs"
+)
+
+func rows(n int) []logs.Row {
+	var all []logs.Row
+	for i := range n {
+		all = append(all, logs.NewRow(time.Now().UnixNano(), map[string]string{
+			"namespace": "default", "pod": "shop-1", logs.IndexField: "logs-pods-default", "_msg": fmt.Sprintf("line %d", i),
+		}))
+	}
+	return all
+}
+
+// TestOwnAPI has our own Elasticsearch API be the other side.
+func TestOwnAPI(t *testing.T) {
+	dir := t.TempDir()
+	store, err := logs.OpenStore(filepath.Join(dir, "store"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- store.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	h, err := elastic.New(store, filepath.Join(dir, "objects.json"), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		elastic.Access{User: "u", Read: []string{"default"}, Write: []string{"default"}, Home: "default"}.Attach(r.Header)
+		h.ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	r := &Remote{URL: srv.URL, Retention: 14 * 24 * time.Hour}
+	if err := r.Open(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.Send(t.Context(), "chunk", rows(50), true); err != nil {
+			t.Fatal(err)
+		}
+		store.Flush()
+	}
+	found, err := r.Search(t.Context(), "default", json.RawMessage(`{"query_string":{"query":"line"}}`), 100)
+	if err != nil || len(found) != 50 {
+		t.Fatalf("%d lines, %v", len(found), err)
+	}
+	if other, err := r.Search(t.Context(), "other", nil, 100); err != nil || len(other) != 0 {
+		t.Errorf("other namespace: %d lines, %v", len(other), err)
+	}
+}
+
+// strict is an Elasticsearch that takes nothing which its published contract does not have.
+type strict struct {
+	t   *testing.T
+	mu  sync.Mutex
+	put []string
+	ids map[string]bool
+	// answers to the next bulk requests, before it takes them.
+	next []int
+	// refuse an item whose message matches.
+	refuse *regexp.Regexp
+}
+
+func (s *strict) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	w.Header().Set("X-Elastic-Product", "Elasticsearch")
+	w.Header().Set("Content-Type", "application/json")
+	if got := r.Header.Get("Authorization"); !strings.EqualFold(got, "ApiKey a-key") {
+		w.WriteHeader(401)
+		s.t.Errorf("authorization %q", got)
+		return
+	}
+	body := io.Reader(r.Body)
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		z, err := gzip.NewReader(r.Body)
+		if err != nil {
+			s.t.Error(err)
+			return
+		}
+		body = z
+	}
+	switch r.Method + " " + r.URL.Path {
+	case "GET /":
+		fmt.Fprint(w, `{"version":{"number":"9.1.0"},"tagline":"You Know, for Search"}`)
+	case "PUT /_ilm/policy/slipway-logs", "PUT /_component_template/slipway-logs", "PUT /_index_template/slipway-logs":
+		var v map[string]any
+		if err := json.NewDecoder(body).Decode(&v); err != nil || len(v) == 0 {
+			s.t.Errorf("%s: %v %v", r.URL.Path, v, err)
+		}
+		s.put = append(s.put, strings.Split(r.URL.Path, "/")[1])
+		fmt.Fprint(w, `{"acknowledged":true}`)
+	case "POST /_bulk", "PUT /_bulk":
+		s.bulk(w, body)
+	default:
+		s.t.Errorf("%s %s is not in the contract", r.Method, r.URL)
+		w.WriteHeader(400)
+	}
+}
+
+func (s *strict) bulk(w http.ResponseWriter, body io.Reader) {
+	if len(s.next) > 0 {
+		status := s.next[0]
+		s.next = s.next[1:]
+		if status != 0 {
+			w.WriteHeader(status)
+			fmt.Fprint(w, `{"error":{"type":"es_rejected_execution_exception"}}`)
+			return
+		}
+	}
+	var items []string
+	failed := false
+	lines := bufio.NewScanner(body)
+	for lines.Scan() {
+		var action map[string]map[string]string
+		if err := json.Unmarshal(lines.Bytes(), &action); err != nil || action["create"] == nil || len(action) != 1 {
+			s.t.Errorf("data streams take create only: %s", lines.Text())
+		}
+		meta := action["create"]
+		if !strings.HasPrefix(meta["_index"], "slipway-logs-") || meta["_id"] == "" || !lines.Scan() {
+			s.t.Errorf("action %v", meta)
+		}
+		var doc map[string]any
+		if err := json.Unmarshal(lines.Bytes(), &doc); err != nil || doc["@timestamp"] == nil {
+			s.t.Errorf("a document of a data stream has @timestamp: %s", lines.Text())
+		}
+		switch {
+		case s.ids[meta["_id"]]:
+			failed = true
+			items = append(items, `{"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}`)
+		case s.refuse != nil && s.refuse.MatchString(fmt.Sprint(doc["message"])):
+			failed = true
+			items = append(items, `{"create":{"status":400,"error":{"type":"document_parsing_exception","reason":"no"}}}`)
+		default:
+			s.ids[meta["_id"]] = true
+			items = append(items, `{"create":{"status":201}}`)
+		}
+	}
+	fmt.Fprintf(w, `{"took":1,"errors":%t,"items":[%s]}`, failed, strings.Join(items, ","))
+}
+
+func TestPublishedContract(t *testing.T) {
+	s := &strict{t: t, ids: map[string]bool{}, next: []int{429, 503}}
+	srv := httptest.NewServer(s)
+	defer srv.Close()
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("a-key\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := &Remote{URL: srv.URL, CredentialsFile: key, Retention: 14 * 24 * time.Hour}
+	if err := r.Open(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := r.Send(t.Context(), "c1", rows(10), false); err == nil || errors.Is(err, logs.ErrRefused) {
+			t.Fatalf("an Elasticsearch without room: %v", err)
+		}
+	}
+	for range 2 {
+		if err := r.Send(t.Context(), "c1", rows(10), true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(s.put, []string{"_ilm", "_component_template", "_index_template"}) || len(s.ids) != 10 {
+		t.Errorf("put %v, %d documents", s.put, len(s.ids))
+	}
+	s.refuse = regexp.MustCompile("line 3$")
+	if err := r.Send(t.Context(), "c2", rows(5), false); !errors.Is(err, logs.ErrRefused) || !strings.Contains(err.Error(), "1 of 5 lines: document_parsing_exception") {
+		t.Errorf("a document that is refused: %v", err)
+	}
+	if len(s.ids) != 14 {
+		t.Errorf("%d documents, want 14", len(s.ids))
+	}
+}
+
+func TestCredentialsAreNotInTheURL(t *testing.T) {
+	if err := (&Remote{URL: "https://elastic:secret@es:9200"}).Open(); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("got %v", err)
+	}
+}

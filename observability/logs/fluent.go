@@ -1,0 +1,125 @@
+package logs
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fluent/fluent-logger-golang/fluent"
+	"github.com/tinylib/msgp/msgp"
+)
+
+// Fluent is a Fluentd or Fluent Bit that gets every line as well.
+type Fluent struct {
+	// Address is its forward input, host:port.
+	Address string
+	// CAFile makes it TLS: the authority of the other side's certificate.
+	CAFile string
+	// KeyFile has the shared key.
+	KeyFile string
+	// Tag of what is sent.
+	Tag string
+
+	sender *Sender
+}
+
+// Open reads the files that the configuration names.
+func (f *Fluent) Open() error {
+	dial := func(ctx context.Context) (net.Conn, error) {
+		return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", f.Address)
+	}
+	if f.CAFile != "" {
+		pem, err := os.ReadFile(f.CAFile)
+		if err != nil {
+			return err
+		}
+		pool := x509.NewCertPool()
+		if !pool.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s: no certificate in it", f.CAFile)
+		}
+		dial = func(ctx context.Context) (net.Conn, error) {
+			d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}}
+			return d.DialContext(ctx, "tcp", f.Address)
+		}
+	}
+	f.sender = NewSender(dial)
+	if f.KeyFile != "" {
+		b, err := os.ReadFile(f.KeyFile)
+		if err != nil {
+			return err
+		}
+		if f.sender.key = strings.TrimSpace(string(b)); f.sender.key == "" {
+			return fmt.Errorf("%s: no key in it", f.KeyFile)
+		}
+	}
+	if f.Tag == "" {
+		f.Tag = "slipway"
+	}
+	return nil
+}
+
+// Name is where it is.
+func (f *Fluent) Name() string { return "fluent at " + f.Address }
+
+// Send returns when the other side acknowledged the chunk.
+func (f *Fluent) Send(ctx context.Context, id string, rows []Row, _ bool) error {
+	s := f.sender
+	if s.conn == nil {
+		if err := s.connect(ctx); err != nil {
+			return err
+		}
+	}
+	// An acknowledgement takes as long as the other side's own flush.
+	err := s.conn.SetDeadline(time.Now().Add(time.Minute))
+	if err == nil {
+		err = f.send(id, rows)
+	}
+	if err != nil {
+		_ = s.Close()
+	}
+	return err
+}
+
+// send writes PackedForward, whose entries have the nanoseconds of each row.
+func (f *Fluent) send(id string, rows []Row) error {
+	var entries bytes.Buffer
+	w := msgp.NewWriter(&entries)
+	for _, r := range rows {
+		at := fluent.EventTime(time.Unix(0, r.Time))
+		record := make(map[string]string, len(r.Fields))
+		for _, f := range r.Fields {
+			if !ownField(f.Name) {
+				record[foreignName(f.Name)] = f.Value
+			}
+		}
+		if err := errors.Join(w.WriteArrayHeader(2), w.WriteExtension(&at), w.WriteMapStrStr(record)); err != nil {
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	s := f.sender
+	err := write(s.out, func() error {
+		return errors.Join(s.out.WriteArrayHeader(3), s.out.WriteString(f.Tag), s.out.WriteBytes(entries.Bytes()),
+			s.out.WriteMapStrIntf(map[string]any{"chunk": id, "size": len(rows)}))
+	})
+	if err != nil {
+		return err
+	}
+	var ack fluent.AckResp
+	if err := ack.DecodeMsg(s.in); err != nil {
+		return fmt.Errorf("chunk %s: no acknowledgement: %w", id, err)
+	}
+	if ack.Ack != id {
+		return fmt.Errorf("chunk %s: acknowledged as %.60q", id, ack.Ack)
+	}
+	return nil
+}
