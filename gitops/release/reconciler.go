@@ -46,6 +46,12 @@ type Renderer interface {
 	Inputs(ctx context.Context, app *v1alpha1.Application) (*v1alpha1.Inputs, error)
 }
 
+// Trees renders what nobody has committed; *source.Renderer satisfies it.
+type Trees interface {
+	// RenderTree renders what fill writes into a directory, in place of the commit's tree.
+	RenderTree(ctx context.Context, app *v1alpha1.Application, desired v1alpha1.Desired, fill func(dir string) error) (*render.Set, error)
+}
+
 // Applier changes the cluster; *apply.Applier satisfies it.
 type Applier interface {
 	Check(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.FieldConflict, error)
@@ -72,6 +78,7 @@ type Applier interface {
 
 var (
 	_ Renderer = (*source.Renderer)(nil)
+	_ Trees    = (*source.Renderer)(nil)
 	_ Applier  = (*apply.Applier)(nil)
 )
 
@@ -93,6 +100,7 @@ type Reconciler struct {
 	Pods     kubernetes.Interface
 	Source   Source
 	Renderer Renderer
+	Trees    Trees
 	Applier  Applier
 	Store    *Store
 	// Events on the Application: mgr.GetEventRecorder("slipway").

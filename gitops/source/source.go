@@ -119,6 +119,8 @@ type work struct {
 	req     render.Request
 	hidden  hidden
 	dir     string
+	// fill writes the tree where it is not that of the commit.
+	fill func(dir string) error
 	// decrypted files, so that none is asked for twice.
 	decrypted map[string]bool
 }
@@ -184,7 +186,7 @@ var ErrChanged = errors.New("the values of ConfigMaps, Secrets or spec.source ch
 // time is what templates take for now: when the commit was made, or, without one, when
 // the chart was found.
 func (w *work) time(ctx context.Context) (time.Time, error) {
-	if w.app.Spec.Source.Repository != "" {
+	if w.app.Spec.Source.Repository != "" && w.desired.Commit != "" {
 		_, _, at, err := w.Repository.Commit(ctx, w.app.Namespace, w.app.Spec.Source.Repository, w.desired.Commit)
 		return at.UTC(), err
 	}

@@ -34,7 +34,7 @@ func (w *work) render(ctx context.Context) (*render.Answer, error) {
 // ownDirectory of the application within the commit, if it may be enough; else "".
 func (w *work) ownDirectory(ctx context.Context) string {
 	s := w.app.Spec.Source
-	if s.Repository == "" || w.Cache == nil || w.Cache.Footprints == nil {
+	if w.fill != nil || s.Repository == "" || w.Cache == nil || w.Cache.Footprints == nil {
 		return ""
 	}
 	dir := path.Clean(s.Path)
@@ -74,7 +74,11 @@ func (w *work) renderTree(ctx context.Context, only string) (*render.Answer, err
 	defer os.RemoveAll(dir)
 	w.dir = dir
 	s := w.app.Spec.Source
-	if s.Repository != "" {
+	if w.fill != nil {
+		if err := w.fill(dir); err != nil {
+			return nil, err
+		}
+	} else if s.Repository != "" {
 		into := filepath.Join(dir, only)
 		if err := os.MkdirAll(into, 0o700); err != nil {
 			return nil, err

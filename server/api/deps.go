@@ -72,6 +72,8 @@ type Applications interface {
 	Look(ctx context.Context, namespace, application string, ref slipway.ObjectReference) (*apply.View, error)
 	// Follow gives word, until ctx ends, that something of an application changed.
 	Follow(ctx context.Context, namespace, application string) <-chan struct{}
+	// DiffLocal is Diff as if a gzipped tar file were the tree of the commit that is desired.
+	DiffLocal(ctx context.Context, namespace, application string, archive io.Reader) (string, error)
 	// Compare is the unified difference of two releases, secrets masked; against 0 is the
 	// one before.
 	Compare(ctx context.Context, namespace, application string, release, against int64) (string, error)

@@ -72,6 +72,7 @@ func Routes() []Route {
 		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application; ?cascade=false leaves its objects", (*server).deleteApplication},
 		{"GET", ns + "/applications/{name}/releases", "list", "releases", "release history, newest first", (*server).releases},
 		{"GET", ns + "/applications/{name}/diff", "get", "applications", "desired against live", (*server).diff},
+		{"POST", ns + "/applications/{name}/diff", "update", "applications", "a gzipped tar file of a working copy, rendered as the application says, against live", (*server).diffLocal},
 		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again, all of it or some objects", (*server).syncApplication},
 		{"GET", ns + "/applications/{name}/preview", "get", "applications", "what a sync would change; ?only=Kind/name&prune=false", (*server).previewSync},
 		{"POST", ns + "/applications/{name}/refresh", "update", "applications", "look at its repository, and at what it has applied, now", (*server).refresh},
@@ -84,6 +85,7 @@ type server struct {
 	Deps
 	log   *slog.Logger
 	trees atomic.Int32 // watched
+	local atomic.Int32 // working copies that are compared
 }
 
 // Handler serves Routes. It expects the user in the request's context.

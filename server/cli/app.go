@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -48,24 +49,55 @@ func appVerb(c *user) *cobra.Command {
 
 func appDiff(c *user) *cobra.Command {
 	var release, against int64
+	var local string
+	var exitCode bool
 	cmd := &cobra.Command{
 		Use: "diff NAME", Args: cobra.ExactArgs(1),
-		Short:   "Show what differs between desired and live, or between two releases",
-		Example: "  slipway app diff shop --release 12 --against 10",
+		Short: "Show what differs between desired or a working copy and live, or between two releases",
+		Long: "Show what differs between what is desired and what is live, as the apiserver sees it. The exit status is 1 if anything does, 0 if nothing, and 2 or more for an error.\n\n" +
+			"With --local, the working copy that the directory is in is rendered as the application says, with its images and values, as if it were committed; .gitignore is heeded.",
+		Example: "  slipway app diff shop --local .\n  slipway app diff shop --release 12 --against 10",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if release == 0 {
-				return c.Copy(cmd.Context(), cmd.OutOrStdout(), c.Path("applications", args[0], "diff"))
+			var seen counted
+			out := io.MultiWriter(cmd.OutOrStdout(), &seen)
+			var err error
+			switch {
+			case local != "":
+				err = c.diffLocal(cmd.Context(), args[0], local, out, cmd.ErrOrStderr())
+			case release == 0:
+				err = c.Copy(cmd.Context(), out, c.Path("applications", args[0], "diff"))
+			default:
+				path := c.Path("applications", args[0], "releases", strconv.FormatInt(release, 10), "diff")
+				if against != 0 {
+					path += "?against=" + strconv.FormatInt(against, 10)
+				}
+				return c.Copy(cmd.Context(), out, path)
 			}
-			path := c.Path("applications", args[0], "releases", strconv.FormatInt(release, 10), "diff")
-			if against != 0 {
-				path += "?against=" + strconv.FormatInt(against, 10)
+			if err != nil && exitCode {
+				return statusError{2, err}
 			}
-			return c.Copy(cmd.Context(), cmd.OutOrStdout(), path)
+			if err == nil && exitCode && seen > 0 {
+				return errSilent
+			}
+			return err
 		},
 	}
-	cmd.Flags().Int64Var(&release, "release", 0, "show what this release changed")
-	cmd.Flags().Int64Var(&against, "against", 0, "compare it with this release (default the one before)")
+	f := cmd.Flags()
+	f.Int64Var(&release, "release", 0, "show what this release changed")
+	f.Int64Var(&against, "against", 0, "compare it with this release (default the one before)")
+	f.StringVar(&local, "local", "", "directory of a working copy that is compared with live in place of what is desired")
+	f.BoolVar(&exitCode, "exit-code", true, "exit with status 1 if anything differs, and 2 for an error")
+	cmd.MarkFlagsMutuallyExclusive("local", "release")
+	cmd.MarkFlagsMutuallyExclusive("local", "against")
 	return cmd
+}
+
+// counted is how many bytes were written.
+type counted int64
+
+func (c *counted) Write(p []byte) (int, error) {
+	*c += counted(len(p))
+	return len(p), nil
 }
 
 func appGet(c *user) *cobra.Command {

@@ -35,8 +35,20 @@ func Main() int {
 	if !errors.Is(err, errSilent) {
 		fmt.Fprintln(os.Stderr, "slipway:", err)
 	}
+	var status statusError
+	if errors.As(err, &status) {
+		return status.status
+	}
 	return 1
 }
+
+// statusError ends the program with a status of its own, where 1 means something else.
+type statusError struct {
+	status int
+	error
+}
+
+func (e statusError) Unwrap() error { return e.error }
 
 // errSilent ends the program with status 1 when the reason is printed already.
 var errSilent = errors.New("failed")

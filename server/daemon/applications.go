@@ -2,11 +2,13 @@ package daemon
 
 import (
 	"context"
+	"io"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/release"
+	sources "slipway.dev/gitops/source"
 	"slipway.dev/server/api"
 )
 
@@ -19,6 +21,10 @@ func (g applications) Sync(ctx context.Context, namespace, application, by strin
 
 func (g applications) Preview(ctx context.Context, namespace, application string, ask api.SyncAsk) (string, error) {
 	return g.Reconciler.Preview(ctx, namespace, application, release.Ask(ask))
+}
+
+func (g applications) DiffLocal(ctx context.Context, namespace, application string, archive io.Reader) (string, error) {
+	return g.Reconciler.DiffTree(ctx, namespace, application, func(dir string) error { return sources.Unpack(archive, dir) })
 }
 
 // Refresh asks the forge where there is one, and looks at the objects.

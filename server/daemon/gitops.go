@@ -67,7 +67,7 @@ func (s *services) openGitops(context.Context) error {
 		return err
 	}
 	g.Reconciler = &release.Reconciler{
-		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: renderer, Applier: applier, Store: store,
+		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: renderer, Trees: renderer, Applier: applier, Store: store,
 		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics), Log: s.log.With("part", "releases"),
 	}
 	g.deployer = &release.Deployer{Client: direct}

@@ -106,7 +106,7 @@ stringData: {PASSWORD: {{ .Values.password | quote }}, RANDOM: {{ randAlphaNum 2
 		t.Fatal(err)
 	}
 	for _, out := range []string{
-		must(t, "app", "diff", "charted"), must(t, "app", "history", "charted", "-o", "yaml"), must(t, "kubectl", "get", "application", "charted", "-o", "yaml"),
+		must(t, "app", "diff", "charted", "--exit-code=false"), must(t, "app", "history", "charted", "-o", "yaml"), must(t, "kubectl", "get", "application", "charted", "-o", "yaml"),
 		must(t, "kubectl", "get", "events"), serverLog(1000),
 	} {
 		if strings.Contains(out, "planted-json") {
