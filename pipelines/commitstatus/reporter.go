@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -44,6 +45,9 @@ type Reporter struct {
 	Metrics   *Metrics
 	// Events on Repositories; nil sends none.
 	Events events.EventRecorder
+	// Preview is the address at which the commit of a run can be looked at, or ""; nil
+	// knows of none.
+	Preview func(ctx context.Context, run *v1alpha1.Run) (string, error)
 	// Now is the clock; nil is the real one.
 	Now func() time.Time
 
@@ -58,6 +62,7 @@ var _ reconcile.Reconciler = (*Reporter)(nil)
 func (r *Reporter) SetupWithManager(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).Named("commit-status").For(&v1alpha1.Run{}).
 		Watches(&v1alpha1.Repository{}, handler.EnqueueRequestsFromMapFunc(r.ofRepository), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Application{}, handler.EnqueueRequestsFromMapFunc(r.ofPreview)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 4}).Complete(r)
 }
 
@@ -73,6 +78,24 @@ func (r *Reporter) ofRepository(ctx context.Context, o client.Object) (out []rec
 	}
 	for i := range runs {
 		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&runs[i])})
+	}
+	return out
+}
+
+// ofPreview are the runs of the commit that a generated application shows.
+func (r *Reporter) ofPreview(ctx context.Context, o client.Object) (out []reconcile.Request) {
+	app, ok := o.(*v1alpha1.Application)
+	if !ok || r.Preview == nil || app.Labels[v1alpha1.LabelApplicationSet] == "" || app.Spec.Desired == nil || len(app.Status.Addresses) == 0 {
+		return nil
+	}
+	runs, err := r.runs(ctx, &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Spec.Source.Repository}})
+	if err != nil {
+		return nil
+	}
+	for i := range runs {
+		if runs[i].Spec.Commit == app.Spec.Desired.Commit {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&runs[i])})
+		}
 	}
 	return out
 }
@@ -113,6 +136,13 @@ func (r *Reporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, r.say(ctx, repo, "NotConfigured", err.Error())
 	}
 	status := Of(run, repo.Spec.Forge, r.ServerURL)
+	if status.State == Succeeded && r.Preview != nil {
+		address, err := r.Preview(ctx, run)
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+		status.preview(address)
+	}
 	want := v1alpha1.Reported{State: target.word(status.State), Description: status.Description, To: target.to(status.Context)}
 	if same(run.Status.Reported, want) {
 		r.done(req.NamespacedName)
@@ -130,7 +160,9 @@ func (r *Reporter) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 }
 
 func same(have *v1alpha1.Reported, want v1alpha1.Reported) bool {
-	return have != nil && have.State == want.State && have.Description == want.Description && have.To == want.To
+	// A preview that went on to another commit takes nothing back of what was said of this one.
+	said := have != nil && (have.Description == want.Description || strings.HasPrefix(have.Description, want.Description+previewWord))
+	return said && have.State == want.State && have.To == want.To
 }
 
 func (r *Reporter) old(run *v1alpha1.Run) bool {

@@ -1,6 +1,7 @@
 package commitstatus
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -279,5 +280,69 @@ func TestUnreachable(t *testing.T) {
 	}
 	if c := w.condition(); c.Reason != "Unreachable" || strings.Contains(c.Message, secret) {
 		t.Errorf("%+v", c)
+	}
+}
+
+// A pull request says where its commit can be looked at, once it can be.
+func TestPreviewOfARun(t *testing.T) {
+	w := newWorld(t, GitHub)
+	address := ""
+	w.reporter.Preview = func(_ context.Context, run *v1alpha1.Run) (string, error) {
+		if run.Spec.Commit != commit {
+			t.Errorf("asked for commit %s", run.Spec.Commit)
+		}
+		return address, nil
+	}
+	said := func() string {
+		text, _ := w.got[len(w.got)-1].body["description"].(string)
+		return text
+	}
+	w.run("shop-1", v1alpha1.Running)
+	w.look("shop-1")
+	w.run("shop-1", v1alpha1.Succeeded)
+	w.look("shop-1")
+	if said() != "passed in 1m5s" || len(w.got) != 2 {
+		t.Fatalf("%q, %d requests", said(), len(w.got))
+	}
+	address = "http://10.0.0.2:30081"
+	w.look("shop-1")
+	if said() != "passed in 1m5s; preview: http://10.0.0.2:30081" || len(w.got) != 3 {
+		t.Fatalf("%q, %d requests", said(), len(w.got))
+	}
+	// It goes on to another commit, or away: what was said stays, also after a restart.
+	address = ""
+	w.look("shop-1")
+	preview := w.reporter.Preview
+	w.restart()
+	w.reporter.Preview = preview
+	w.look("shop-1")
+	if len(w.got) != 3 {
+		t.Errorf("%d requests, the last %q", len(w.got), said())
+	}
+	address = "http://" + strings.Repeat("long.", 40) + "example"
+	w.run("shop-2", v1alpha1.Succeeded, func(r *v1alpha1.Run) { r.Spec.Sequence = 2 })
+	w.look("shop-2")
+	if said() != "passed in 1m5s" {
+		t.Errorf("an address that does not fit is cut: %q", said())
+	}
+}
+
+func TestRunsOfAPreview(t *testing.T) {
+	w := newWorld(t, GitHub)
+	w.reporter.Preview = func(context.Context, *v1alpha1.Run) (string, error) { return "", nil }
+	w.run("shop-1", v1alpha1.Succeeded)
+	w.run("shop-2", v1alpha1.Succeeded, other)
+	app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop-x", Labels: map[string]string{v1alpha1.LabelApplicationSet: "previews"}}}
+	app.Spec.Source.Repository, app.Spec.Desired = "shop", &v1alpha1.Desired{Commit: commit}
+	if got := w.reporter.ofPreview(t.Context(), app); len(got) != 0 {
+		t.Errorf("without an address: %v", got)
+	}
+	app.Status.Addresses = []string{"http://x"}
+	if got := w.reporter.ofPreview(t.Context(), app); len(got) != 1 || got[0].Name != "shop-1" {
+		t.Errorf("%v", got)
+	}
+	delete(app.Labels, v1alpha1.LabelApplicationSet)
+	if got := w.reporter.ofPreview(t.Context(), app); len(got) != 0 {
+		t.Errorf("of an application that nobody generated: %v", got)
 	}
 }

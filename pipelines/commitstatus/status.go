@@ -55,6 +55,16 @@ func Of(run *v1alpha1.Run, forge *v1alpha1.Forge, server string) Status {
 	return s
 }
 
+// previewWord stands between what a run says and where its commit can be looked at.
+const previewWord = "; preview: "
+
+// preview adds an address to the description, whole or not at all.
+func (s *Status) preview(address string) {
+	if address != "" && len(s.Description)+len(previewWord)+len(address) <= maxDescription {
+		s.Description += previewWord + address
+	}
+}
+
 func state(run *v1alpha1.Run) (State, string) {
 	st := &run.Status
 	switch st.Phase {
