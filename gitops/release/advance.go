@@ -174,6 +174,7 @@ func (r *Reconciler) applying(ctx context.Context, app *v1alpha1.Application, n 
 	app.Status.Inventory = apply.Union(app.Status.Inventory, apply.Inventory(plan.Objects()))
 	app.Status.Current = n
 	app.Status.DeletionHooks = len(plan.Delete) > 0
+	r.advise(app, plan.Objects())
 	meta.SetStatusCondition(&app.Status.Conditions, metav1.Condition{Type: conditionApplied, Status: metav1.ConditionFalse, Reason: "Applying",
 		Message: fmt.Sprintf("release %d is being applied", n), ObservedGeneration: app.Generation})
 	if err := r.Client.Status().Update(ctx, app); err != nil {
