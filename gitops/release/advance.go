@@ -38,9 +38,13 @@ func (r *Reconciler) advanceWith(ctx context.Context, app *v1alpha1.Application,
 	}
 	var err error
 	if set == nil {
-		if set, err = r.load(ctx, app, rel); err != nil {
-			return r.late(ctx, app, rel, 0, err)
-		}
+		set, err = r.load(ctx, app, rel)
+	}
+	if err != nil && applied(app, rel.Spec.Number) {
+		return r.unread(ctx, app, rel, err)
+	}
+	if err != nil {
+		return r.late(ctx, app, rel, 0, err)
 	}
 	n, limit := rel.Spec.Number, deadline(app, set)
 	plan, err := r.plan(rel, set)
@@ -67,6 +71,19 @@ func (r *Reconciler) advanceWith(ctx context.Context, app *v1alpha1.Application,
 		return r.healthy(ctx, app, rel, &looked{set: set, refs: refs})
 	}
 	return r.unhealthy(ctx, app, rel, limit, refs, "")
+}
+
+// unread judges a release that is applied and whose set cannot be read now: what fails is
+// put back all the same, and what is healthy waits for its set, without a deadline.
+func (r *Reconciler) unread(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, cause error) (ctrl.Result, error) {
+	refs, _, err := r.Applier.Health(ctx, r.target(app, rel.Spec.Number), app.Status.Inventory)
+	if err != nil {
+		return r.blind(ctx, app, rel, err)
+	}
+	if health, _ := apply.Summary(refs); health == "Healthy" {
+		return ctrl.Result{}, r.trouble(ctx, app, cause)
+	}
+	return r.unhealthy(ctx, app, rel, deadline(app, nil), refs, "")
 }
 
 // unhealthy decides about a rollout that is not healthy yet: it has failed, or it is

@@ -160,12 +160,15 @@ func refusal(err error) string {
 	return ""
 }
 
-// load gives the set of a release: from the store, or rendered again if the store
-// has lost it and the digest agrees.
+// load gives the set of a release: from the store, or where that is away or has lost it,
+// from what is kept in the cluster, or rendered again, if the digest agrees.
 func (r *Reconciler) load(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (*render.Set, error) {
 	set, err := r.Store.Get(ctx, app.Namespace, app.Name, rel.Spec.Rendered)
 	if err == nil {
 		return set, nil
+	}
+	if kept, kerr := r.Store.Kept(ctx, app, rel.Spec.Rendered); kerr == nil {
+		return kept, nil
 	}
 	again, rerr := r.render(ctx, app, rel.Spec.Desired)
 	if rerr != nil {

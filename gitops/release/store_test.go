@@ -3,6 +3,8 @@ package release
 import (
 	"context"
 	"encoding/base64"
+	"errors"
+	"io"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/render"
 )
 
@@ -93,4 +96,62 @@ func TestDoomedPods(t *testing.T) {
 	require.Contains(t, doomed(pod(time.Second, 0, "InvalidImageName"), now), "InvalidImageName")
 	require.Empty(t, doomed(pod(time.Minute, 2, "CrashLoopBackOff"), now))
 	require.Equal(t, "Pod/p: container web keeps exiting (exit code 3, Error)", doomed(pod(time.Minute, 3, "CrashLoopBackOff"), now))
+}
+
+// away is a registry that does not answer.
+type away struct{}
+
+var errAway = errors.New("registry: connection refused")
+
+func (away) Put(context.Context, string, string, string, io.Reader) (string, int64, error) {
+	return "", 0, errAway
+}
+func (away) Get(context.Context, string, string) (io.ReadCloser, error) { return nil, errAway }
+func (away) Delete(context.Context, string, string) error               { return errAway }
+
+// absent is a repository whose forge is away and that has nothing here.
+type absent struct{}
+
+func (absent) Checkout(context.Context, string, string, string, string, string) error { return errAway }
+func (absent) Commit(context.Context, string, string, string) (string, string, time.Time, error) {
+	return "", "", time.Time{}, errAway
+}
+
+// unrendered cannot render anything.
+type unrendered struct{ fixed }
+
+func (unrendered) Render(context.Context, *v1alpha1.Application, v1alpha1.Desired) (*render.Set, error) {
+	return nil, errAway
+}
+
+// TestRollbackWithRegistryAndForgeAway goes back by hand and by itself with neither.
+func TestRollbackWithRegistryAndForgeAway(t *testing.T) {
+	w := newWorld(t)
+	for n, version := range []string{"v1", "v2", "v3"} {
+		w.version(version)
+		w.desire("c"+version, int64(n+1))
+		w.settle()
+	}
+	// The next one fails while everything else is there.
+	w.version("v4")
+	w.cluster.health["v4"] = "InProgress"
+	w.desire("c4", 4)
+	w.settle()
+	w.r.Store.Sets, w.r.Source, w.r.Renderer = away{}, absent{}, unrendered{}
+	w.cluster.health["v4"] = "Failed"
+	w.settle()
+	require.EqualValues(t, 3, w.app().Status.Current, w.app().Status.Message)
+	require.Equal(t, "Healthy/Failed", w.app().Status.Health+"/"+w.app().Status.Sync)
+
+	require.NoError(t, w.r.Rollback(t.Context(), "default", "hello", 2, "ada"))
+	w.settle()
+	require.EqualValues(t, 2, w.app().Status.Current, w.app().Status.Message)
+	require.Equal(t, "Healthy/Pinned", w.app().Status.Health+"/"+w.app().Status.Sync)
+	require.Equal(t, "v2", w.cluster.applied[len(w.cluster.applied)-1])
+
+	// Older ones are in the registry only, and what runs goes on.
+	require.NoError(t, w.r.Rollback(t.Context(), "default", "hello", 1, "ada"))
+	_, err := w.reconcile()
+	require.ErrorContains(t, err, "connection refused")
+	require.EqualValues(t, 2, w.app().Status.Current)
 }
