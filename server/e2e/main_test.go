@@ -45,7 +45,8 @@ func TestMain(m *testing.M) {
 	os.Exit(inside(m))
 }
 
-// inNamespace runs this test binary again within a fresh network namespace.
+// inNamespace runs this test binary again within a fresh network namespace and a mount
+// namespace of its own.
 func inNamespace() int {
 	name := fmt.Sprintf("slipway-e2e-%d", os.Getpid())
 	if out, err := exec.Command("ip", "netns", "add", name).CombinedOutput(); err != nil {
@@ -58,7 +59,12 @@ func inNamespace() int {
 		fmt.Fprintf(os.Stderr, "nsenter: %v %s\n", err, out)
 		return 1
 	}
-	cmd := exec.Command("nsenter", append([]string{enter, os.Args[0]}, os.Args[1:]...)...)
+	for _, dir := range places {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			defer func() { _ = os.Remove(dir) }() // made to be covered, and empty
+		}
+	}
+	cmd := exec.Command("nsenter", append([]string{enter, "unshare", "--mount", "--propagation", "private", os.Args[0]}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), insideEnv+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
@@ -105,6 +111,10 @@ func inside(m *testing.M) int {
 		return 1
 	}
 	dataDir = filepath.Join(dir, "d")
+	if err := ownPlaces(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	before = outside()
 	user = &client.Client{Server: "http://127.0.0.1:8080", DataDir: dataDir, Namespace: "default"}
 	defer os.RemoveAll(dir)

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -9,13 +10,33 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// outside lists what servers and their daemons keep outside data directories.
+// places outside data directories where servers and their daemons keep things, or where
+// upstream's would.
+var places = []string{"/run/containerd", "/run/flannel", "/run/runc", "/var/lib/cni", "/etc/cni", "/var/lib/kubelet", "/var/lib/containerd"}
+
+// ownPlaces covers the places with empty ones that only this mount namespace sees, so that
+// no other cluster of the machine is taken for ours.
+func ownPlaces() error {
+	for _, dir := range places {
+		err := os.MkdirAll(dir, 0o755)
+		if err == nil {
+			err = syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=755")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", dir, err)
+		}
+	}
+	return nil
+}
+
+// outside lists what is in the places.
 func outside() (found []string) {
-	for _, dir := range []string{"/run/containerd", "/run/flannel", "/run/runc", "/var/lib/cni", "/etc/cni", "/var/lib/kubelet", "/var/lib/containerd"} {
+	for _, dir := range places {
 		_ = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 			if err == nil {
 				found = append(found, path)
