@@ -34,13 +34,14 @@ type Config struct {
 	// pod's own identity; others are asked there first and then themselves.
 	Mirrored []string
 
-	KubeletPort      int // optional: kubeletPort
-	KubeletHealth    int // optional: kubeletHealth, loopback
-	ProxyHealth      int // optional: proxyHealth, loopback
-	ProxyMetrics     int // optional: proxyMetrics, loopback
-	UpstreamDefaults bool
-	WithoutBuildkit  bool
-	WithoutKubeProxy bool
+	KubeletPort       int // optional: kubeletPort
+	KubeletHealth     int // optional: kubeletHealth, loopback
+	ProxyHealth       int // optional: proxyHealth, loopback
+	ProxyMetrics      int // optional: proxyMetrics, loopback
+	ContainerdMetrics int // optional: containerdMetrics, loopback
+	UpstreamDefaults  bool
+	WithoutBuildkit   bool
+	WithoutKubeProxy  bool
 
 	// HoldKubelet says how long a start of the kubelet has to be put off. Optional.
 	HoldKubelet func() time.Duration
@@ -60,20 +61,27 @@ type Node struct {
 
 // Ports of the children where the configuration says nothing else, as upstream has them.
 const (
-	kubeletPort   = 10250
-	kubeletHealth = 10248
-	proxyHealth   = 10256
-	proxyMetrics  = 10249
+	kubeletPort       = 10250
+	kubeletHealth     = 10248
+	proxyHealth       = 10256
+	proxyMetrics      = 10249
+	containerdMetrics = 1338
 )
 
 // Ports are the addresses that the children listen at by default.
 func Ports() []string {
 	addresses := []string{fmt.Sprintf(":%d", kubeletPort)}
-	for _, p := range []int{kubeletHealth, proxyHealth, proxyMetrics} {
+	for _, p := range []int{kubeletHealth, proxyHealth, proxyMetrics, containerdMetrics} {
 		addresses = append(addresses, fmt.Sprintf("127.0.0.1:%d", p))
 	}
 	return addresses
 }
+
+// KubeProxyMetrics and ContainerdMetrics are where those two say figures about themselves.
+var (
+	KubeProxyMetrics  = fmt.Sprintf("127.0.0.1:%d", proxyMetrics)
+	ContainerdMetrics = fmt.Sprintf("127.0.0.1:%d", containerdMetrics)
+)
 
 // Names of the children.
 const (
@@ -108,6 +116,7 @@ func (c *Config) defaults() error {
 	number(&c.KubeletHealth, kubeletHealth)
 	number(&c.ProxyHealth, proxyHealth)
 	number(&c.ProxyMetrics, proxyMetrics)
+	number(&c.ContainerdMetrics, containerdMetrics)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
@@ -192,7 +201,7 @@ func (c *Config) files(l layout.Layout) (config.Node, error) {
 		SandboxImage: c.SandboxImage, RegistryAddr: c.RegistryAddr, Mirrored: c.Mirrored,
 		Snapshotter: snapshotter(l), ResolvConf: resolv,
 		KubeletPort: c.KubeletPort, HealthPort: c.KubeletHealth,
-		ProxyPort: c.ProxyHealth, ProxyMetrics: c.ProxyMetrics,
+		ProxyPort: c.ProxyHealth, ProxyMetrics: c.ProxyMetrics, ContainerdMetrics: c.ContainerdMetrics,
 		UpstreamDefaults: c.UpstreamDefaults,
 	}, nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery"
@@ -75,6 +76,7 @@ func Open(ctx context.Context, dir string, o Options, reg *prometheus.Registry, 
 	m.scrape, err = scrape.NewManager(&scrape.Options{
 		DiscoveryReloadInterval:  model.Duration(2 * time.Second),
 		DiscoveryReloadOnStartup: true,
+		HTTPClientOptions:        []commonconfig.HTTPClientOption{o.Targets.dial()},
 	}, log, nil, nil, db, reg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -32,6 +32,8 @@ import (
 type Config struct {
 	// MetricsDir and LogsDir hold the stores.
 	MetricsDir, LogsDir string
+	// DataDir is the server's: mounts below it are no file systems of the node.
+	DataDir string
 	// Socket answers queries, Forward takes log chunks.
 	Socket, Forward string
 	// Logs are where lines come from and go to besides.
@@ -85,6 +87,9 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	}
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	mux.HandleFunc("GET /logs", search(store))
+	if err := figures(ctx, mux, c, reg, log); err != nil {
+		return err
+	}
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	l, err := listen(c.Socket)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/authz"
+	"slipway.dev/cluster/node"
 	"slipway.dev/cluster/supervise"
 	"slipway.dev/observability/elastic/remote"
 	"slipway.dev/observability/logs"
@@ -42,13 +43,15 @@ func (s *services) openObserve(ctx context.Context) (err error) {
 func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supervise.Supervisor, tokenFile string) (*observe.Client, error) {
 	run := filepath.Join(conf.DataDir, "run")
 	oc := observe.Config{
-		MetricsDir: filepath.Join(conf.DataDir, "metrics"), LogsDir: filepath.Join(conf.DataDir, "logstore"),
+		DataDir: conf.DataDir, MetricsDir: filepath.Join(conf.DataDir, "metrics"), LogsDir: filepath.Join(conf.DataDir, "logstore"),
 		Socket: filepath.Join(run, "observe.sock"), Forward: filepath.Join(run, "forward.sock"),
 		Metrics: metrics.Options{
 			Targets: metrics.Targets{
 				Interval: conf.ScrapeInterval, Kubeconfig: c.pki.SlipwayKubeconfig,
 				CAFile: c.pki.CA, CertFile: c.pki.APIServerKubeletClient.Cert, KeyFile: c.pki.APIServerKubeletClient.Key,
 				Server: conf.HTTP, TokenFile: tokenFile,
+				Self: filepath.Join(run, "observe.sock"), Node: conf.NodeName, Buildkit: c.node.BuildkitDebugSocket(),
+				KubeProxy: node.KubeProxyMetrics, Containerd: node.ContainerdMetrics,
 			},
 			Retention: conf.Metrics.Retention, MaxBytes: conf.Metrics.MaxBytes, ReceiveWrites: conf.Metrics.ReceiveWrites,
 		},

@@ -60,7 +60,11 @@ func TestMetrics(t *testing.T) {
 		"echo started; exec httpd -f -p 8080", "mkdir /w; echo planted_metric 7 > /w/planted; exec httpd -f -p 8080 -h /w").Replace(manifest("measured"))})
 	r.push()
 	for _, query := range []string{
-		`apiserver_request_total`, `kubelet_running_pods`, `container_memory_working_set_bytes{namespace="kube-system"}`, `up{job="slipway"} == 1`,
+		`apiserver_request_total{job="apiserver"}`, `etcd_mvcc_db_total_size_in_bytes{job="etcd"}`, `scheduler_pending_pods{job="scheduler"}`,
+		`workqueue_depth{job="controller-manager"}`, `kubelet_running_pods{job="kubelet"}`, `container_memory_working_set_bytes{namespace="kube-system"}`,
+		`node_memory_MemAvailable_bytes{job="node"}`, `kube_pod_info{job="kube-state-metrics",namespace="kube-system",pod=~"coredns-.*"}`,
+		`coredns_dns_requests_total{job="coredns"} or coredns_build_info`, `slipway_registry_requests_total{job="registry"}`,
+		`count(up{job=~"slipway|observe|node|kube-state-metrics|kubelet|cadvisor|coredns|containerd|buildkit|kube-proxy"} == 1) == 10`,
 		`planted_metric{job="pods",namespace="default",pod=~"measured-.*"} == 7`,
 	} {
 		eventually(t, 90*time.Second, func() error {

@@ -36,6 +36,8 @@ type Node struct {
 	HealthPort    int // kubelet's, loopback
 	ProxyPort     int // kube-proxy's health, loopback
 	ProxyMetrics  int // kube-proxy's metrics, loopback
+	// ContainerdMetrics is containerd's port of metrics, loopback.
+	ContainerdMetrics int
 	// UpstreamDefaults in place of our settings of the kubelet's speed, to compare with.
 	UpstreamDefaults bool
 }

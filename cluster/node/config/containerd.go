@@ -46,6 +46,9 @@ address = {{printf "%q" .ContainerdSocket}}
 [ttrpc]
 address = {{printf "%q" .TTRPC}}
 
+[plugins."io.containerd.server.v1.metrics"]
+address = "127.0.0.1:{{.ContainerdMetrics}}"
+
 [plugins."io.containerd.internal.v1.opt"]
 path = {{printf "%q" .Opt}}
 
@@ -115,6 +118,7 @@ insecure-entitlements = []
 
 [grpc]
 address = [{{printf "%q" .Address}}]
+debugAddress = {{printf "%q" .Debug}}
 
 [log]
 format = "text"
@@ -175,10 +179,11 @@ http = true
 func (n Node) buildkitd() (string, error) {
 	return render(buildkitText, struct {
 		Node
-		Address, Namespace, Cgroup, Shim, Runc, Registry string
+		Address, Debug, Namespace, Cgroup, Shim, Runc, Registry string
 	}{
 		Node:      n,
 		Address:   "unix://" + n.BuildkitSocket(),
+		Debug:     "unix://" + n.BuildkitDebugSocket(),
 		Namespace: layout.BuildkitNamespace,
 		Cgroup:    "/" + n.CgroupName() + "/build",
 		Shim:      filepath.Join(n.BinDir, "containerd-shim-runc-v2"),

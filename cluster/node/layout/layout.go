@@ -84,6 +84,9 @@ func (l Layout) Buildkit() string { return l.join("buildkit") }
 // BuildkitSocket is buildkitd's socket.
 func (l Layout) BuildkitSocket() string { return l.join("run", "buildkitd.sock") }
 
+// BuildkitDebugSocket is where buildkitd says figures about itself.
+func (l Layout) BuildkitDebugSocket() string { return l.join("run", "buildkitd-debug.sock") }
+
 // Config is where the children's configuration is written.
 func (l Layout) Config() string { return l.join("run", "config") }
 
