@@ -54,6 +54,7 @@ func adminRole() *rbacv1.ClusterRole {
 		rule([]string{"*"}, "tekton.dev", "*"),
 		rule(read, "", "namespaces", "nodes", "pods", "pods/log", "services", "endpoints", "events", "configmaps", "persistentvolumeclaims", "persistentvolumes"),
 		rule(read, "apps", "*"),
+		rule(read, "metrics.k8s.io", "nodes", "pods"),
 		rbacv1.PolicyRule{Verbs: []string{"get", "post"}, NonResourceURLs: []string{"/metrics", "/prometheus/*", "/api/*", "/elastic/*"}},
 	)
 }
@@ -79,6 +80,7 @@ func developerRole() *rbacv1.ClusterRole {
 		rule([]string{"create"}, Group, "logs"),
 		rule([]string{"list"}, Group, "variables"),
 		rule([]string{"get"}, Group, "developerartifacts"),
+		rule(read, "metrics.k8s.io", "pods"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),
 	)
 }
@@ -88,6 +90,7 @@ func viewerRole() *rbacv1.ClusterRole {
 		rule(read, Group, "repositories", "applications", "applicationsets", "promotions", "runs", "releases", "schedules", "environments", "logs", "metrics"),
 		rule([]string{"get"}, Group, "images"),
 		rule(read, "tekton.dev", "taskruns", "pipelineruns"),
+		rule(read, "metrics.k8s.io", "pods"),
 	)
 }
 

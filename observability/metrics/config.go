@@ -101,6 +101,14 @@ scrape_configs:
   - {source_labels: [__meta_kubernetes_node_name], target_label: node}
   metric_relabel_configs:
   - {action: drop, source_labels: [__name__], regex: '(apiserver|authentication|authorization|aggregator|workqueue|rest_client|storage_operation|kubelet_runtime_operations|kubelet_http|csi_|hidden_metrics|registered_metrics|disabled_metrics|kubernetes_feature|plugin_manager|reconstruct|prober_probe_duration|volume_operation|go_gc|go_sched|go_cpu|go_godebug|go_sync|cardinality|field_validation|kubernetes_build|kubelet_(cgroup|image_garbage|memory_manager|orphan|restarted_pods|server_expiration|topology|admission|first_network|container_log_filesystem|lifecycle_handler|mirror|preemptions|active_pods|desired_pods|working_pods|device|cpu_manager|credential_provider|image_pull|image_volume|sleep|started_containers_errors|started_host)).*|kubelet_(pod_start_sli|pleg_relist|pod_worker|pod_status_sync|pod_startup|run_podsandbox|evented_pleg|pod_start_total|podcertificate|dra).*_bucket'}
+- job_name: kubelet-resource
+  metrics_path: /metrics/resource
+  kubernetes_sd_configs: [{role: node, kubeconfig_file: {{printf "%q" .Kubeconfig}}}]
+{{- template "tls" .}}
+  relabel_configs:
+  - {source_labels: [__meta_kubernetes_node_name], target_label: node}
+  metric_relabel_configs:
+  - {action: keep, source_labels: [__name__], regex: 'node_(cpu_usage_seconds_total|memory_working_set_bytes)'}
 - job_name: cadvisor
   metrics_path: /metrics/cadvisor
   kubernetes_sd_configs: [{role: node, kubeconfig_file: {{printf "%q" .Kubeconfig}}}]

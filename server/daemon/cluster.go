@@ -46,7 +46,7 @@ type cluster struct {
 
 // checkMachine refuses one that a server would not work on, before anything is made.
 func checkMachine(ctx context.Context, conf config.Config) error {
-	ports := []string{conf.HTTP, conf.HTTPS, fmt.Sprintf(":%d", conf.APIServerPort), etcdAddress(conf.EtcdPort), etcdAddress(conf.EtcdPort + 1)}
+	ports := []string{conf.HTTP, conf.HTTPS, fmt.Sprintf(":%d", conf.APIServerPort), etcdAddress(conf.EtcdPort), etcdAddress(conf.EtcdPort + 1), fmt.Sprintf("127.0.0.1:%d", resourcePort)}
 	var problems []error
 	for _, p := range preflight.Check(ctx, preflight.Config{
 		DataDir: conf.DataDir, PodCIDR: conf.PodCIDR, ServiceCIDR: conf.ServiceCIDR, NodeIP: conf.NodeIP, Ports: append(ports, node.Ports()...),

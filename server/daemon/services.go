@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -64,6 +65,7 @@ type services struct {
 	observe   *observe.Client
 	door      *front.Door
 	listeners []front.Listener
+	resource  net.Listener // of metrics.k8s.io
 	booted    atomic.Bool
 }
 
@@ -72,7 +74,7 @@ type services struct {
 func newServices(ctx context.Context, conf config.Config, c *cluster, state *status, log *slog.Logger) (*services, error) {
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.openDisk, s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openDoor,
+		s.openDisk, s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -236,6 +238,7 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 		pki.Maintain(ctx, s.cluster.pki.Dir, s.cluster.identities, s.log.With("part", "pki"))
 		return nil
 	})
+	run("resource metrics", s.serveResource)
 	run("seeds", s.seed)
 	run("disk", s.watchDisk)
 	run("log collector", collector(s.conf, s.manager.GetClient(), s.observe, s.log).Run)
@@ -272,6 +275,9 @@ func (s *services) close(log *slog.Logger) {
 		_ = l.Close()
 	}
 	var err error
+	if s.resource != nil {
+		_ = s.resource.Close()
+	}
 	if s.registry != nil {
 		err = s.registry.Close()
 	}

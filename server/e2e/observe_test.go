@@ -81,3 +81,27 @@ func TestMetrics(t *testing.T) {
 		})
 	}
 }
+
+// TestTopAndAutoscaler asks for what pods use as kubectl does, and lets an autoscaler do so.
+func TestTopAndAutoscaler(t *testing.T) {
+	together(t)
+	must(t, "kubectl", "create", "deployment", "scaled", "--image=busybox", "--", "sh", "-c", "while true; do :; done")
+	cleanUp(t, "kubectl", "delete", "deployment,hpa", "scaled", "--ignore-not-found")
+	must(t, "kubectl", "set", "resources", "deployment/scaled", "--requests=cpu=20m", "--limits=cpu=60m")
+	must(t, "kubectl", "autoscale", "deployment/scaled", "--cpu=50%", "--min=1", "--max=2")
+	eventually(t, 2*time.Minute, func() error {
+		if out := must(t, "kubectl", "top", "pods", "-l", "app=scaled"); !strings.Contains(out, "scaled-") {
+			return fmt.Errorf("kubectl top pods: %s", out)
+		}
+		return nil
+	})
+	if out := must(t, "kubectl", "top", "nodes"); !strings.Contains(out, "%") {
+		t.Errorf("kubectl top nodes: %s", out)
+	}
+	eventually(t, 2*time.Minute, func() error {
+		if out := must(t, "kubectl", "get", "deployment/scaled", "-o", "jsonpath={.spec.replicas}"); out != "2" {
+			return fmt.Errorf("%s replicas: %s", out, must(t, "kubectl", "describe", "hpa", "scaled"))
+		}
+		return nil
+	})
+}

@@ -1,0 +1,51 @@
+package observe
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+
+	"slipway.dev/observability/metrics"
+)
+
+// Vector asks the child's Prometheus what promql is now, in a scope.
+func (c *Client) Vector(ctx context.Context, scope metrics.Scope, promql string) (model.Vector, error) {
+	p, err := c.prometheusAPI(scope)
+	if err != nil {
+		return nil, err
+	}
+	v, _, _, err := p.Query(ctx, promql, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	vector, ok := v.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("query %s: a %s and no vector", promql, v.Type())
+	}
+	return vector, nil
+}
+
+func (c *Client) prometheusAPI(scope metrics.Scope) (v1.API, error) {
+	p, err := api.NewClient(api.Config{Address: "http://observe/prometheus", RoundTripper: inScope{c.http.Transport, scope}})
+	if err != nil {
+		return nil, err
+	}
+	return v1.NewAPI(p), nil
+}
+
+// inScope says with each request what may be seen.
+type inScope struct {
+	next  http.RoundTripper
+	scope metrics.Scope
+}
+
+func (i inScope) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set(metrics.ScopeHeader, i.scope.String())
+	return i.next.RoundTrip(r)
+}
