@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -71,6 +72,18 @@ func (t *Target) unmountAll() error {
 // containerd.
 const cniCache = "/var/lib/cni"
 
+// pluginSocket is where a kubelet takes device plugins; the path is fixed in it.
+const pluginSocket = "/var/lib/kubelet/device-plugins/kubelet.sock"
+
+// abandoned says whether a socket is there and nobody listens at it.
+func abandoned(socket string) bool {
+	conn, err := net.Dial("unix", socket)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, unix.ECONNREFUSED)
+}
+
 // files lists what lies outside the data directory.
 func (t *Target) files() []string {
 	var found []string
@@ -81,6 +94,9 @@ func (t *Target) files() []string {
 				found = append(found, m)
 			}
 		}
+	}
+	if abandoned(pluginSocket) {
+		found = append(found, pluginSocket)
 	}
 	for _, s := range t.sockets {
 		if _, err := os.Lstat(s); err == nil && !slices.Contains(found, s) {
@@ -107,7 +123,7 @@ func (t *Target) removeFiles() error {
 	}
 	// Directories that were made for these files go when nobody else uses them.
 	for _, dir := range []string{cniCache + "/results", cniCache + "/cache/results", cniCache + "/cache", cniCache,
-		"/run/containerd/s", "/run/containerd"} {
+		"/run/containerd/s", "/run/containerd/fifo", "/run/containerd", filepath.Dir(pluginSocket), filepath.Dir(filepath.Dir(pluginSocket))} {
 		_ = os.Remove(dir)
 	}
 	return errors.Join(errs...)

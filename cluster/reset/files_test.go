@@ -2,6 +2,7 @@ package reset
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -103,5 +104,24 @@ func TestShimSocketsAreReadFromBundles(t *testing.T) {
 	}
 	if got := shimSockets(l); !slices.Contains(got, "/run/containerd/s/abc") {
 		t.Fatalf("%q", got)
+	}
+}
+
+func TestAbandonedSockets(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	if abandoned(socket) {
+		t.Error("one that is not there")
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if abandoned(socket) {
+		t.Error("somebody listens")
+	}
+	l.SetUnlinkOnClose(false)
+	_ = l.Close()
+	if !abandoned(socket) {
+		t.Error("nobody listens any more")
 	}
 }
