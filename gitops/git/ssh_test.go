@@ -10,9 +10,14 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"slipway.dev/cluster/api/v1alpha1"
 )
 
-// serveSSH is an ssh server that knows one program: upload-pack of dir.
+// serveSSH is an ssh server that knows two programs: upload-pack and receive-pack of dir.
 func serveSSH(t *testing.T, dir string) (address string, hostKey ssh.PublicKey) {
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -56,12 +61,17 @@ func serveConn(c net.Conn, config *ssh.ServerConfig, dir string) {
 		go func() {
 			defer ch.Close()
 			for r := range reqs {
-				ok := r.Type == "exec" && strings.Contains(string(r.Payload), "git-upload-pack '/team/w.git'")
-				_ = r.Reply(ok, nil)
-				if !ok {
+				program := ""
+				for _, p := range []string{"upload-pack", "receive-pack"} {
+					if r.Type == "exec" && strings.Contains(string(r.Payload), "git-"+p+" '/team/w.git'") {
+						program = p
+					}
+				}
+				_ = r.Reply(program != "", nil)
+				if program == "" {
 					continue
 				}
-				cmd := exec.Command("git", "upload-pack", dir)
+				cmd := exec.Command("git", program, dir)
 				cmd.Stdin, cmd.Stdout = ch, ch
 				_ = cmd.Run()
 				_, _ = ch.SendRequest("exit-status", false, []byte{0, 0, 0, 0})
@@ -105,5 +115,49 @@ func TestMirrorOverSSH(t *testing.T) {
 	}
 	if err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}}); err == nil || !strings.Contains(err.Error(), "ssh-privatekey and known_hosts") {
 		t.Fatal(err)
+	}
+}
+
+// TestWriteOverSSH: what is written back goes to a repository elsewhere with its deploy key.
+func TestWriteOverSSH(t *testing.T) {
+	up := newBench(t)
+	up.commit("w", "deploy/app.yaml", "a: 1\n")
+	up.git("w", "push", "-q", up.url("w"), "main")
+	dir, _ := up.host.path("default", "w")
+	address, hostKey := serveSSH(t, dir)
+	host, port, _ := net.SplitHostPort(address)
+	known := func(key ssh.PublicKey) []byte {
+		return []byte("[" + host + "]:" + port + " " + string(ssh.MarshalAuthorizedKey(key)))
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "key", Annotations: map[string]string{v1alpha1.AnnotationHost: address}},
+		Data: map[string][]byte{corev1.SSHAuthPrivateKey: sshCredentials(t, host).PrivateKey, "known_hosts": known(hostKey)}}
+	b := newBench(t, secret, &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "copy"},
+		Spec: v1alpha1.RepositorySpec{URL: "ssh://git@" + address + "/team/w.git", CredentialsSecret: "key"}})
+	r := &Reconciler{Host: b.host, Remote: Remote{Private: true}}
+	if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key}); err != nil {
+		t.Fatal(err)
+	}
+	e := edit("deploy/app.yaml", "a: 2\n")
+	e.Repository = "copy"
+	done, err := r.Write(t.Context(), e)
+	if err != nil || !done.New {
+		t.Fatalf("%+v %v %v", done, err, b.status("copy").Conditions)
+	}
+	if got, err := up.host.Branches(t.Context(), "default", "w"); err != nil || got["main"] != done.Commit {
+		t.Fatalf("elsewhere: %v %v", got, err)
+	}
+
+	// A host that has another key by now gets nothing.
+	_, other := serveSSH(t, dir)
+	secret.Data["known_hosts"] = known(other)
+	if err := b.client.Update(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
+	e.Change = func(w *Worktree) error { return w.Write("deploy/app.yaml", []byte("a: 3\n")) }
+	if _, err := r.Write(t.Context(), e); err == nil {
+		t.Fatal("written to a host with an unknown key")
+	}
+	if got, err := up.host.Branches(t.Context(), "default", "w"); err != nil || got["main"] != done.Commit {
+		t.Fatalf("elsewhere: %v %v", got, err)
 	}
 }
