@@ -13,7 +13,7 @@ import (
 )
 
 func logsVerb(c *user) *cobra.Command {
-	var app, pod string
+	var app, pod, container string
 	var since time.Duration
 	var limit int
 	var follow bool
@@ -28,6 +28,9 @@ func logsVerb(c *user) *cobra.Command {
 			}
 			if pod != "" {
 				query = fmt.Sprintf("pod:=%q %s", pod, query)
+			}
+			if container != "" {
+				query = fmt.Sprintf("container:=%q %s", container, query)
 			}
 			v := url.Values{"query": {query}, "limit": {strconv.Itoa(limit)}, "start": {time.Now().Add(-since).Format(time.RFC3339Nano)}}
 			if follow {
@@ -56,6 +59,7 @@ func logsVerb(c *user) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&app, "app", "", "of this application only")
 	cmd.Flags().StringVar(&pod, "pod", "", "of this pod only")
+	cmd.Flags().StringVar(&container, "container", "", "of containers of this name only")
 	cmd.Flags().DurationVar(&since, "since", time.Hour, "how far back")
 	cmd.Flags().IntVar(&limit, "limit", 500, "how many lines at the most; the newest")
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "print new lines as they come")
