@@ -15,7 +15,8 @@ const lookedAt = `
 spec: {inputs: {count: {type: number, default: 1}}}
 ---
 default: {image: busybox}
-say: {script: ["echo target is $TARGET, count is $[[ inputs.count ]]"]}
+variables: {TARGET: {description: Where it goes, value: "", options: ["", staging]}}
+say: {script: ["echo target is $TARGET, count is $[[ inputs.count ]], more $MORE"]}
 later: {script: ["true"], rules: [{if: $TARGET, when: delayed, start_in: 1 hour}]}
 careful: {script: ["true"], manual_confirmation: Really?, rules: [{if: $TARGET, when: manual, allow_failure: true}]}
 unit:

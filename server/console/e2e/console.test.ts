@@ -181,13 +181,15 @@ test.runIf(real && process.env.SLIPWAY_RUN)("a run by hand with variables and in
   await page.goto(`${base}/repositories/${repository}`);
   const form = page.locator("details", { hasText: "Start a run by hand" });
   await form.locator("summary").click();
-  await form.getByLabel("Variables").fill("TARGET=staging");
-  await form.getByLabel("Inputs").fill("count=7");
+  await form.getByText("Where it goes").waitFor();
+  await form.getByLabel("TARGET").selectOption("staging");
+  await form.getByLabel("count").fill("7");
+  await form.getByLabel("Variables").fill("MORE=of it");
   await form.getByRole("button", { name: "Run", exact: true }).click();
   await page.waitForURL((u) => u.pathname.startsWith("/runs/"));
   const run = page.url().replace(/\?.*$/, "");
   await page.goto(`${run}?job=say`);
-  await page.getByText("target is staging, count is 7", { exact: true }).waitFor();
+  await page.getByText("target is staging, count is 7, more of it", { exact: true }).waitFor();
   await page.goto(`${run}?job=later`);
   await page.getByRole("button", { name: "Do not start" }).click();
   await page.locator("section.job .hint", { hasText: "waits for a person" }).waitFor();
@@ -432,6 +434,18 @@ test.runIf(!real)("what can be done with an application: sync of some objects af
   await dialog.getByRole("button", { name: "Delete", exact: true }).click();
   await page.waitForURL(/applications$/);
   expect(asked).toContain("DELETE app-00005 ?cascade=false");
+});
+
+test.runIf(!real)("who starts a run by hand is told what its file asks for", async () => {
+  await page.goto(`${base}/repositories/hello`);
+  const form = page.locator("details", { hasText: "Start a run by hand" });
+  await form.locator("summary").click();
+  await form.getByText(/^Where to <img/).waitFor();
+  expect(await form.getByLabel("TARGET").inputValue()).toBe("staging");
+  expect(await form.getByLabel("TARGET").locator("option").allTextContents()).toEqual(["staging", "b<b>"]);
+  expect(await form.getByLabel("count").inputValue()).toBe("1");
+  await form.getByText("who (required)").waitFor();
+  expect(await form.locator("img").count()).toBe(0);
 });
 
 test.runIf(!real)("a run next to the one before it", async () => {

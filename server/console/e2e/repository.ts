@@ -29,6 +29,12 @@ export function repository(planted: string, rest: string, q: URLSearchParams): A
         : { commit: hash("b"), path: q.get("path"), size: 300, kind: "file", text: `kind: Deployment\n# ${planted}\n` };
     case "commits":
       return Number(q.get("skip")) > 0 ? { items: [commit("a")] } : { items: [commit("b")], more: true };
+    case "form":
+      return {
+        ref: q.get("ref"), commit: hash("b"), description: `Ships ${planted}`,
+        variables: [{ name: "TARGET", description: `Where to ${planted}`, value: "staging", options: ["staging", `b<b>`] }],
+        inputs: [{ name: "count", type: "number", default: 1, description: `How many ${planted}` }, { name: "who", type: "string", required: true }],
+      };
     case "compare":
       return { from: hash("a"), to: hash("b"), base: hash("a"), commits: { items: [commit("b")] }, diff };
   }

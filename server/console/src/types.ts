@@ -337,3 +337,30 @@ export interface Kinds {
   Promotion: Promotion;
   ApplicationSet: ApplicationSet;
 }
+
+/** Asked is a variable that a file asks for, AskedInput an input of it. */
+export interface Asked {
+  name: string;
+  description?: string;
+  value?: string;
+  options?: string[];
+}
+
+export interface AskedInput {
+  name: string;
+  type: string;
+  description?: string;
+  required?: boolean;
+  default?: unknown;
+  options?: unknown[];
+}
+
+/** Form is what may be filled in for a run of a ref. */
+export interface Form {
+  ref: string;
+  commit: string;
+  description?: string;
+  variables: Asked[];
+  inputs: AskedInput[];
+  problems?: Problem[];
+}

@@ -208,6 +208,7 @@ export const en = {
   runNow: "Run now",
   timeZone: "Time zone",
   addSchedule: "Add",
+  required: "required",
   startByHand: "Start a run by hand",
   variableLine: "write NAME=value, not {line}",
 

@@ -208,6 +208,7 @@ export const zh: Record<Key, string> = {
   runNow: "立即运行",
   timeZone: "时区",
   addSchedule: "添加",
+  required: "必填",
   startByHand: "手动启动运行",
   variableLine: "请写成 NAME=value，而不是 {line}",
 

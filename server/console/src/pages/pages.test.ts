@@ -4,6 +4,7 @@ import { logQuery } from "./applogs";
 import { notes } from "./appstate";
 import { standsFor } from "./appsets";
 import { exposed } from "./artifacts";
+import { given, meant, shown } from "./asked";
 import { can, testLine } from "./job";
 import { files } from "./artifacts";
 import { about, acts, outside, pretty } from "./mergerequests";
@@ -34,6 +35,14 @@ test("lines of variables", () => {
 test("lines of inputs: JSON where it is, text where it is not", () => {
   expect(inputs('a=1\n\nb=true\nc=plain text\nd=["x"]\ne="1"\n')).toEqual({ a: 1, b: true, c: "plain text", d: ["x"], e: "1" });
   expect(() => inputs("oops")).toThrow("oops");
+});
+
+test("what a file asks for is sent where somebody changed it, by its type", () => {
+  const form = { ref: "r", commit: "c", variables: [{ name: "TARGET", options: ["a", "b"] }, { name: "LEFT", value: "x" }], inputs: [{ name: "n", type: "number" }, { name: "s", type: "string" }, { name: "l", type: "array", default: ["x"] }] };
+  expect(given(form, { variables: { TARGET: "b", GONE: "x" }, inputs: { n: "7", s: "7" } })).toEqual({ variables: { TARGET: "b" }, inputs: { n: 7, s: "7" } });
+  expect(given(undefined, { variables: { A: "b" }, inputs: {} })).toEqual({ variables: {}, inputs: {} });
+  expect(meant({ name: "l", type: "array" }, shown(form.inputs[2].default))).toEqual(["x"]);
+  expect(meant({ name: "n", type: "number" }, "many")).toBe("many"); // the server says why not
 });
 
 test("directories of an archive are no files", () => {

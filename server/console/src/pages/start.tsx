@@ -1,4 +1,5 @@
-// Starting a run by hand: a branch or tag, and variables and inputs for this run alone.
+// Starting a run by hand: a branch or tag, what its file asks for, and any other
+// variables and inputs for this run alone.
 import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { path, post } from "../lib/api";
@@ -7,6 +8,7 @@ import { go, to } from "../lib/router";
 import { put } from "../lib/store";
 import { Action } from "../lib/ui";
 import type { Run } from "../types";
+import { AskedFields, given as asked, useForm, type Filled } from "./asked";
 
 /** variables of lines such as NAME=value; a line without "=" is refused. */
 export function variables(text: string): Record<string, string> {
@@ -40,12 +42,16 @@ export function StartRun({ repository, refs, main }: { repository: string; refs:
   const [text, setText] = useState("");
   const [given, setGiven] = useState("");
   const [target, setTarget] = useState("");
+  const [open, setOpen] = useState(false);
+  const [filled, fill] = useState<Filled>({ variables: {}, inputs: {} });
+  const { form, error } = useForm(repository, ref, open);
   const start = async () => {
+    const wanted = asked(form, filled);
     const run = await post<Run>(path("Run"), {
       repository,
       ref,
-      variables: variables(text),
-      inputs: inputs(given),
+      variables: { ...wanted.variables, ...variables(text) },
+      inputs: { ...wanted.inputs, ...inputs(given) },
       mergeRequest: target || undefined,
       cause: "manual",
     });
@@ -53,7 +59,7 @@ export function StartRun({ repository, refs, main }: { repository: string; refs:
     go(to("runs", run.metadata.name));
   };
   return (
-    <details>
+    <details onToggle={(e) => setOpen(e.currentTarget.open)}>
       <summary>{t("startByHand")}</summary>
       <form class="row form" onSubmit={(e) => e.preventDefault()}>
         <select aria-label={t("branch")} value={ref} onChange={(e) => setRef(e.currentTarget.value)}>
@@ -73,6 +79,7 @@ export function StartRun({ repository, refs, main }: { repository: string; refs:
               </option>
             ))}
         </select>
+        <AskedFields form={form} error={error} filled={filled} fill={fill} />
         <textarea aria-label={t("inputs")} placeholder={"name=value"} rows={2} value={given} onInput={(e) => setGiven(e.currentTarget.value)} spellcheck={false} />
         <textarea aria-label={t("variables")} placeholder={"NAME=value"} rows={2} value={text} onInput={(e) => setText(e.currentTarget.value)} spellcheck={false} />
         <Action label={t("startRun")} class="primary" run={start} />
