@@ -118,3 +118,29 @@ func TestNothingIsKeptOnAFullDisk(t *testing.T) {
 		t.Errorf("kept %q", text)
 	}
 }
+
+func TestSizeIsNoUse(t *testing.T) {
+	s := &Store{Dir: t.TempDir()}
+	shop := Scope{Namespace: "default", Repository: "shop"}
+	put(t, s, shop, "main", "four")
+	name, err := s.indexFile(shop, "main")
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(name, long, long); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		scope Scope
+		keys  []string
+		want  int64
+	}{{shop, []string{"feature", "main"}, 4}, {shop, []string{"feature"}, 0}, {Scope{Namespace: "default", Repository: "other"}, []string{"main"}, 0}, {Scope{Namespace: "..", Repository: "shop"}, []string{"main"}, 0}} {
+		if got := s.Size(tt.scope, tt.keys); got != tt.want {
+			t.Errorf("%v %q: %d, want %d", tt.scope, tt.keys, got, tt.want)
+		}
+	}
+	if info, err := os.Stat(name); err != nil || !info.ModTime().Equal(long) {
+		t.Errorf("it counts as a use: %v %v", info.ModTime(), err)
+	}
+}
