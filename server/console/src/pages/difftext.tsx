@@ -5,7 +5,7 @@ export function DiffText({ text }: { text: string }) {
   if (!text.trim()) return <p>{t("noDiff")}</p>;
   return (
     <pre class="yaml diff" tabIndex={0}>
-      {text.split("\n").map((l, i) => (
+      {text.trimEnd().split("\n").map((l, i) => (
         <span key={i} class={l.startsWith("+") ? "added" : l.startsWith("-") ? "removed" : undefined}>
           {`${l}\n`}
         </span>

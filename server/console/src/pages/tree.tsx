@@ -1,5 +1,5 @@
 // The objects of an application as a tree with live health, and one of them in full.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { get, namespace, path } from "../lib/api";
 import { go, to, usePlace } from "../lib/router";
@@ -91,6 +91,8 @@ function ObjectPanel({ app, object, live, close }: { app: Application; object: s
     );
     return () => abort.abort();
   }, [object, state]);
+  const panel = useRef<HTMLElement>(null);
+  useEffect(() => panel.current?.scrollIntoView({ block: "nearest" }), [object]);
   const [, kind, , ...rest] = object.split("/");
   const offered = views.filter((v) => (v === "desired" || v === "difference" ? view?.desired : v === "logs" ? kind === "Pod" : true));
   const columns: Column<NonNullable<ObjectView["events"]>[number]>[] = [
@@ -101,7 +103,7 @@ function ObjectPanel({ app, object, live, close }: { app: Application; object: s
     { head: t("message"), cell: (e) => e.message },
   ];
   return (
-    <section class="panel" aria-label={`${kind}/${rest.join("/")}`}>
+    <section ref={panel} class="panel" aria-label={`${kind}/${rest.join("/")}`}>
       <div class="row head">
         <h2>
           {kind}/{rest.join("/")}
