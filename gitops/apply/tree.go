@@ -41,6 +41,8 @@ const (
 	maxChildren = 2000
 	// treeReads are requests for one tree at once.
 	treeReads = 8
+	// fewRoots of one kind in one namespace are read one by one, more by a list.
+	fewRoots = 4
 )
 
 // heirs are the kinds of objects that come of one kind of object, in one step or more.
@@ -107,16 +109,8 @@ func (a *Applier) Tree(ctx context.Context, t Target, set, hooks []v1alpha1.Obje
 	for _, ref := range hooks {
 		roots = append(roots, Node{ObjectReference: ref, Hook: true})
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(treeReads)
-	found := make([]*unstructured.Unstructured, len(roots))
-	for i := range roots {
-		g.Go(func() (err error) {
-			found[i], err = find(gctx, p.reader, roots[i].ObjectReference)
-			return err
-		})
-	}
-	if err := g.Wait(); err != nil {
+	found, err := findAll(ctx, p.reader, t, append(slices.Clone(set), hooks...))
+	if err != nil {
 		return nil, err
 	}
 	b := &branches{checks: checks, children: map[string][]*unstructured.Unstructured{}, seen: map[string]bool{}}
@@ -147,6 +141,50 @@ func (a *Applier) Tree(ctx context.Context, t Target, set, hooks []v1alpha1.Obje
 		}
 	}
 	return out, nil
+}
+
+// findAll reads the objects of references, in their order; nil for one that is not there.
+func findAll(ctx context.Context, r client.Reader, t Target, refs []v1alpha1.ObjectReference) ([]*unstructured.Unstructured, error) {
+	type group struct {
+		namespace string
+		kind      schema.GroupVersionKind
+	}
+	of := map[group][]int{}
+	for i, ref := range refs {
+		k := group{ref.Namespace, schema.GroupVersionKind{Group: ref.Group, Version: ref.Version, Kind: ref.Kind}}
+		of[k] = append(of[k], i)
+	}
+	found := make([]*unstructured.Unstructured, len(refs))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(treeReads)
+	for k, mine := range of {
+		g.Go(func() error {
+			byName := map[string]*unstructured.Unstructured{}
+			if len(mine) > fewRoots {
+				l := &unstructured.UnstructuredList{}
+				l.SetGroupVersionKind(k.kind.GroupVersion().WithKind(k.kind.Kind + "List"))
+				err := r.List(ctx, l, client.InNamespace(k.namespace), client.Limit(maxChildren), client.MatchingLabels{v1alpha1.LabelApplication: t.Application})
+				if err != nil && !apierrors.IsForbidden(err) && !meta.IsNoMatchError(err) && !apierrors.IsNotFound(err) {
+					return fmt.Errorf("%s of namespace %s: %w", k.kind.Kind, k.namespace, err)
+				}
+				for i := range l.Items {
+					byName[l.Items[i].GetName()] = &l.Items[i]
+				}
+			}
+			for _, i := range mine {
+				if found[i] = byName[refs[i].Name]; found[i] != nil {
+					continue
+				}
+				// Few, or gone, or without our label by now.
+				var err error
+				if found[i], err = find(ctx, r, refs[i]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return found, g.Wait()
 }
 
 // descent is a kind of children in a namespace, of the application by label or all.

@@ -103,3 +103,26 @@ func TestLiveSecretsAreMasked(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, text)
 }
+
+func TestManyRootsOfOneKindAreListed(t *testing.T) {
+	var objects []client.Object
+	var set []v1alpha1.ObjectReference
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		m := came(name, name, "")
+		if name == "b" {
+			m.Labels = nil // somebody took our label away
+		}
+		if name != "c" { // and deleted this one
+			objects = append(objects, &corev1.ConfigMap{ObjectMeta: m})
+		}
+		set = append(set, v1alpha1.ObjectReference{Version: "v1", Kind: "ConfigMap", Namespace: "shop", Name: name})
+	}
+	a, _ := setup(t, objects...)
+	nodes, err := a.Tree(t.Context(), shop, set, nil)
+	require.NoError(t, err)
+	var got []string
+	for _, n := range nodes {
+		got = append(got, n.Name+" "+n.Health)
+	}
+	require.Equal(t, []string{"a Current", "b Current", "c NotFound", "d Current", "e Current", "f Current"}, got)
+}
