@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) error {
 	defer os.RemoveAll(dir)
 	b := &bench{Options: o, dir: dir, report: newReport()}
 	if o.Soak {
-		ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(o.SoakRounds+1)*soakRound, errors.New("the soak test takes too long"))
+		ctx, cancel := context.WithTimeoutCause(ctx, time.Duration(o.SoakRounds+3)*soakRound, errors.New("the soak test takes too long"))
 		defer cancel()
 		return b.soak(ctx)
 	}

@@ -32,6 +32,9 @@ func (b *bench) soak(ctx context.Context) (err error) {
 	if err := s.push(ctx, 0, false); err != nil {
 		return err
 	}
+	if err := b.hooked(ctx, in); err != nil {
+		return fmt.Errorf("%w\n%s", err, in.tail())
+	}
 	for i := 1; i <= b.SoakRounds; i++ {
 		limited, cancel := context.WithTimeout(ctx, soakRound)
 		if i%3 == 0 {
