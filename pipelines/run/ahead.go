@@ -24,7 +24,8 @@ const (
 
 // restoresAhead says whether the job has a cache for which a step of its own pays.
 func (c *Controller) restoresAhead(ctx context.Context, run *v1alpha1.Run, p *plan.Plan, job *plan.Job, js *v1alpha1.JobStatus) bool {
-	if c.CacheSize == nil || serverDoes(job) || !slices.ContainsFunc(job.Caches, func(cache plan.Cache) bool { return cache.Pull }) {
+	early := func(cache plan.Cache) bool { return cache.Pull && len(cache.KeyFiles) == 0 }
+	if c.CacheSize == nil || serverDoes(job) || !slices.ContainsFunc(job.Caches, early) {
 		return false
 	}
 	ref := jobapi.Ref{Namespace: run.Namespace, Run: run.Name, Job: job.ID, Attempt: js.Attempt}
@@ -33,15 +34,10 @@ func (c *Controller) restoresAhead(ctx context.Context, run *v1alpha1.Run, p *pl
 		return false // the attempt itself says so
 	}
 	var size int64
-	for i, k := range j.Caches {
-		hash := j.Wire.Caches[i].Hash
-		if !k.Pull || k.Hashed && hash == "" {
-			continue
+	for _, k := range j.Caches {
+		if k.Pull && !k.Hashed {
+			size += c.CacheSize(k.Scope, k.Keys)
 		}
-		if k.Hashed {
-			k.Keys[0] += hash
-		}
-		size += c.CacheSize(k.Scope, k.Keys)
 	}
 	return size >= aheadFrom
 }

@@ -165,7 +165,6 @@ func (c *Controller) jobOf(ctx context.Context, ref jobapi.Ref, run *v1alpha1.Ru
 			return nil, err
 		}
 		setCaches(j, job.Caches, cacheScope(run, protected), value)
-		c.hashKeys(ctx, run, &job.Checkout, j.Wire.Caches)
 	}
 	if serverDoes(job) {
 		j.Wire.Verb = "deploy"

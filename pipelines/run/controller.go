@@ -98,8 +98,6 @@ type Controller struct {
 	// Variables of repositories and namespaces; Reachable tells which runs get protected ones.
 	Variables *variables.Store
 	Reachable protection.Reachable
-	// Source of the commit, for keys of caches. Nil: jobs find them in their checkouts.
-	Source Source
 	// CacheSize is how many bytes a job would get under the first of the keys that has
 	// something. Nil: nothing is known of caches.
 	CacheSize func(scope jobcache.Scope, keys []string) int64

@@ -97,7 +97,7 @@ func (s *services) openPipelines(context.Context) error {
 		Compiler:  &run.Detector{Source: s.git.Store, Variables: vars, Reachable: s.git.Store.Reachable, Describe: source{s.git.Store}.describe, TagMessage: s.git.Store.TagMessage, Modules: modules, Nodes: s.nodeLabels, ServerURL: s.conf.URL, Elsewhere: s.elsewhere(mc)},
 		Artifacts: artifacts, Archive: p.archive, LogStore: store, Logs: p.collector,
 		MayStart:    s.access.mayStart,
-		ServiceLogs: serviceLogs(s.kube), CacheSize: caches.Size, Source: s.git.Store,
+		ServiceLogs: serviceLogs(s.kube), CacheSize: caches.Size,
 		Tokens: tokens, Signer: issuer, Vaults: vault.New(outside.Guard{Private: s.conf.PrivateSources}.Transport()), Log: log, Metrics: metrics, Events: s.manager.GetEventRecorder("slipway"),
 		Settings: run.Settings{
 			ServerURL: jobServer, ExternalURL: s.conf.URL, MaxLog: s.conf.JobLogLimit, CA: ca,

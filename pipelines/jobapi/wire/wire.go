@@ -120,10 +120,9 @@ func (v *Variable) Text() string {
 // Cache of the job; GET and PUT /cache/<index> are its contents, a tar in zstd.
 type Cache struct {
 	// Key, for people. Where KeyFiles are given, the runner adds the hash of their
-	// contents to it, and to the request as ?hash=. Hash is that, where the server knows.
+	// contents to it, and to the request as ?hash=.
 	Key       string   `json:"key"`
 	KeyFiles  []string `json:"keyFiles,omitempty"`
-	Hash      string   `json:"hash,omitempty"`
 	Paths     []string `json:"paths,omitempty"`
 	Untracked bool     `json:"untracked,omitempty"`
 	Pull      bool     `json:"pull,omitempty"`

@@ -107,10 +107,10 @@ func (c *Client) restoreAll(ctx context.Context, dir string) error {
 	a := &attempt{Client: c}
 	var all sync.WaitGroup
 	for i, w := range caches {
-		one := newCached(w, i, filepath.Join(dir, strconv.Itoa(i)))
-		if !one.early() || !w.Pull {
+		if len(w.KeyFiles) > 0 || !w.Pull {
 			continue
 		}
+		one := &cached{Cache: w, index: i, done: make(chan struct{}), dir: filepath.Join(dir, strconv.Itoa(i))}
 		all.Go(func() {
 			a.restore(ctx, one)
 			f := fetchedAhead{Found: one.found, Seen: one.seen}

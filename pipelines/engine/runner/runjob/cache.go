@@ -3,6 +3,8 @@ package runjob
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -50,27 +52,13 @@ func stampOf(info fs.FileInfo) stamp {
 	return s
 }
 
-func newCached(c wire.Cache, index int, dir string) *cached {
-	one := &cached{Cache: c, index: index, done: make(chan struct{}), dir: dir}
-	if c.Hash != "" {
-		one.hashed(c.Hash)
-	}
-	return one
-}
-
-// hashed completes the key by the hash of its files.
-func (c *cached) hashed(sum string) { c.query, c.Key = "?hash="+sum, c.Key+sum }
-
-// early says whether the key is known without the source.
-func (c *cached) early() bool { return len(c.KeyFiles) == 0 || c.Hash != "" }
-
 // startCaches begins to fetch those whose key is known before the source is there, and
 // that no step before has fetched.
 func (a *attempt) startCaches(ctx context.Context) {
 	for i, c := range a.job.Caches {
-		one := newCached(c, i, filepath.Join(a.scratch, "cache-"+strconv.Itoa(i)))
+		one := &cached{Cache: c, index: i, done: make(chan struct{}), dir: filepath.Join(a.scratch, "cache-"+strconv.Itoa(i))}
 		a.caches = append(a.caches, one)
-		if one.early() {
+		if len(c.KeyFiles) == 0 {
 			go func() {
 				if a.ahead(ctx, one) {
 					close(one.done)
@@ -111,12 +99,12 @@ func (c *cached) path() string { return "/cache/" + strconv.Itoa(c.index) + c.qu
 // joinCaches moves what was fetched to where the script finds it.
 func (a *attempt) joinCaches(ctx context.Context) error {
 	for _, c := range a.caches {
-		if !c.early() {
+		if len(c.KeyFiles) > 0 {
 			sum, err := hashFiles(a.project, c.KeyFiles)
 			if err != nil {
 				return err
 			}
-			c.hashed(sum)
+			c.query, c.Key = "?hash="+sum, c.Key+sum
 			a.restore(ctx, c)
 		}
 		<-c.done
@@ -146,7 +134,7 @@ func (a *attempt) joinCaches(ctx context.Context) error {
 	return nil
 }
 
-// hashFiles is the hash of the contents of the files.
+// hashFiles is the hash of the contents of the files, or "default" where none is there.
 func hashFiles(dir string, files []string) (string, error) {
 	list, err := chosen{paths: files}.match(dir)
 	if err != nil {
@@ -157,17 +145,23 @@ func hashFiles(dir string, files []string) (string, error) {
 		return "", err
 	}
 	defer root.Close()
-	var k wire.KeyHash
+	h := sha256.New()
+	any := false
 	for _, name := range list {
 		info, err := root.Lstat(name)
 		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if err := content(k.Add(name, info.Size()), root, name, info); err != nil {
+		any = true
+		fmt.Fprintf(h, "%s\x00%d\x00", name, info.Size())
+		if err := content(h, root, name, info); err != nil {
 			return "", err
 		}
 	}
-	return k.Sum(), nil
+	if !any {
+		return "default", nil
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // pushCaches uploads those that changed.
