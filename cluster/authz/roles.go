@@ -9,7 +9,7 @@ import (
 )
 
 // Group is the API group of Slipway's kinds and of its virtual resources: images
-// (get pulls, create pushes, delete), logs, metrics, tokens, variables (CI variables,
+// (get pulls, create pushes, delete), logs, metrics, silences, tokens, variables (CI variables,
 // whose values nobody reads), and developerartifacts and maintainerartifacts (what jobs
 // keep for those alone).
 const Group = "slipway.dev"
@@ -78,6 +78,7 @@ func developerRole() *rbacv1.ClusterRole {
 		rule([]string{"get", "create"}, Group, "images"),
 		rule(read, Group, "logs", "metrics"),
 		rule([]string{"create"}, Group, "logs"),
+		rule([]string{"create", "delete"}, Group, "silences"),
 		rule([]string{"list"}, Group, "variables"),
 		rule([]string{"get"}, Group, "developerartifacts"),
 		rule(read, "metrics.k8s.io", "pods"),

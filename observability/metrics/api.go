@@ -31,13 +31,13 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 		engine, db, m.db, confinedExemplars{m.db},
 		func(ctx context.Context) v1.ScrapePoolsRetriever { return targets{m.scrape, scopeOf(ctx)} },
 		func(ctx context.Context) v1.TargetRetriever { return targets{m.scrape, scopeOf(ctx)} },
-		func(context.Context) v1.AlertmanagerRetriever { return none{} },
+		func(context.Context) v1.AlertmanagerRetriever { return embedded{} },
 		func() config.Config { return *m.conf },
 		m.opts.flags(),
 		v1.GlobalURLOptions{ListenAddress: "127.0.0.1", Host: "127.0.0.1", Scheme: "http"},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },
 		admin{m.db}, dir, false, false, 0, m.log,
-		func(context.Context) v1.RulesRetriever { return none{} },
+		func(ctx context.Context) v1.RulesRetriever { return rulesOf{m.rules, scopeOf(ctx)} },
 		5e7, 10, 1<<20, false, regexp.MustCompile("^$"),
 		func() (v1.RuntimeInfo, error) {
 			return v1.RuntimeInfo{

@@ -46,6 +46,7 @@ var scrapeConfig = template.Must(template.New("prometheus.yml").Parse(`
 global:
   scrape_interval: {{.Interval}}
   scrape_timeout: {{.Timeout}}
+  extra_scrape_metrics: true
 scrape_configs:
 {{- define "tls"}}
   scheme: https

@@ -33,7 +33,7 @@ func opened(t *testing.T, o Options) *Metrics {
 		t.Fatal(err)
 	}
 	o.Targets.Interval, o.Targets.Server, o.Targets.TokenFile = time.Minute, "127.0.0.1:1", filepath.Join(dir, "token")
-	m, err := Open(t.Context(), filepath.Join(dir, "tsdb"), o, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	m, err := Open(t.Context(), filepath.Join(dir, "tsdb"), o, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

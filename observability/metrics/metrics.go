@@ -23,6 +23,7 @@ import (
 	_ "github.com/prometheus/prometheus/discovery/kubernetes" // role node and pod
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/tsdb"
 	"golang.org/x/sync/errgroup"
@@ -42,13 +43,15 @@ type Metrics struct {
 	conf     *config.Config
 	discover *discovery.Manager
 	scrape   *scrape.Manager
+	rules    *rules.Manager
+	book     *ruleBook
 	handler  http.Handler
 	log      *slog.Logger
 }
 
 // Open opens the database in dir, replays its write-ahead log, and prepares to
-// scrape; Run does it. Figures about Prometheus itself go to reg.
-func Open(ctx context.Context, dir string, o Options, reg *prometheus.Registry, log *slog.Logger) (*Metrics, error) {
+// scrape; Run does it. What rules find to fire goes to notify, which may be nil. Figures about Prometheus itself go to reg.
+func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, reg *prometheus.Registry, log *slog.Logger) (*Metrics, error) {
 	o = o.withDefaults()
 	text, err := o.Targets.render()
 	if err != nil {
@@ -90,6 +93,9 @@ func Open(ctx context.Context, dir string, o Options, reg *prometheus.Registry, 
 		EnableAtModifier: true, EnableNegativeOffset: true, Parser: p,
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Duration(conf.GlobalConfig.ScrapeInterval).Milliseconds() },
 	})
+	if err := m.newRules(ctx, engine, p, notify, reg); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	m.handler = m.api(engine, p, dir, reg)
 	return m, nil
 }
@@ -115,7 +121,12 @@ func (m *Metrics) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return m.scrape.Run(m.discover.SyncCh()) })
+	g.Go(func() error {
+		m.rules.Run()
+		return nil
+	})
 	<-ctx.Done()
+	m.rules.Stop()
 	m.scrape.Stop()
 	return errors.Join(g.Wait(), m.db.Close())
 }

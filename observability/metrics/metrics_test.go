@@ -39,7 +39,7 @@ func TestScrapesWithItsTokenAndAnswersQueries(t *testing.T) {
 	m, err := Open(ctx, filepath.Join(dir, "tsdb"), Options{Targets: Targets{
 		Interval: time.Second, Kubeconfig: kubeconfig,
 		Server: strings.TrimPrefix(target.URL, "http://"), TokenFile: token,
-	}}, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
+	}}, nil, prometheus.NewRegistry(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

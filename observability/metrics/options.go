@@ -12,6 +12,8 @@ type Options struct {
 	// what comes first counts, and the oldest data goes first.
 	Retention time.Duration
 	MaxBytes  int64
+	// URL of the front door, for links in alerts.
+	URL string
 	// ReceiveWrites lets remote write in, at /api/v1/write.
 	ReceiveWrites bool
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
-	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
 )
 
@@ -64,10 +63,8 @@ func (t targets) ScrapePoolConfig(pool string) (*config.ScrapeConfig, error) {
 	return t.Manager.ScrapePoolConfig(pool)
 }
 
-// none has no alert managers and no rules.
-type none struct{}
+// embedded is the Alertmanager of this process, which has no address of its own.
+type embedded struct{}
 
-func (none) Alertmanagers() []*url.URL            { return nil }
-func (none) DroppedAlertmanagers() []*url.URL     { return nil }
-func (none) RuleGroups() []*rules.Group           { return nil }
-func (none) AlertingRules() []*rules.AlertingRule { return nil }
+func (embedded) Alertmanagers() []*url.URL        { return nil }
+func (embedded) DroppedAlertmanagers() []*url.URL { return nil }

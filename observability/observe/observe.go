@@ -23,6 +23,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
+	"slipway.dev/observability/alerts"
 	"slipway.dev/observability/elastic"
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
@@ -39,6 +40,7 @@ type Config struct {
 	// Logs are where lines come from and go to besides.
 	Logs    Logs
 	Metrics metrics.Options
+	Alerts  alerts.Options
 }
 
 // Run serves the stores until ctx ends.
@@ -73,7 +75,13 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m, err := metrics.Open(ctx, c.MetricsDir, c.Metrics, reg, log.With("part", "metrics"))
+	am, err := alerts.Open(c.Alerts, reg, log.With("part", "alerts"))
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return am.Run(ctx) })
+	notify := notifier(am, func(err error) { log.Warn("alerts that are not taken", "err", err) })
+	m, err := metrics.Open(ctx, c.MetricsDir, c.Metrics, notify, reg, log.With("part", "metrics"))
 	if err != nil {
 		return err
 	}
@@ -86,6 +94,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 		return err
 	}
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
+	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
 	mux.HandleFunc("GET /logs", search(store))
 	if err := figures(ctx, mux, c, reg, log); err != nil {
 		return err

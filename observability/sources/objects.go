@@ -25,6 +25,7 @@ var resources = []string{
 // as many, most of them of every pod.
 var told = []string{
 	"kube_cronjob_(info|next_schedule_time|spec_suspend|status_active|status_last_schedule_time)",
+	"kube_(daemonset|deployment|job|statefulset|persistentvolumeclaim)_labels",
 	"kube_daemonset_status_(current_number_scheduled|desired_number_scheduled|number_available|number_misscheduled|number_ready|number_unavailable|updated_number_scheduled)",
 	"kube_deployment_(metadata_generation|spec_paused|spec_replicas|status_condition|status_observed_generation|status_replicas.*)",
 	"kube_horizontalpodautoscaler_(spec_max_replicas|spec_min_replicas|status_condition|status_current_replicas|status_desired_replicas)",
@@ -66,7 +67,11 @@ func Objects(ctx context.Context, client kubernetes.Interface, log *slog.Logger)
 	if err := b.WithEnabledResources(resources); err != nil {
 		return nil, fmt.Errorf("state of objects: %w", err)
 	}
-	if err := b.WithAllowLabels(map[string][]string{"pods": {"slipway.dev/application", "slipway.dev/release", "slipway.dev/run", "slipway.dev/job"}}); err != nil {
+	ours := map[string][]string{}
+	for _, r := range []string{"daemonsets", "deployments", "jobs", "persistentvolumeclaims", "pods", "statefulsets"} {
+		ours[r] = []string{"slipway.dev/application", "slipway.dev/release", "slipway.dev/run", "slipway.dev/job"}
+	}
+	if err := b.WithAllowLabels(ours); err != nil {
 		return nil, fmt.Errorf("state of objects: %w", err)
 	}
 	writers := metricsstore.SanitizeHeaders(expfmt.NewFormat(expfmt.TypeTextPlain), b.Build())

@@ -153,6 +153,7 @@ type Deps struct {
 	ApplicationSets ApplicationSets
 	Tokens          Tokens
 	Logs            Logs
+	Alerts          Alerts
 	Images          Seeder
 	// Uploads is a directory for what comes in and is looked at before it is kept; Room is
 	// nil while its disk has some.

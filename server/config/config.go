@@ -65,6 +65,8 @@ type Config struct {
 	RemoteBases bool `yaml:"remoteBases"`
 	// ScrapeInterval of the metrics.
 	ScrapeInterval time.Duration `yaml:"scrapeInterval"`
+	// Alerts that fire, and where they go.
+	Alerts Alerts `yaml:"alerts"`
 	// Metrics that are kept.
 	Metrics Metrics `yaml:"metrics"`
 	// Logs are where lines come from and go to besides the embedded store.
@@ -164,6 +166,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	c.Metrics.flags(fs)
 	c.Logs.flags(fs)
+	fs.StringVar(&c.Alerts.Config, "alerts-config", c.Alerts.Config, "file with receivers of alerts, in Alertmanager's form; alerts.config in the file")
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
 	fs.IntVar(&c.Runs.Max, "runs-max", c.Runs.Max, "runs at one time (0: no limit); runs.max in the file")
@@ -233,6 +236,9 @@ func (c *Config) complete() error {
 		return err
 	}
 	if err := c.Logs.check(); err != nil {
+		return err
+	}
+	if c.Alerts.Config, err = existing("alerts.config", c.Alerts.Config); err != nil {
 		return err
 	}
 	if c.JobLogLimit < minJobLog || c.JobLogLimit > maxJobLog {

@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -15,6 +17,28 @@ type Metrics struct {
 	MaxBytes  int64         `yaml:"maxBytes"`
 	// ReceiveWrites lets other Prometheus servers write in.
 	ReceiveWrites bool `yaml:"receiveWrites"`
+}
+
+// Alerts is where alerts go.
+type Alerts struct {
+	// Config is a file in Alertmanager's form, with receivers and routes. Without one alerts
+	// are shown and sent nowhere.
+	Config string `yaml:"config"`
+}
+
+// existing is the absolute path of a file that a setting names; empty stays so.
+func existing(setting, file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	abs, err := filepath.Abs(file)
+	if err == nil {
+		_, err = os.Stat(abs)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", setting, err)
+	}
+	return abs, nil
 }
 
 // minMetrics on disk: a day of an idle cluster has room in it.

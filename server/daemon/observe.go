@@ -17,6 +17,7 @@ import (
 	"slipway.dev/cluster/authz"
 	"slipway.dev/cluster/node"
 	"slipway.dev/cluster/supervise"
+	"slipway.dev/observability/alerts"
 	"slipway.dev/observability/elastic/remote"
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
@@ -57,6 +58,11 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 		},
 	}
 	oc.Logs = elsewhere(conf, c)
+	oc.Metrics.URL = conf.URL
+	oc.Alerts = alerts.Options{Dir: filepath.Join(conf.DataDir, "alerts"), Config: conf.Alerts.Config, URL: conf.URL}
+	if _, err := alerts.Load(conf.Alerts.Config); err != nil { // the child would only end and be started again
+		return nil, err
+	}
 	b, err := json.Marshal(oc)
 	if err != nil {
 		return nil, err

@@ -90,8 +90,8 @@ func TestTopAndAutoscaler(t *testing.T) {
 	must(t, "kubectl", "set", "resources", "deployment/scaled", "--requests=cpu=20m", "--limits=cpu=60m")
 	must(t, "kubectl", "autoscale", "deployment/scaled", "--cpu=50%", "--min=1", "--max=2")
 	eventually(t, 2*time.Minute, func() error {
-		if out := must(t, "kubectl", "top", "pods", "-l", "app=scaled"); !strings.Contains(out, "scaled-") {
-			return fmt.Errorf("kubectl top pods: %s", out)
+		if out, err := slipway(t, "kubectl", "top", "pods", "-l", "app=scaled"); err != nil || !strings.Contains(out, "scaled-") {
+			return fmt.Errorf("kubectl top pods: %v %s", err, out)
 		}
 		return nil
 	})
@@ -104,4 +104,39 @@ func TestTopAndAutoscaler(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// TestAlertsAndSilences sees the shipped rules at work, and silences within a namespace.
+func TestAlertsAndSilences(t *testing.T) {
+	together(t)
+	eventually(t, time.Minute, func() error {
+		if out := must(t, "query", `node:node_memory_utilisation:ratio`); !strings.Contains(out, "node") {
+			return fmt.Errorf("nothing is recorded: %s", out)
+		}
+		return nil
+	})
+	if out := must(t, "query", `prometheus_rule_evaluation_failures_total > 0`); strings.Contains(out, "rule_group") {
+		t.Errorf("rules fail: %s", out)
+	}
+	id := strings.TrimSpace(must(t, "silence", "add", "alertname=Planted", "pod=~web-.*", "--comment", "known"))
+	if out := must(t, "silence", "list"); !strings.Contains(out, id) || !strings.Contains(out, "namespace=default") || !strings.Contains(out, "pod=~web-.*") {
+		t.Errorf("silences: %s", out)
+	}
+	if out := must(t, "-n", "kube-system", "silence", "list"); strings.Contains(out, id) {
+		t.Errorf("another namespace has the silence: %s", out)
+	}
+	if _, err := slipway(t, "-n", "kube-system", "silence", "delete", id); err == nil {
+		t.Error("another namespace ends the silence")
+	}
+	token := strings.TrimSpace(must(t, "token", "create", "onlooker", "--role", "slipway-viewer"))
+	for method, path := range map[string]string{"POST": "/api/v1/namespaces/default/silences", "DELETE": "/api/v1/namespaces/default/silences/" + id, "GET": "/alertmanager/api/v2/alerts"} {
+		if got := status(t, method, user.Server+path, token); got != 403 {
+			t.Errorf("%s %s as a viewer: %d", method, path, got)
+		}
+	}
+	if got := status(t, "GET", user.Server+"/api/v1/namespaces/default/alerts", token); got != 200 {
+		t.Errorf("a viewer may not see alerts: %d", got)
+	}
+	must(t, "silence", "delete", id)
+	must(t, "alerts")
 }

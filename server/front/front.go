@@ -38,6 +38,7 @@ type Parts struct {
 	Metrics  http.Handler // /metrics, behind authentication and RBAC
 	Query    http.Handler // /prometheus/, behind authentication and RBAC
 	Elastic  http.Handler // /elastic/, behind authentication; asks RBAC by namespace
+	Alerts   http.Handler // /alertmanager/, behind authentication and RBAC
 	Issuer   http.Handler // /.well-known/, public: by it others check id_tokens
 	Badge    http.Handler // /badge/, asks api.UserFrom; nobody is a caller, too
 	Console  http.Handler // everything else, public: it holds no data
@@ -76,6 +77,7 @@ func New(parts Parts, auth Authenticator, keyFile string, log *slog.Logger) (*Do
 	mux.Handle("/metrics", d.authenticated(parts.Metrics))
 	mux.Handle("/prometheus/", d.authenticated(parts.Query))
 	mux.Handle("/elastic/", d.elastic(parts.Elastic))
+	mux.Handle("/alertmanager/", d.authenticated(parts.Alerts))
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		if err := parts.Ready(); err != nil {
