@@ -55,6 +55,7 @@ func adminRole() *rbacv1.ClusterRole {
 		rule(read, "", "namespaces", "nodes", "pods", "pods/log", "services", "endpoints", "events", "configmaps", "persistentvolumeclaims", "persistentvolumes"),
 		rule(read, "apps", "*"),
 		rule(read, "metrics.k8s.io", "nodes", "pods"),
+		rule(read, "monitoring.coreos.com", "servicemonitors", "podmonitors", "probes", "prometheusrules"),
 		rbacv1.PolicyRule{Verbs: []string{"get", "post"}, NonResourceURLs: []string{"/metrics", "/prometheus/*", "/api/*", "/elastic/*"}},
 	)
 }
@@ -105,6 +106,7 @@ func deployerRole() *rbacv1.ClusterRole {
 		rule(write, "apps", "deployments", "statefulsets", "daemonsets", "replicasets", "deployments/scale", "statefulsets/scale"),
 		rule(write, "batch", "jobs", "cronjobs"),
 		rule(write, "autoscaling", "horizontalpodautoscalers"),
+		rule(write, "monitoring.coreos.com", "servicemonitors", "podmonitors", "probes", "prometheusrules"),
 		rule(write, "policy", "poddisruptionbudgets"),
 		rule(write, "networking.k8s.io", "ingresses", "networkpolicies"),
 		rule(read, "discovery.k8s.io", "endpointslices"),

@@ -32,7 +32,7 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 		func(ctx context.Context) v1.ScrapePoolsRetriever { return targets{m.scrape, scopeOf(ctx)} },
 		func(ctx context.Context) v1.TargetRetriever { return targets{m.scrape, scopeOf(ctx)} },
 		func(context.Context) v1.AlertmanagerRetriever { return embedded{} },
-		func() config.Config { return *m.conf },
+		func() config.Config { return *m.conf.Load() },
 		m.opts.flags(),
 		v1.GlobalURLOptions{ListenAddress: "127.0.0.1", Host: "127.0.0.1", Scheme: "http"},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -40,7 +41,7 @@ const (
 type Metrics struct {
 	opts     Options
 	db       *tsdb.DB
-	conf     *config.Config
+	conf     atomic.Pointer[config.Config]
 	discover *discovery.Manager
 	scrape   *scrape.Manager
 	rules    *rules.Manager
@@ -70,7 +71,8 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 	if err != nil {
 		return nil, fmt.Errorf("metrics store %s: %w", dir, err)
 	}
-	m := &Metrics{opts: o, db: db, conf: conf, log: log}
+	m := &Metrics{opts: o, db: db, log: log}
+	m.conf.Store(conf)
 	sd, err := discovery.CreateAndRegisterSDMetrics(reg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -106,11 +108,7 @@ func (m *Metrics) Handler() http.Handler { return m.handler }
 
 // Run discovers and scrapes until ctx ends, then closes the database.
 func (m *Metrics) Run(ctx context.Context) error {
-	sds := map[string]discovery.Configs{}
-	for _, s := range m.conf.ScrapeConfigs {
-		sds[s.JobName] = s.ServiceDiscoveryConfigs
-	}
-	if err := m.discover.ApplyConfig(sds); err != nil {
+	if err := m.discover.ApplyConfig(discoveries(m.conf.Load())); err != nil {
 		return errors.Join(fmt.Errorf("discovery: %w", err), m.db.Close())
 	}
 	var g errgroup.Group

@@ -9,19 +9,26 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"slipway.dev/observability/sources"
 )
 
-// figures serves the pages that this process' own Prometheus scrapes.
-func figures(ctx context.Context, mux *http.ServeMux, c Config, reg *prometheus.Registry, log *slog.Logger) error {
-	config, err := clientcmd.BuildConfigFromFlags("", c.Metrics.Targets.Kubeconfig)
+// clusterConfig is how the child reaches the API server.
+func clusterConfig(kubeconfig string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
-		return fmt.Errorf("kubeconfig of the observe child: %w", err)
+		return nil, fmt.Errorf("kubeconfig of the observe child: %w", err)
 	}
-	config.ContentType = "application/vnd.kubernetes.protobuf"
 	config.UserAgent = "slipway-observe"
+	return config, nil
+}
+
+// figures serves the pages that this process' own Prometheus scrapes.
+func figures(ctx context.Context, mux *http.ServeMux, c Config, cluster *rest.Config, reg *prometheus.Registry, log *slog.Logger) error {
+	config := rest.CopyConfig(cluster)
+	config.ContentType = "application/vnd.kubernetes.protobuf"
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("kubeconfig of the observe child: %w", err)

@@ -27,6 +27,7 @@ import (
 	"slipway.dev/observability/elastic"
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
+	"slipway.dev/observability/monitors"
 )
 
 // Config is what the child is started with, as JSON in a file.
@@ -86,6 +87,12 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 		return err
 	}
 	g.Go(func() error { return m.Run(ctx) })
+	cluster, err := clusterConfig(c.Metrics.Targets.Kubeconfig)
+	if err != nil {
+		return err
+	}
+	users := &monitors.Watcher{Config: cluster, Kubeconfig: c.Metrics.Targets.Kubeconfig, Prometheus: m, Log: log.With("part", "monitors")}
+	g.Go(func() error { return users.Run(ctx) })
 
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", m.Handler()))
@@ -96,7 +103,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
 	mux.HandleFunc("GET /logs", search(store))
-	if err := figures(ctx, mux, c, reg, log); err != nil {
+	if err := figures(ctx, mux, c, cluster, reg, log); err != nil {
 		return err
 	}
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -139,4 +141,70 @@ func TestAlertsAndSilences(t *testing.T) {
 	}
 	must(t, "silence", "delete", id)
 	must(t, "alerts")
+}
+
+// TestMonitorsAndRules has an application's objects of the Prometheus Operator at work, and
+// one that asks for too much refused by name.
+func TestMonitorsAndRules(t *testing.T) {
+	together(t)
+	cleanUp(t, "kubectl", "delete", "deployment,service,servicemonitor,podmonitor,prometheusrule", "-l", "made-by=monitored", "--ignore-not-found")
+	file := filepath.Join(t.TempDir(), "objects.yaml")
+	text := `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: monitored, labels: {made-by: monitored}}
+spec:
+  selector: {matchLabels: {app: monitored}}
+  template:
+    metadata: {labels: {app: monitored}}
+    spec:
+      containers:
+      - {name: web, image: busybox, command: [sh, -c, "mkdir /w; echo 'monitored_metric{namespace=\"kube-system\"} 7' > /w/metrics; exec httpd -f -p 8080 -h /w"], ports: [{name: metrics, containerPort: 8080}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: monitored, labels: {made-by: monitored, app: monitored}}
+spec: {selector: {app: monitored}, ports: [{name: metrics, port: 80, targetPort: metrics}]}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: monitored, labels: {made-by: monitored}}
+spec: {selector: {matchLabels: {app: monitored}}, endpoints: [{port: metrics, interval: 5s, honorLabels: true}]}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PodMonitor
+metadata: {name: greedy, labels: {made-by: monitored}}
+spec: {selector: {matchLabels: {app: monitored}}, podMetricsEndpoints: [{port: metrics, relabelings: [{targetLabel: __address__, replacement: "127.0.0.1:8080"}]}]}
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: monitored, labels: {made-by: monitored}}
+spec:
+  groups:
+  - name: monitored
+    interval: 5s
+    rules:
+    - {record: "monitored:sum", expr: "sum(monitored_metric)"}
+    - {record: "monitored:stolen", expr: "count({namespace=\"kube-system\"})"}
+    - {alert: MonitoredAlert, expr: "monitored_metric == 7", annotations: {summary: planted}}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "kubectl", "apply", "-f", file)
+	eventually(t, 90*time.Second, func() error {
+		if out := must(t, "query", `monitored:sum{namespace="default"} == 7`); !strings.Contains(out, "monitored:sum") {
+			return fmt.Errorf("nothing is recorded: %s %s", out, must(t, "query", "monitored_metric"))
+		}
+		if out := must(t, "alerts"); !strings.Contains(out, "MonitoredAlert") || !strings.Contains(out, "planted") {
+			return fmt.Errorf("no alert: %s", out)
+		}
+		if out := must(t, "kubectl", "describe", "podmonitor", "greedy"); !strings.Contains(out, "__address__") || !strings.Contains(out, "NotUsed") {
+			return fmt.Errorf("no event: %s", out)
+		}
+		return nil
+	})
+	if out := must(t, "query", `monitored_metric{namespace="kube-system"} or monitored:stolen`); strings.Contains(out, "monitored") {
+		t.Errorf("reaches another namespace: %s", out)
+	}
 }

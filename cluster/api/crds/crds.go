@@ -1,5 +1,6 @@
 // Package crds owns the CustomResourceDefinitions that a cluster must have: those of
-// slipway.dev, made from cluster/api/v1alpha1, and Tekton's stored versions. It never
+// slipway.dev, made from cluster/api/v1alpha1, Tekton's stored versions, and what the
+// Prometheus Operator's users write (monitors, probes, rules). It never
 // removes a definition, since that would remove the objects. Start at Install.
 package crds
 
@@ -25,7 +26,7 @@ import (
 
 //go:generate go run ./gen
 
-//go:embed *.yaml tekton/*.yaml
+//go:embed *.yaml tekton/*.yaml monitoring/*.yaml
 var files embed.FS
 
 // definition is one file, as JSON.

@@ -24,4 +24,5 @@ func TestDefinitions(t *testing.T) {
 	}
 	require.Equal(t, 8, groups["slipway.dev"])
 	require.Equal(t, 7, groups["tekton.dev"])
+	require.Equal(t, 4, groups["monitoring.coreos.com"])
 }

@@ -1,11 +1,13 @@
-// Command gen copies Tekton's resource definitions from its module into ./tekton: only
-// the stored version of each, without conversion webhook and without descriptions
-// (which nobody reads at run time and which would be a megabyte).
+// Command gen copies Tekton's resource definitions from its module into ./tekton, and
+// those of the Prometheus Operator that we act on into ./monitoring: only the stored
+// version of each, without conversion webhook and without descriptions (which nobody reads
+// at run time and which would be a megabyte).
 //
 // It is run by `go generate ./cluster/api/crds`.
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,6 +41,38 @@ func run() error {
 			return fmt.Errorf("%s: %w", kind, err)
 		}
 		if err := os.WriteFile(filepath.Join("tekton", kind+".yaml"), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return monitoring()
+}
+
+// monitored are the kinds of the Prometheus Operator that we act on.
+var monitored = []string{"podmonitors", "probes", "prometheusrules", "servicemonitors"}
+
+// monitoring copies definitions from the operator's own module, of which we link only the types.
+func monitoring() error {
+	const operator = "github.com/prometheus-operator/prometheus-operator"
+	out, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", operator+"/pkg/apis/monitoring").Output()
+	if err != nil {
+		return fmt.Errorf("version of the operator's types: %w", err)
+	}
+	if out, err = exec.Command("go", "mod", "download", "-json", operator+"@"+strings.TrimSpace(string(out))).Output(); err != nil {
+		return fmt.Errorf("fetch the operator's module: %w", err)
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		return err
+	}
+	for _, kind := range monitored {
+		data, err := os.ReadFile(filepath.Join(module.Dir, "example", "prometheus-operator-crd", "monitoring.coreos.com_"+kind+".yaml"))
+		if err != nil {
+			return err
+		}
+		if data, err = reduce(data); err != nil {
+			return fmt.Errorf("%s: %w", kind, err)
+		}
+		if err := os.WriteFile(filepath.Join("monitoring", kind+".yaml"), data, 0o644); err != nil {
 			return err
 		}
 	}

@@ -1,0 +1,245 @@
+package monitors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+	"github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/rulefmt"
+	"github.com/prometheus/prometheus/promql/parser"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/dynamic/dynamicinformer"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+)
+
+// Group of the kinds.
+const Group = "monitoring.coreos.com"
+
+// LabelScope on a namespace, with the value ScopeCluster, lets its objects reach all.
+const (
+	LabelScope   = "slipway.dev/metrics"
+	ScopeCluster = "cluster"
+)
+
+var (
+	kinds = map[string]string{"servicemonitors": "ServiceMonitor", "podmonitors": "PodMonitor", "probes": "Probe", "prometheusrules": "PrometheusRule"}
+	// again is when Secrets and Services that objects name are read anew.
+	again = 5 * time.Minute
+	// settle is how long changes are gathered.
+	settle = time.Second
+)
+
+// Prometheus is what takes jobs and rules; metrics.Metrics is one.
+type Prometheus interface {
+	ParseScrape(text []byte) (*config.ScrapeConfig, error)
+	UseScrapes([]*config.ScrapeConfig) error
+	UseRules(map[string]*rulefmt.RuleGroups) error
+}
+
+// Watcher keeps the objects of the cluster and Prometheus in step.
+type Watcher struct {
+	Config     *rest.Config
+	Kubeconfig string
+	Prometheus Prometheus
+	Log        *slog.Logger
+
+	translator Translator
+	stores     map[string]cache.Store
+	namespaces cache.Store
+	said       map[Source]string // what was refused, and why
+}
+
+// Run watches until ctx ends.
+func (w *Watcher) Run(ctx context.Context) error {
+	objects, err := dynamic.NewForConfig(w.Config)
+	if err != nil {
+		return fmt.Errorf("monitors: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(w.Config)
+	if err != nil {
+		return fmt.Errorf("monitors: %w", err)
+	}
+	w.translator = Translator{Client: client, Kubeconfig: w.Kubeconfig}
+	w.stores, w.said = map[string]cache.Store{}, map[Source]string{}
+	changed := make(chan struct{}, 1)
+	poke := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	handler := cache.ResourceEventHandlerFuncs{AddFunc: func(any) { poke() }, UpdateFunc: func(any, any) { poke() }, DeleteFunc: func(any) { poke() }}
+	factory := dynamicinformer.NewDynamicSharedInformerFactory(objects, 0)
+	watch := func(gvr schema.GroupVersionResource) (cache.Store, error) {
+		i := factory.ForResource(gvr).Informer()
+		if err := i.SetTransform(stripped); err != nil {
+			return nil, err
+		}
+		_, err := i.AddEventHandler(handler)
+		return i.GetStore(), err
+	}
+	for resource := range kinds {
+		if w.stores[resource], err = watch(schema.GroupVersionResource{Group: Group, Version: "v1", Resource: resource}); err != nil {
+			return fmt.Errorf("monitors: %w", err)
+		}
+	}
+	if w.namespaces, err = watch(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}); err != nil {
+		return fmt.Errorf("monitors: %w", err)
+	}
+	factory.Start(ctx.Done())
+	defer factory.Shutdown()
+	factory.WaitForCacheSync(ctx.Done())
+	tick := time.NewTicker(again)
+	defer tick.Stop()
+	any := false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if !any {
+				continue
+			}
+		case <-changed:
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(settle):
+		}
+		jobs, rules := w.all(ctx, client)
+		if now := len(jobs)+len(rules) > 0; now || any {
+			any = now
+			if err := errors.Join(w.Prometheus.UseScrapes(jobs), w.Prometheus.UseRules(rules)); err != nil {
+				w.Log.Error("monitors", "err", err)
+			}
+		}
+	}
+}
+
+// stripped leaves out who wrote which field, which is most of a small object.
+func stripped(o any) (any, error) {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		u.SetManagedFields(nil)
+	}
+	return o, nil
+}
+
+// all translates everything there is; what is refused is said and left out.
+func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (jobs []*config.ScrapeConfig, rules map[string]*rulefmt.RuleGroups) {
+	rules = map[string]*rulefmt.RuleGroups{}
+	refused := map[Source]string{}
+	for resource, kind := range kinds {
+		keys := w.stores[resource].ListKeys()
+		slices.Sort(keys)
+		for _, key := range keys {
+			o, ok, err := w.stores[resource].GetByKey(key)
+			u, _ := o.(*unstructured.Unstructured)
+			if err != nil || !ok || u == nil {
+				continue
+			}
+			s := Source{Kind: kind, Namespace: u.GetNamespace(), Name: u.GetName(), Confined: w.confined(u.GetNamespace())}
+			made, groups, err := w.translate(ctx, s, u)
+			if err != nil {
+				refused[s] = err.Error()
+				if w.said[s] != err.Error() {
+					w.refuse(ctx, client, s, u, err)
+				}
+				continue
+			}
+			jobs = append(jobs, made...)
+			if groups != nil {
+				rules[s.Namespace+"/"+s.Name] = groups
+			}
+		}
+	}
+	w.said = refused
+	return jobs, rules
+}
+
+func (w *Watcher) confined(namespace string) bool {
+	o, ok, err := w.namespaces.GetByKey(namespace)
+	u, _ := o.(*unstructured.Unstructured)
+	return err != nil || !ok || u == nil || u.GetLabels()[LabelScope] != ScopeCluster
+}
+
+func (w *Watcher) translate(ctx context.Context, s Source, u *unstructured.Unstructured) (out []*config.ScrapeConfig, _ *rulefmt.RuleGroups, err error) {
+	var jobs []job
+	from := func(into any) error { return runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, into) }
+	switch s.Kind {
+	case "ServiceMonitor":
+		var m monitoring.ServiceMonitor
+		if err = from(&m); err == nil {
+			jobs, err = w.translator.Service(ctx, s, &m.Spec)
+		}
+	case "PodMonitor":
+		var m monitoring.PodMonitor
+		if err = from(&m); err == nil {
+			jobs, err = w.translator.Pod(ctx, s, &m.Spec)
+		}
+	case "Probe":
+		var m monitoring.Probe
+		if err = from(&m); err == nil {
+			jobs, err = w.translator.Probe(ctx, s, &m.Spec)
+		}
+	case "PrometheusRule":
+		var m monitoring.PrometheusRule
+		if err = from(&m); err != nil {
+			return nil, nil, err
+		}
+		groups, err := Rules(s, &m.Spec, parser.NewParser(parser.Options{}), w.Log)
+		return nil, groups, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, j := range jobs {
+		c, err := Scrape(w.Prometheus, j)
+		if err != nil {
+			return nil, nil, err
+		}
+		out = append(out, c)
+	}
+	return out, nil, nil
+}
+
+// Scrape has Prometheus read a job, which checks it.
+func Scrape(p Prometheus, j job) (*config.ScrapeConfig, error) {
+	text, err := yaml.MarshalWithOptions(j, yaml.Flow(true), yaml.JSON())
+	if err != nil {
+		return nil, err
+	}
+	return p.ParseScrape(text)
+}
+
+// refuse says why an object is not used, where its owner looks.
+func (w *Watcher) refuse(ctx context.Context, client kubernetes.Interface, s Source, u *unstructured.Unstructured, why error) {
+	w.Log.Warn("not used", "object", s.String(), "err", why)
+	now := metav1.Now()
+	message := why.Error()
+	if len(message) > 1000 {
+		message = message[:1000]
+	}
+	_, err := client.CoreV1().Events(s.Namespace).Create(ctx, &corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: s.Namespace, GenerateName: s.Name + "."},
+		InvolvedObject: corev1.ObjectReference{APIVersion: u.GetAPIVersion(), Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, UID: u.GetUID()},
+		Type:           corev1.EventTypeWarning, Reason: "NotUsed", Message: message, Source: corev1.EventSource{Component: "slipway-observe"},
+		FirstTimestamp: now, LastTimestamp: now, Count: 1,
+	}, metav1.CreateOptions{})
+	if err != nil {
+		w.Log.Debug("event", "object", s.String(), "err", err)
+	}
+}
