@@ -38,6 +38,7 @@ import (
 	"slipway.dev/registry/embedded"
 	"slipway.dev/server/api"
 	"slipway.dev/server/badge"
+	"slipway.dev/server/changes"
 	"slipway.dev/server/config"
 	"slipway.dev/server/console"
 	"slipway.dev/server/front"
@@ -149,7 +150,7 @@ func (s *services) openDoor(context.Context) error {
 	}
 	parts := front.Parts{
 		API: api.Handler(api.Deps{
-			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: watcher{s.manager.GetCache()},
+			Reader: s.manager.GetClient(), Writer: s.manager.GetClient(), Watcher: changes.Watcher{Cache: s.manager.GetCache()},
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: applications{s.gitops}, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,

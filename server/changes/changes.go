@@ -1,4 +1,7 @@
-package daemon
+// Package changes owns the stream of changes of a namespace that the console and the verbs
+// follow, out of the informers that the server has anyway. It reads nothing from the
+// apiserver and decides nothing about who may see what: server/api does. Start at Watcher.
+package changes
 
 import (
 	"context"
@@ -13,15 +16,17 @@ import (
 	"slipway.dev/server/api"
 )
 
-// watcher tells the changes of a namespace from the manager's cache.
-type watcher struct{ cache cache.Cache }
+// Watcher tells the changes of a namespace from the manager's cache.
+type Watcher struct{ Cache cache.Cache }
+
+var _ api.Watcher = Watcher{}
 
 // backlog is how many changes a slow reader may be behind before it is cut off;
 // it comes back and gets the objects as they are.
 const backlog = 4096
 
 // Watch satisfies api.Watcher.
-func (w watcher) Watch(ctx context.Context, namespace string, what api.Watching) (<-chan api.Change, error) {
+func (w Watcher) Watch(ctx context.Context, namespace string, what api.Watching) (<-chan api.Change, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	raw := make(chan api.Change, backlog)
 	send := func(kind, typ string, v any, first bool) {
@@ -59,7 +64,7 @@ func (w watcher) Watch(ctx context.Context, namespace string, what api.Watching)
 		if len(what.Kinds) > 0 && !slices.Contains(what.Kinds, kind) {
 			continue
 		}
-		informer, err := w.cache.GetInformer(ctx, o)
+		informer, err := w.Cache.GetInformer(ctx, o)
 		if err == nil {
 			var h toolscache.ResourceEventHandlerRegistration
 			h, err = informer.AddEventHandler(toolscache.ResourceEventHandlerDetailedFuncs{
