@@ -90,6 +90,7 @@ func apiserverFlags(c Config) []string {
 		fmt.Sprintf("--profiling=%t", c.Profiling),
 		"--event-ttl=3h",
 	}
+	flags = append(flags, auditFlags(c)...)
 	if g := c.gates(); g != "" {
 		flags = append(flags, "--feature-gates="+g)
 	}
@@ -100,7 +101,7 @@ func apiserverFlags(c Config) []string {
 // the feature gates of the process, so it comes before every other component.
 func prepareAPIServer(ctx context.Context, c Config) (options.CompletedOptions, error) {
 	none := options.CompletedOptions{}
-	for name, text := range map[string]string{"authentication.yaml": authenticationYAML, "admission.yaml": admissionYAML} {
+	for name, text := range map[string]string{"authentication.yaml": authenticationYAML, "admission.yaml": admissionYAML, "audit.yaml": auditYAML} {
 		if err := atomicfile.Write(filepath.Join(c.PKI.Dir, name), []byte(text), 0o600); err != nil {
 			return none, err
 		}

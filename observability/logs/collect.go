@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -17,7 +20,9 @@ import (
 )
 
 const (
+	// batchBytes is about how much of one file is sent at a time, sweepBytes of all.
 	batchBytes = 1 << 20
+	sweepBytes = 8 << 20
 	// settle is how long lines gather before they are sent.
 	settle = 200 * time.Millisecond
 	// rescan finds what a lost notification hid.
@@ -30,19 +35,21 @@ type Collector struct {
 	Dir string
 	// Positions is the file that keeps how far each log file was acknowledged.
 	Positions string
-	Sender    *Sender
+	// Sources are other files of the node.
+	Sources []Source
+	Sender  *Sender
 	// Labels returns what else is known of a pod (application, release, run, job).
 	Labels func(namespace, pod string) map[string]string
 	Log    *slog.Logger
 
 	positions map[uint64]position
-	tails     map[string]*tail
+	tails     map[uint64]*tail // by inode: a file keeps it when it is rotated
 }
 
 // Run collects until ctx ends. Lines that could not be sent are sent when that
 // is possible again: until then they wait in their files.
 func (c *Collector) Run(ctx context.Context) error {
-	c.tails, c.positions = map[string]*tail{}, map[uint64]position{}
+	c.tails, c.positions = map[uint64]*tail{}, map[uint64]position{}
 	if b, err := os.ReadFile(c.Positions); err == nil {
 		if err := json.Unmarshal(b, &c.positions); err != nil {
 			c.Log.Warn("log positions are unreadable; lines are sent again", "file", c.Positions, "err", err)
@@ -122,42 +129,141 @@ func (c *Collector) round(ctx context.Context, w *fsnotify.Watcher) error {
 		}
 		return c.discover(path)
 	})
+	if err == nil {
+		err = c.discoverSources(w)
+	}
 	if err != nil {
 		return err
 	}
 	c.forget()
-	changed := false
-	for path, t := range c.tails {
-		sent, err := c.send(ctx, t)
-		changed = changed || sent
+	for {
+		more, err := c.sweep(ctx)
 		if err != nil {
-			return errors.Join(err, c.keep(changed))
+			return err
 		}
-		if t.finished(path) {
+		c.leave()
+		if !more {
+			return nil
+		}
+	}
+}
+
+// sweep sends a batch of each file that has one. Before, it keeps which batches these are,
+// and after, that they are acknowledged: a process that is killed in between is followed
+// by one that sends the very same, which the store has once.
+func (c *Collector) sweep(ctx context.Context) (more bool, err error) {
+	// What waits already goes first: while nothing can be sent, no more is read.
+	all := slices.SortedFunc(maps.Values(c.tails), func(a, b *tail) int {
+		return cmp.Compare(b.waits(), a.waits())
+	})
+	var batches []*tail
+	size := int64(0)
+	for _, t := range all {
+		b, err := t.next(batchBytes)
+		if err != nil {
+			return false, err
+		}
+		if b == nil {
+			continue
+		}
+		batches = append(batches, t)
+		first, err := head(t.file, t.offset+b.taken)
+		if err != nil {
+			return false, err
+		}
+		p := c.positions[t.inode]
+		p.Chunk, p.Taken, p.ChunkHead = b.id, b.taken, first
+		c.positions[t.inode] = p
+		if size += b.taken; size >= sweepBytes {
+			break
+		}
+	}
+	if len(batches) == 0 {
+		return false, nil
+	}
+	if err := c.keep(); err != nil {
+		return false, err
+	}
+	for _, t := range batches {
+		if len(t.pending.rows) > 0 {
+			if err := c.Sender.Send(ctx, t.pending.id, "pods", t.pending.rows, t.pending.again); err != nil {
+				return false, errors.Join(err, c.keep())
+			}
+		}
+		t.sent()
+		b, err := head(t.file, t.offset)
+		if err != nil {
+			return false, err
+		}
+		c.positions[t.inode] = position{Offset: t.offset, Head: b}
+	}
+	return true, c.keep()
+}
+
+// leave gives up files that are deleted and read to their end.
+func (c *Collector) leave() {
+	for inode, t := range c.tails {
+		if t.finished() {
 			_ = t.file.Close()
-			delete(c.tails, path)
-			delete(c.positions, t.inode)
-			changed = true
-			if _, err := os.Lstat(path); err == nil {
-				// Rotated: the new file of that name is read in this round too.
-				if err := c.discover(path); err != nil {
-					return err
-				}
-				if n := c.tails[path]; n != nil {
-					if _, err := c.send(ctx, n); err != nil {
-						return errors.Join(err, c.keep(changed))
-					}
-				}
+			delete(c.tails, inode)
+			delete(c.positions, inode)
+		}
+	}
+}
+
+// known says whether the file at path is read already, maybe under the name it had before
+// it was rotated.
+func (c *Collector) known(path string) (bool, error) {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return true, ignoreMissing(err)
+	}
+	return !fi.Mode().IsRegular() || c.tails[fi.Sys().(*syscall.Stat_t).Ino] != nil, nil
+}
+
+// discoverSources finds the files that are no container's.
+func (c *Collector) discoverSources(w *fsnotify.Watcher) error {
+	for i := range c.Sources {
+		s := &c.Sources[i]
+		if err := ignoreMissing(w.Add(filepath.Dir(s.Pattern))); err != nil {
+			return err
+		}
+		paths, err := filepath.Glob(s.Pattern)
+		if err != nil {
+			return err
+		}
+		for _, path := range paths {
+			if err := c.discoverSource(path, s); err != nil {
+				return err
 			}
 		}
 	}
-	return c.keep(changed)
+	return nil
+}
+
+func (c *Collector) discoverSource(path string, s *Source) error {
+	if known, err := c.known(path); known || err != nil {
+		return err
+	}
+	t, err := openTail(path, c.positions)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	t.source, t.labels = s, NewRow(0, s.fieldsOf(path))
+	if t.parse = parseText; s.Audit {
+		t.parse = parseAudit
+	}
+	c.tails[t.inode] = t
+	return nil
 }
 
 func (c *Collector) discover(path string) error {
 	namespace, pod, container, ok := podOf(path)
-	if !ok || c.tails[path] != nil {
+	if !ok {
 		return nil
+	}
+	if known, err := c.known(path); known || err != nil {
+		return err
 	}
 	t, err := openTail(path, c.positions)
 	if err != nil {
@@ -170,42 +276,13 @@ func (c *Collector) discover(path string) error {
 	fields["namespace"], fields["pod"], fields["container"] = namespace, pod, container
 	fields[IndexField] = PodsIndex + namespace
 	t.labels = NewRow(0, fields)
-	c.tails[path] = t
+	c.tails[t.inode] = t
 	return nil
-}
-
-func (c *Collector) send(ctx context.Context, t *tail) (sent bool, err error) {
-	for {
-		rows, taken, err := t.read(batchBytes)
-		if err != nil || taken == 0 {
-			return sent, err
-		}
-		if len(rows) > 0 {
-			if err := c.Sender.Send(ctx, NewChunkID(), "pods", rows, false); err != nil {
-				// Read them again in the next round.
-				_, seekErr := t.file.Seek(t.offset, 0)
-				t.reader.Reset(t.file)
-				t.joined = assembler{}
-				return sent, errors.Join(err, seekErr)
-			}
-		}
-		t.offset += taken
-		sent = true
-		b, err := head(t.file, t.offset)
-		if err != nil {
-			return sent, err
-		}
-		c.positions[t.inode] = position{Offset: t.offset, Head: b}
-	}
 }
 
 // forget drops the positions of files that went while nobody looked.
 func (c *Collector) forget() {
-	there := map[uint64]bool{}
-	for _, t := range c.tails {
-		there[t.inode] = true
-	}
-	maps.DeleteFunc(c.positions, func(inode uint64, _ position) bool { return !there[inode] })
+	maps.DeleteFunc(c.positions, func(inode uint64, _ position) bool { return c.tails[inode] == nil })
 }
 
 func ignoreMissing(err error) error {
@@ -215,10 +292,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-func (c *Collector) keep(changed bool) error {
-	if !changed {
-		return nil
-	}
+func (c *Collector) keep() error {
 	b, err := json.Marshal(c.positions)
 	if err != nil {
 		return err

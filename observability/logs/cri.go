@@ -17,6 +17,8 @@ type criLine struct {
 	stream  string
 	partial bool
 	text    []byte
+	// fields are of this line only.
+	fields map[string]string
 }
 
 func parseCRI(b []byte) (criLine, error) {

@@ -17,9 +17,17 @@ import (
 type position struct {
 	Offset int64  `json:"offset"`
 	Head   []byte `json:"head"`
+	// Chunk is the id of the batch that is on its way, Taken its bytes, and ChunkHead how
+	// the file begins up to its end.
+	Chunk     string `json:"chunk,omitempty"`
+	Taken     int64  `json:"taken,omitempty"`
+	ChunkHead []byte `json:"chunkHead,omitempty"`
 }
 
-const headBytes = 64
+const (
+	headBytes = 64
+	openFlags = os.O_RDONLY | syscall.O_NOFOLLOW
+)
 
 // head is how a file begins, of which offset bytes were read.
 func head(f *os.File, offset int64) ([]byte, error) {
@@ -35,21 +43,29 @@ type tail struct {
 	offset int64 // of the first byte that is not acknowledged
 	reader *bufio.Reader
 	joined assembler
-	labels Row // what every line of the file has
+	parse  func([]byte) (criLine, error)
+	// pending is the batch that is on its way, intent that of the process before.
+	pending *batch
+	intent  intent
+	labels  Row     // what every line of the file has
+	source  *Source // where it is no container's
 }
 
-// podOf reads <namespace>_<pod>_<uid>/<container>/<n>.log, the kubelet's name of a log file.
+// podOf reads <namespace>_<pod>_<uid>/<container>/<n>.log, the kubelet's name of a log
+// file; one that is rotated has a time behind it, and .gz once it is compressed.
 func podOf(path string) (namespace, pod, container string, ok bool) {
 	dir, container := filepath.Split(filepath.Dir(path))
 	parts := strings.Split(filepath.Base(dir), "_")
-	if len(parts) != 3 || filepath.Ext(path) != ".log" {
+	name := filepath.Base(path)
+	plain := strings.HasSuffix(name, ".log") || strings.Contains(name, ".log.") && !strings.HasSuffix(name, ".gz") && !strings.HasSuffix(name, ".tmp")
+	if len(parts) != 3 || !plain {
 		return "", "", "", false
 	}
 	return parts[0], parts[1], container, true
 }
 
 func openTail(path string, positions map[uint64]position) (*tail, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	f, err := open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +74,14 @@ func openTail(path string, positions map[uint64]position) (*tail, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	inode := fi.Sys().(*syscall.Stat_t).Ino
-	t := &tail{file: f, inode: inode}
+	t := &tail{file: f, inode: inode, parse: parseCRI}
 	known := positions[inode]
 	if b, err := head(f, known.Offset); err == nil && known.Offset <= fi.Size() && bytes.Equal(b, known.Head) {
 		t.offset = known.Offset
+		// A file that took the number of another has not its batch.
+		if b, err := head(f, known.Offset+known.Taken); err == nil && bytes.Equal(b, known.ChunkHead) && known.Offset+known.Taken <= fi.Size() {
+			t.intent = intent{known.Chunk, known.Taken}
+		}
 	}
 	if _, err := f.Seek(t.offset, io.SeekStart); err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -70,50 +90,36 @@ func openTail(path string, positions map[uint64]position) (*tail, error) {
 	return t, nil
 }
 
-// read returns the rows that are whole, up to about size bytes, and how many
-// bytes of the file they took. A record whose end is not written yet stays.
-func (t *tail) read(size int) (rows []Row, taken int64, err error) {
-	for taken < int64(size) {
-		line, err := t.reader.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			// Read the begun record again when more of it is there.
-			if _, err := t.file.Seek(t.offset+taken, io.SeekStart); err != nil {
-				return nil, 0, err
-			}
-			t.reader.Reset(t.file)
-			return rows, taken, nil
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-		taken += int64(len(line))
-		l, err := parseCRI(bytes.TrimSuffix(line, []byte("\n")))
-		if err != nil {
-			continue
-		}
-		if text, ok := t.joined.add(l); ok {
-			rows = append(rows, t.row(l, text))
-		}
-	}
-	return rows, taken, nil
-}
-
 func (t *tail) row(l criLine, text string) Row {
 	if text == "" {
 		// An empty message means none to the store.
 		text = " "
 	}
-	f := make([]Field, 0, len(t.labels.Fields)+2)
-	f = append(append(f, t.labels.Fields...), Field{Name: "stream", Value: l.stream}, Field{Name: "_msg", Value: text})
+	f := make([]Field, 0, len(t.labels.Fields)+len(l.fields)+2)
+	f = append(f, t.labels.Fields...)
+	for name, v := range l.fields {
+		if v != "" {
+			f = append(f, Field{Name: name, Value: v})
+		}
+	}
+	// The text is last: a trace grows there.
+	f = append(f, Field{Name: "stream", Value: l.stream}, Field{Name: "_msg", Value: text})
 	return Row{Time: l.at, Fields: f, Stream: t.labels.Stream}
 }
 
-// finished says whether the file is gone or rotated away and read to its end.
-func (t *tail) finished(path string) bool {
-	fi, err := os.Lstat(path)
-	if err == nil && fi.Sys().(*syscall.Stat_t).Ino == t.inode {
-		return false
+// waits is 1 while a batch is on its way.
+func (t *tail) waits() int {
+	if t.pending != nil {
+		return 1
 	}
-	now, err := t.file.Stat()
-	return err != nil || now.Size() <= t.offset
+	return 0
+}
+
+// finished says whether the file is deleted and read to its end.
+func (t *tail) finished() bool {
+	fi, err := t.file.Stat()
+	if err != nil {
+		return true
+	}
+	return fi.Sys().(*syscall.Stat_t).Nlink == 0 && t.pending == nil && fi.Size() <= t.offset
 }

@@ -4,17 +4,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/authz"
+	"slipway.dev/cluster/controlplane"
 	"slipway.dev/cluster/node"
 	"slipway.dev/cluster/supervise"
 	"slipway.dev/observability/alerts"
@@ -99,26 +104,75 @@ func elsewhere(conf config.Config, c *cluster) observe.Logs {
 	return l
 }
 
-// collector sends the lines of this node's pods to the child.
-func collector(conf config.Config, pods client.Reader, oclient *observe.Client, log *slog.Logger) *logs.Collector {
+// collector sends the lines of this node's pods, of its own programs and of the
+// apiserver's audit log to the child.
+func collector(conf config.Config, objects client.Reader, oclient *observe.Client, log *slog.Logger) *logs.Collector {
+	dir := filepath.Join(conf.DataDir, "logs")
+	// What is the node's is no tenant's.
+	of := func(index, container string) map[string]string {
+		return map[string]string{
+			"namespace": metav1.NamespaceSystem, logs.IndexField: index + metav1.NamespaceSystem, "node": conf.NodeName, "container": container,
+		}
+	}
 	return &logs.Collector{
-		Dir: filepath.Join(conf.DataDir, "logs", "pods"), Positions: filepath.Join(conf.DataDir, "logs", "positions.json"),
+		Dir: filepath.Join(dir, "pods"), Positions: filepath.Join(dir, "positions.json"),
 		Sender: oclient.Sender(), Log: log.With("part", "collector"),
-		Labels: func(namespace, name string) map[string]string {
-			var pod corev1.Pod
-			if pods.Get(context.Background(), client.ObjectKey{Namespace: namespace, Name: name}, &pod) != nil {
-				return nil
-			}
-			fields := map[string]string{}
-			for field, label := range map[string]string{
-				"application": slipway.LabelApplication, "release": slipway.LabelRelease, "run": slipway.LabelRun, "job": slipway.LabelJob,
-			} {
-				if v := pod.Labels[label]; v != "" {
-					fields[field] = v
-				}
-			}
-			return fields
+		Sources: []logs.Source{
+			{Pattern: filepath.Join(dir, "*.log"), Fields: of("logs-slipway-", "")},
+			{Pattern: controlplane.AuditLog(conf.DataDir), Audit: true, Fields: of("logs-audit-", "apiserver")},
 		},
+		Labels: func(namespace, name string) map[string]string {
+			return podFields(context.Background(), objects, namespace, name)
+		},
+	}
+}
+
+// maxLabels is how many labels of a pod its lines carry, in the order of their names.
+const maxLabels = 32
+
+// podFields is what a pod's lines carry besides: where it ran, its labels, and which
+// application, release, run, job and commit it belongs to.
+func podFields(ctx context.Context, objects client.Reader, namespace, name string) map[string]string {
+	var pod corev1.Pod
+	if objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod) != nil {
+		return nil
+	}
+	fields := map[string]string{"node": pod.Spec.NodeName}
+	for i, label := range slices.Sorted(maps.Keys(pod.Labels)) {
+		if i < maxLabels && len(label) < 120 {
+			fields["labels."+label] = pod.Labels[label]
+		}
+	}
+	for field, label := range map[string]string{
+		"application": slipway.LabelApplication, "release": slipway.LabelRelease, "run": slipway.LabelRun, "job": slipway.LabelJob,
+	} {
+		fields[field] = pod.Labels[label]
+	}
+	if name := fields["run"]; name != "" {
+		var run slipway.Run
+		if objects.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &run) == nil {
+			fields["commit"] = run.Spec.Commit
+		}
+	} else if name := fields["application"]; name != "" {
+		releaseFields(ctx, objects, client.ObjectKey{Namespace: namespace, Name: name}, fields)
+	}
+	maps.DeleteFunc(fields, func(_, v string) bool { return v == "" })
+	return fields
+}
+
+// releaseFields are of the release whose objects are applied now: a pod is found as it
+// begins, while what made it is that.
+func releaseFields(ctx context.Context, objects client.Reader, key client.ObjectKey, fields map[string]string) {
+	var app slipway.Application
+	if objects.Get(ctx, key, &app) != nil || app.Status.Current == 0 {
+		return
+	}
+	if fields["release"] == "" {
+		fields["release"] = fmt.Sprintf("%s-%d", app.Name, app.Status.Current)
+	}
+	var release slipway.Release
+	if objects.Get(ctx, client.ObjectKey{Namespace: app.Namespace, Name: fields["release"]}, &release) == nil {
+		fields["commit"] = release.Spec.Desired.Commit
 	}
 }
 
