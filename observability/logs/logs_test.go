@@ -144,7 +144,7 @@ func TestAQueryStaysInItsNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "stored", func() bool { return len(search(t, store, "other", "")) == 1 })
-	for _, text := range []string{"", "namespace:other", "mine or theirs", "* or namespace:=other", `_msg:in(namespace:=other | fields _msg) or theirs`} {
+	for _, text := range []string{"", "namespace:other", "mine or theirs", "* or namespace:=other", "* | union (namespace:other)", "* | join by (namespace) (namespace:other | fields namespace, _msg) inner", "theirs | stream_context before 5 after 5", `* | filter namespace:in(namespace:other | fields namespace)`, `_msg:in(namespace:=other | fields _msg) or theirs`} {
 		for _, row := range search(t, store, "default", text) {
 			if row["_msg"] != "mine" {
 				t.Errorf("query %q shows %v", text, row)
@@ -262,5 +262,64 @@ func TestASelectionWithoutNamespacesIsEmpty(t *testing.T) {
 		if err := s.Select(t.Context(), sel, func([]Field) { n++ }); err != nil || n != want {
 			t.Errorf("%v: %d rows, %v", sel, n, err)
 		}
+	}
+}
+
+func TestOverviewAndContext(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer runStore(t, s)()
+	start := time.Now().Add(-time.Hour).Truncate(time.Minute)
+	var rows []Row
+	for i := range 60 {
+		level, pod := "info", "shop-1"
+		if i%10 == 0 {
+			level = "error"
+		}
+		if i%2 == 0 {
+			pod = "shop-2"
+		}
+		rows = append(rows, NewRow(start.Add(time.Duration(i)*time.Minute).UnixNano(), map[string]string{
+			"namespace": "default", "pod": pod, "container": "web", "level": level, "_msg": fmt.Sprintf("<b>line</b> %d", i),
+		}))
+	}
+	rows = append(rows, NewRow(start.UnixNano(), map[string]string{"namespace": "other", "pod": "theirs", "container": "web", "_msg": "line of others"}))
+	if err := s.Keep("c1", rows); err != nil {
+		t.Fatal(err)
+	}
+	s.Flush()
+	o, err := s.Overview(t.Context(), Query{Namespace: "default", Text: "line", Start: start, End: start.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, b := range o.Buckets {
+		total += b.Count
+	}
+	if o.Step != time.Minute || len(o.Buckets) != 60 || total != 60 || o.Buckets[5].Count != 1 {
+		t.Errorf("step %s, %d buckets, %d lines", o.Step, len(o.Buckets), total)
+	}
+	facets := map[string]string{}
+	for _, f := range o.Facets {
+		facets[f.Field] = fmt.Sprint(f.Values)
+	}
+	if facets["level"] != "[{info 54} {error 6}]" || facets["pod"] != "[{shop-1 30} {shop-2 30}]" || facets["namespace"] != "" {
+		t.Errorf("facets %v", facets)
+	}
+	var b bytes.Buffer
+	err = s.Context(t.Context(), &b, Around{Namespace: "default", Pod: "shop-1", Container: "web", At: start.Add(31 * time.Minute), Before: 2, After: 1})
+	var got []string
+	for _, line := range strings.Split(strings.TrimSpace(b.String()), "\n") {
+		var row map[string]string
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, row["_msg"])
+	}
+	if err != nil || strings.Join(got, ",") != "<b>line</b> 27,<b>line</b> 29,<b>line</b> 31,<b>line</b> 33" {
+		t.Errorf("context %q, %v", got, err)
+	}
+	b.Reset()
+	if err := s.Context(t.Context(), &b, Around{Namespace: "default", Pod: "theirs", Container: "web", At: start, Before: 5, After: 5}); err != nil || b.Len() > 0 {
+		t.Errorf("another namespace's context: %s %v", b.String(), err)
 	}
 }

@@ -265,8 +265,13 @@ func parse(query Query) (*logstorage.Query, error) {
 }
 
 type found struct {
-	time string
+	at   time.Time
 	json []byte
+}
+
+func timeOf(s string) time.Time {
+	t, _ := time.Parse(time.RFC3339Nano, s)
+	return t
 }
 
 func (s *Store) search(ctx context.Context, query Query) ([]found, error) {
@@ -280,24 +285,8 @@ func (s *Store) search(ctx context.Context, query Query) ([]found, error) {
 		return nil, fmt.Errorf("log store: closed")
 	}
 	var rows []found
-	var fields []logstorage.Field
-	err = s.run(ctx, q, func(b *logstorage.DataBlock) {
-		columns := b.GetColumns(false)
-		for i := range b.RowsCount() {
-			fields = fields[:0]
-			at := ""
-			for _, c := range columns {
-				switch {
-				case c.Name == "_time":
-					at = c.Values[i]
-				case c.Name == ChunkField || c.Name == NumberField || c.Name == IndexField || c.Name == "_stream" || c.Name == "_stream_id" || c.Values[i] == "":
-					continue
-				}
-				fields = append(fields, logstorage.Field{Name: c.Name, Value: c.Values[i]})
-			}
-			rows = append(rows, found{at, logstorage.MarshalFieldsToJSON(nil, fields)})
-		}
-	})
-	sort.SliceStable(rows, func(i, j int) bool { return rows[i].time < rows[j].time })
+	err = s.run(ctx, q, eachRow(func(fields []Field) { rows = append(rows, show(fields)) }))
+	// As texts, times of different precision are out of order.
+	sort.SliceStable(rows, func(i, j int) bool { return rows[i].at.Before(rows[j].at) })
 	return rows, err
 }

@@ -68,14 +68,35 @@ func (c *Client) Elastic() http.Handler { return c.Prometheus() }
 
 // Search writes the rows that match q to w as lines of JSON.
 func (c *Client) Search(ctx context.Context, w io.Writer, q logs.Query) error {
-	v := url.Values{
-		"namespace": {q.Namespace}, "query": {q.Text}, "limit": {strconv.Itoa(q.Limit)},
-		"start": {q.Start.Format(time.RFC3339Nano)}, "end": {q.End.Format(time.RFC3339Nano)},
-	}
+	v := values(q)
 	if q.Follow {
 		v.Set("follow", "1")
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe/logs?"+v.Encode(), nil)
+	return c.get(ctx, w, "/logs", v)
+}
+
+// Overview writes when the rows were that match q, and their fields' values, as JSON.
+func (c *Client) Overview(ctx context.Context, w io.Writer, q logs.Query) error {
+	return c.get(ctx, w, "/logs/overview", values(q))
+}
+
+// Context writes the lines around one to w as lines of JSON.
+func (c *Client) Context(ctx context.Context, w io.Writer, a logs.Around) error {
+	return c.get(ctx, w, "/logs/context", url.Values{
+		"namespace": {a.Namespace}, "pod": {a.Pod}, "container": {a.Container}, "at": {a.At.Format(time.RFC3339Nano)},
+		"before": {strconv.Itoa(a.Before)}, "after": {strconv.Itoa(a.After)},
+	})
+}
+
+func values(q logs.Query) url.Values {
+	return url.Values{
+		"namespace": {q.Namespace}, "query": {q.Text}, "limit": {strconv.Itoa(q.Limit)},
+		"start": {q.Start.Format(time.RFC3339Nano)}, "end": {q.End.Format(time.RFC3339Nano)},
+	}
+}
+
+func (c *Client) get(ctx context.Context, w io.Writer, path string, v url.Values) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe"+path+"?"+v.Encode(), nil)
 	if err != nil {
 		return err
 	}

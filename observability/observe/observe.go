@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,6 +105,8 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	if err := figures(ctx, mux, c, cluster, reg, log); err != nil {
 		return err
 	}
+	mux.HandleFunc("GET /logs/overview", overview(store))
+	mux.HandleFunc("GET /logs/context", around(store))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	l, err := listen(c.Socket)
 	if err != nil {
@@ -139,50 +140,3 @@ func listen(path string) (net.Listener, error) {
 	}
 	return l, os.Chmod(path, 0o600)
 }
-
-func search(store *logs.Store) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		v := r.URL.Query()
-		q := logs.Query{Namespace: v.Get("namespace"), Text: v.Get("query"), Follow: v.Get("follow") == "1"}
-		var errs [3]error
-		q.Limit, errs[0] = strconv.Atoi(v.Get("limit"))
-		q.Start, errs[1] = time.Parse(time.RFC3339Nano, v.Get("start"))
-		q.End, errs[2] = time.Parse(time.RFC3339Nano, v.Get("end"))
-		if err := errors.Join(errs[:]...); err != nil || q.Namespace == "" {
-			http.Error(w, "want namespace, limit, start and end", http.StatusBadRequest)
-			return
-		}
-		ctx := r.Context()
-		if !q.Follow {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, 30*time.Second)
-			defer cancel()
-		}
-		out := &flusher{w: w, rc: http.NewResponseController(w)}
-		if q.Follow {
-			out.flush()
-		}
-		if err := store.Search(ctx, out, q); err != nil && !out.wrote {
-			status := http.StatusInternalServerError
-			if errors.Is(err, logs.ErrQuery) {
-				status = http.StatusBadRequest
-			}
-			http.Error(w, err.Error(), status)
-		}
-	}
-}
-
-type flusher struct {
-	w     http.ResponseWriter
-	rc    *http.ResponseController
-	wrote bool
-}
-
-func (f *flusher) Write(p []byte) (int, error) {
-	f.wrote = true
-	n, err := f.w.Write(p)
-	f.flush()
-	return n, err
-}
-
-func (f *flusher) flush() { _ = f.rc.Flush() }

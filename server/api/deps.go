@@ -107,11 +107,24 @@ type Tokens interface {
 // Logs searches the log store; rows are written as lines of JSON, newest last.
 type Logs interface {
 	Query(ctx context.Context, w io.Writer, q LogQuery) error
+	// Overview writes a histogram and the fields' values of the rows, as JSON.
+	Overview(ctx context.Context, w io.Writer, q LogQuery) error
+	// Context writes the rows around one of a container.
+	Context(ctx context.Context, w io.Writer, c LogContext) error
+}
+
+// LogContext is a line's place: its container's rows around it are asked for.
+type LogContext struct {
+	Namespace, Pod, Container string
+	At                        time.Time
+	Before, After             int
 }
 
 // LogQuery asks for the log rows of one namespace.
 type LogQuery struct {
-	Namespace  string
+	Namespace string
+	// Lucene says that Query is a query string of Elasticsearch's, not LogsQL.
+	Lucene     bool
 	Query      string
 	Start, End time.Time
 	Limit      int

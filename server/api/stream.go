@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -94,33 +93,6 @@ func (s *server) watch(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-}
-
-func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
-	q := r.URL.Query()
-	lq := LogQuery{Namespace: r.PathValue("ns"), Query: q.Get("query"), Limit: 500, Follow: q.Get("follow") == "1", End: time.Now()}
-	lq.Start = lq.End.Add(-time.Hour)
-	for key, at := range map[string]*time.Time{"start": &lq.Start, "end": &lq.End} {
-		v := q.Get(key)
-		if v == "" {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339Nano, v)
-		if err != nil {
-			return refuse(http.StatusBadRequest, "write it as 2006-01-02T15:04:05Z", "%s %q: not a time", key, v)
-		}
-		*at = t
-	}
-	if v := q.Get("limit"); v != "" {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 || n > 10000 {
-			return refuse(http.StatusBadRequest, "", "limit %q: want a number from 1 to 10000", v)
-		}
-		lq.Limit = n
-	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("Cache-Control", "no-store")
-	return s.Logs.Query(r.Context(), flushWriter{w, http.NewResponseController(w)}, lq)
 }
 
 func plainText(w http.ResponseWriter) {

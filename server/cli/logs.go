@@ -12,58 +12,163 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// logFlags are those of `slipway logs`.
+type logFlags struct {
+	app, pod, container, run, job, release, language string
+	since                                            time.Duration
+	limit, context                                   int
+	follow, overview                                 bool
+}
+
 func logsVerb(c *user) *cobra.Command {
-	var app, pod, container string
-	var since time.Duration
-	var limit int
-	var follow bool
+	var f logFlags
 	cmd := &cobra.Command{
 		Use: "logs [QUERY]", Args: cobra.MaximumNArgs(1),
 		Short: "Search the log lines of the namespace's pods, also of those that are gone",
-		Long:  "Search the log lines of the namespace's pods. QUERY is LogsQL: a word, a \"phrase\", field:value.",
+		Long: "Search the log lines of the namespace's pods. QUERY is LogsQL: a word, a \"phrase\", field:value;\n" +
+			"or, with --language lucene, a query string of Elasticsearch's.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			query := strings.Join(args, " ")
-			if app != "" {
-				query = fmt.Sprintf("application:=%q %s", app, query)
+			if f.overview {
+				return f.printOverview(cmd, c, strings.Join(args, " "))
 			}
-			if pod != "" {
-				query = fmt.Sprintf("pod:=%q %s", pod, query)
+			if f.context > 0 {
+				return f.printContext(cmd, c, strings.Join(args, " "))
 			}
-			if container != "" {
-				query = fmt.Sprintf("container:=%q %s", container, query)
-			}
-			v := url.Values{"query": {query}, "limit": {strconv.Itoa(limit)}, "start": {time.Now().Add(-since).Format(time.RFC3339Nano)}}
-			if follow {
-				v.Set("follow", "1")
-			}
-			r, err := c.Open(cmd.Context(), "GET", c.Path("logs")+"?"+v.Encode(), nil)
-			if err != nil {
-				return err
-			}
-			defer r.Close()
-			lines := bufio.NewScanner(r)
-			lines.Buffer(nil, 16<<20)
-			for lines.Scan() {
-				if c.output == "json" {
-					fmt.Fprintln(cmd.OutOrStdout(), lines.Text())
-					continue
-				}
-				var row map[string]string
-				if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
-					return err
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s %s/%s %s\n", row["_time"], row["pod"], row["container"], row["_msg"])
-			}
-			return lines.Err()
+			return f.each(cmd, c, "logs", f.values(strings.Join(args, " ")), func(row map[string]string, line string) { c.printLine(cmd, row, line) })
 		},
 	}
-	cmd.Flags().StringVar(&app, "app", "", "of this application only")
-	cmd.Flags().StringVar(&pod, "pod", "", "of this pod only")
-	cmd.Flags().StringVar(&container, "container", "", "of containers of this name only")
-	cmd.Flags().DurationVar(&since, "since", time.Hour, "how far back")
-	cmd.Flags().IntVar(&limit, "limit", 500, "how many lines at the most; the newest")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "print new lines as they come")
+	fs := cmd.Flags()
+	fs.StringVar(&f.app, "app", "", "of this application only")
+	fs.StringVar(&f.pod, "pod", "", "of this pod only")
+	fs.StringVar(&f.container, "container", "", "of this container only")
+	fs.StringVar(&f.run, "run", "", "of this run's jobs only")
+	fs.StringVar(&f.job, "job", "", "of this job only")
+	fs.StringVar(&f.release, "release", "", "of the pods of this release only, such as shop-3")
+	fs.StringVar(&f.language, "language", "logsql", "of the query: logsql or lucene")
+	fs.DurationVar(&f.since, "since", time.Hour, "how far back")
+	fs.IntVar(&f.limit, "limit", 500, "how many lines at the most; the newest")
+	fs.IntVarP(&f.context, "context", "C", 0, "print so many lines of its container before and after each as well; of at most 20 lines")
+	fs.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come")
+	fs.BoolVar(&f.overview, "overview", false, "print when the lines were and which values their fields have, instead of the lines")
 	return cmd
+}
+
+// values are the parameters of a search.
+func (f *logFlags) values(query string) url.Values {
+	equals := func(field, v string) string { return fmt.Sprintf("%s:=%q ", field, v) }
+	if f.language == "lucene" {
+		if query != "" {
+			query = "(" + query + ")"
+		}
+		equals = func(field, v string) string { return fmt.Sprintf("+%s:%q ", field, v) }
+	}
+	filter := ""
+	for _, p := range []struct{ field, v string }{
+		{"application", f.app}, {"pod", f.pod}, {"container", f.container}, {"run", f.run}, {"job", f.job}, {"release", f.release},
+	} {
+		if p.v != "" {
+			filter += equals(p.field, p.v)
+		}
+	}
+	if filter != "" && query != "" && f.language == "lucene" {
+		query = "+" + query
+	}
+	v := url.Values{
+		"query": {filter + query}, "limit": {strconv.Itoa(f.limit)}, "language": {f.language},
+		"start": {time.Now().Add(-f.since).Format(time.RFC3339Nano)},
+	}
+	if f.follow {
+		v.Set("follow", "1")
+	}
+	return v
+}
+
+// each reads rows of a route.
+func (f *logFlags) each(cmd *cobra.Command, c *user, route string, v url.Values, do func(row map[string]string, line string)) error {
+	r, err := c.Open(cmd.Context(), "GET", c.Path(route)+"?"+v.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		var row map[string]string
+		if err := json.Unmarshal(lines.Bytes(), &row); err != nil {
+			return err
+		}
+		do(row, lines.Text())
+	}
+	return lines.Err()
+}
+
+func (c *user) printLine(cmd *cobra.Command, row map[string]string, line string) {
+	if c.output == "json" {
+		fmt.Fprintln(cmd.OutOrStdout(), line)
+		return
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s %s/%s %s\n", row["_time"], row["pod"], row["container"], row["_msg"])
+}
+
+// maxContexts is of how many lines the context is printed.
+const maxContexts = 20
+
+func (f *logFlags) printContext(cmd *cobra.Command, c *user, query string) error {
+	f.limit = min(f.limit, maxContexts)
+	var found []map[string]string
+	if err := f.each(cmd, c, "logs", f.values(query), func(row map[string]string, _ string) { found = append(found, row) }); err != nil {
+		return err
+	}
+	for i, row := range found {
+		if i > 0 && c.output != "json" {
+			fmt.Fprintln(cmd.OutOrStdout(), "--")
+		}
+		n := strconv.Itoa(f.context)
+		v := url.Values{"pod": {row["pod"]}, "container": {row["container"]}, "at": {row["_time"]}, "before": {n}, "after": {n}}
+		if err := f.each(cmd, c, "logs/context", v, func(row map[string]string, line string) { c.printLine(cmd, row, line) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *logFlags) printOverview(cmd *cobra.Command, c *user, query string) error {
+	var o struct {
+		Buckets []struct {
+			Time  time.Time
+			Count int
+		}
+		Facets []struct {
+			Field  string
+			Values []struct {
+				Value string
+				Count int
+			}
+		}
+	}
+	v := f.values(query)
+	if err := c.Call(cmd.Context(), "GET", c.Path("logs/overview")+"?"+v.Encode(), nil, &o); err != nil {
+		return err
+	}
+	most := 1
+	for _, b := range o.Buckets {
+		most = max(most, b.Count)
+	}
+	t := table{header: []string{"TIME", "LINES", ""}}
+	for _, b := range o.Buckets {
+		t.add(b.Time.Format(time.RFC3339), strconv.Itoa(b.Count), strings.Repeat("#", (b.Count*40+most-1)/most))
+	}
+	if err := c.print(cmd.OutOrStdout(), o, t); err != nil || c.output == "json" || c.output == "yaml" {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout())
+	t = table{header: []string{"FIELD", "VALUE", "LINES"}}
+	for _, f := range o.Facets {
+		for _, v := range f.Values {
+			t.add(f.Field, strconv.Quote(v.Value), strconv.Itoa(v.Count))
+		}
+	}
+	return c.print(cmd.OutOrStdout(), o, t)
 }
 
 func queryVerb(c *user) *cobra.Command {

@@ -3,9 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -27,7 +25,6 @@ import (
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
 	"slipway.dev/observability/observe"
-	"slipway.dev/server/api"
 	"slipway.dev/server/config"
 )
 
@@ -174,15 +171,4 @@ func releaseFields(ctx context.Context, objects client.Reader, key client.Object
 	if objects.Get(ctx, client.ObjectKey{Namespace: app.Namespace, Name: fields["release"]}, &release) == nil {
 		fields["commit"] = release.Spec.Desired.Commit
 	}
-}
-
-// logSearch lets the API search the child's log store.
-type logSearch struct{ *observe.Client }
-
-func (l logSearch) Query(ctx context.Context, w io.Writer, q api.LogQuery) error {
-	err := l.Search(ctx, w, logs.Query{Namespace: q.Namespace, Text: q.Query, Start: q.Start, End: q.End, Limit: q.Limit, Follow: q.Follow})
-	if errors.Is(err, logs.ErrQuery) {
-		return &api.Error{Status: 400, Message: err.Error(), Hint: "the query language is LogsQL: word, \"phrase\", field:value"}
-	}
-	return err
 }

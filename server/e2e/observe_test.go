@@ -45,6 +45,21 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 		}
 		return nil
 	})
+	// The same line by the Elasticsearch API, with what is known of its pod; who made the
+	// pod is in the audit log.
+	for _, query := range []string{
+		`/elastic/logs-pods-default/_count?q=` + url.QueryEscape(`message:"a-planted-word" AND pod:talker AND labels.run:talker AND _exists_:node`),
+		`/elastic/logs-audit-kube-system/_count?q=` + url.QueryEscape(`audit.verb:create AND audit.name:talker AND audit.resource:pods`),
+		`/elastic/logs-slipway-kube-system/_count?q=container:kubelet`,
+	} {
+		eventually(t, time.Minute, func() error {
+			var answer struct{ Count int }
+			if err := user.Call(t.Context(), "GET", query, nil, &answer); err != nil || answer.Count == 0 {
+				return fmt.Errorf("%s: %d, %v", query, answer.Count, err)
+			}
+			return nil
+		})
+	}
 	must(t, "kubectl", "delete", "pod", "talker", "--wait=true", "--grace-period=1")
 	if out := must(t, "logs", "--pod", "talker"); !strings.Contains(out, "a-planted-word") {
 		t.Errorf("gone with its pod: %s", out)
