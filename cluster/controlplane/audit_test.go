@@ -1,6 +1,8 @@
 package controlplane
 
 import (
+	"net"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -8,6 +10,7 @@ import (
 	"k8s.io/apiserver/pkg/audit/policy"
 	"k8s.io/apiserver/pkg/authentication/user"
 	"k8s.io/apiserver/pkg/authorization/authorizer"
+	"k8s.io/apiserver/pkg/server"
 
 	"slipway.dev/cluster/pki"
 )
@@ -37,4 +40,19 @@ func TestTheAuditLogHasWhoChangedWhatAndWhoReadSecrets(t *testing.T) {
 		})
 		require.Equal(t, c.want, got.Level, "%s %s %s", c.user, c.verb, c.resource)
 	}
+}
+
+// TestTheAPIServerTakesItsFlags has it read and check all of them, the audit log's included.
+func TestTheAPIServerTakesItsFlags(t *testing.T) {
+	dir := t.TempDir()
+	ip := net.ParseIP("10.41.0.1")
+	files, err := pki.Ensure(filepath.Join(dir, "pki"), pki.Options{NodeName: "n", NodeIP: ip, ServiceIP: net.ParseIP("10.43.0.1")})
+	require.NoError(t, err)
+	c, err := (Config{DataDir: dir, PKI: files, NodeIP: ip}).complete()
+	require.NoError(t, err)
+	require.NoError(t, ensureEncryption(filepath.Join(files.Dir, "encryption.yaml"), c.etcdDir()))
+	o, err := prepareAPIServer(t.Context(), c)
+	require.NoError(t, err)
+	require.NoError(t, o.Audit.ApplyTo(&server.Config{}))
+	require.FileExists(t, AuditLog(dir))
 }
