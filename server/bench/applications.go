@@ -210,18 +210,16 @@ func (b *bench) profile(ctx context.Context, in *instance, name string) (done fu
 	if b.Profiles == "" {
 		return func() error { return nil }
 	}
-	got := make(chan error, 1)
+	cfg, err := in.config()
+	if err != nil {
+		return func() error { return err }
+	}
+	kube, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return func() error { return err }
+	}
+	got, ended := make(chan error, 2), make(chan struct{})
 	go func() {
-		cfg, err := in.config()
-		if err != nil {
-			got <- err
-			return
-		}
-		kube, err := kubernetes.NewForConfig(cfg)
-		if err != nil {
-			got <- err
-			return
-		}
 		get := func(path, ext string) error {
 			body, err := kube.Discovery().RESTClient().Get().AbsPath(path).Param("seconds", "20").DoRaw(ctx)
 			if err != nil {
@@ -229,9 +227,14 @@ func (b *bench) profile(ctx context.Context, in *instance, name string) (done fu
 			}
 			return os.WriteFile(filepath.Join(b.Profiles, name+ext), body, 0o644)
 		}
-		got <- errors.Join(get("/debug/pprof/profile", ".cpu"), get("/debug/pprof/heap", ".heap"))
+		got <- errors.Join(get("/metrics", ".before"), get("/debug/pprof/profile", ".cpu"), get("/debug/pprof/heap", ".heap"))
+		<-ended
+		got <- get("/metrics", ".after")
 	}()
-	return func() error { return <-got }
+	return func() error {
+		close(ended)
+		return errors.Join(<-got, <-got)
+	}
 }
 
 // memories in KiB.

@@ -86,12 +86,17 @@ func (b *bench) jobs(ctx context.Context, in *instance) error {
 			if _, err := t.commit(ctx, "round", s.name+fmt.Sprint(i)); err != nil {
 				return err
 			}
-			if err := t.push(ctx); err != nil {
-				return err
-			}
-			r, err := in.client.WaitRun(ctx, t.run(), func(r *slipway.Run) bool { return r.Status.Phase.Finished() })
+			line, err := watchJobs(ctx, in, t.name)
 			if err != nil {
 				return err
+			}
+			r, err := t.ran(ctx)
+			line.end()
+			if err != nil {
+				return err
+			}
+			if i > 0 && s.chained {
+				line.report(b, r)
 			}
 			if r.Status.Phase != slipway.Succeeded {
 				return fmt.Errorf("run %s is %s: %s %v", r.Name, r.Status.Phase, r.Status.Message, r.Status.Problems)
@@ -105,6 +110,14 @@ func (b *bench) jobs(ctx context.Context, in *instance) error {
 		}
 	}
 	return nil
+}
+
+// ran pushes what is committed and returns its run when it is over.
+func (t *tree) ran(ctx context.Context) (*slipway.Run, error) {
+	if err := t.push(ctx); err != nil {
+		return nil, err
+	}
+	return t.in.client.WaitRun(ctx, t.run(), func(r *slipway.Run) bool { return r.Status.Phase.Finished() })
 }
 
 // pipelineRuns runs every shape as a PipelineRun.
