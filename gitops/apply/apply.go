@@ -101,8 +101,8 @@ type Waiting struct{ Message string }
 func (w *Waiting) Error() string { return w.Message }
 
 // Apply writes the objects in the order of kinds (configuration before workloads) and
-// returns them with what is owned of each; those that are as they should be are not
-// changed by it. Call Check first.
+// returns them with what is owned of each and how it is now; those that are as they should
+// be are not changed by it. Call Check first.
 func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.Unstructured) ([]v1alpha1.ObjectReference, error) {
 	p, err := a.place(ctx, t)
 	if err != nil {
@@ -114,6 +114,10 @@ func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.U
 	desired, _, err := a.desired(ctx, p, t, objects)
 	if err != nil {
 		return nil, err
+	}
+	checks, err := a.compiled(t)
+	if err != nil {
+		return nil, refuse("%s", err)
 	}
 	order := make([]int, len(desired))
 	for i := range order {
@@ -135,6 +139,7 @@ func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.U
 				if err == nil {
 					refs[i] = reference(objects[i])
 					refs[i].Owned = owned(written)
+					refs[i].Health, refs[i].Message = healthOf(checks, written)
 				}
 				return err
 			})

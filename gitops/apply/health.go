@@ -77,13 +77,7 @@ func (a *Applier) Health(ctx context.Context, t Target, refs []v1alpha1.ObjectRe
 				drifted = append(drifted, ref)
 			}
 		default:
-			ref.Health, ref.Message = checks.Compute(live)
-			if withoutHealth(live) && live.GetDeletionTimestamp() == nil {
-				ref.Health, ref.Message = health.Current, "its health is not asked for"
-			}
-			if endedJob(live) {
-				ref.Message = finishedJob
-			}
+			ref.Health, ref.Message = healthOf(checks, live)
 			if ref.Owned != "" && ref.Owned != unowned && ref.Extra == "" && owned(live) != ref.Owned && live.GetDeletionTimestamp() == nil {
 				drifted = append(drifted, ref)
 			}
@@ -91,6 +85,18 @@ func (a *Applier) Health(ctx context.Context, t Target, refs []v1alpha1.ObjectRe
 		now = append(now, ref)
 	}
 	return now, drifted, nil
+}
+
+// healthOf an object as it is live.
+func healthOf(checks *health.Checks, live *unstructured.Unstructured) (word, message string) {
+	word, message = checks.Compute(live)
+	if withoutHealth(live) && live.GetDeletionTimestamp() == nil {
+		word, message = health.Current, "its health is not asked for"
+	}
+	if endedJob(live) {
+		message = finishedJob
+	}
+	return word, message
 }
 
 // finishedJob is said of a Job that has done its work and may be removed for it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,19 +57,33 @@ func (r *Reconciler) advanceWith(ctx context.Context, app *v1alpha1.Application,
 			return r.late(ctx, app, rel, limit, err)
 		}
 	}
+	before, fresh := app.Status.DeepCopy(), !applied(app, n)
 	if plan.Simple() {
-		if err := r.apply(ctx, app, n, plan, false); err != nil {
+		// That it was applied is written down with how it is then.
+		if err := r.applySteps(ctx, app, n, plan, false); err != nil {
 			return r.late(ctx, app, rel, limit, err)
 		}
 	} else if result, done, err := r.roll(ctx, app, rel, plan, limit); !done {
 		return result, err
 	}
-	refs, _, err := r.Applier.Health(ctx, r.target(app, n), apply.Inventory(plan.Objects()))
+	var refs []v1alpha1.ObjectReference
+	if fresh && plan.Simple() {
+		refs = (&looked{refs: app.Status.Inventory}).health(apply.Inventory(plan.Objects()))
+	}
+	if refs == nil || slices.ContainsFunc(refs, func(ref v1alpha1.ObjectReference) bool { return ref.Health == "" }) {
+		refs, _, err = r.Applier.Health(ctx, r.target(app, n), apply.Inventory(plan.Objects()))
+	}
 	if err != nil {
+		if err := r.showSince(ctx, app, before, func(*v1alpha1.ApplicationStatus) {}); err != nil {
+			return ctrl.Result{}, err
+		}
 		return r.blind(ctx, app, rel, err)
 	}
 	if health, _ := apply.Summary(refs); health == "Healthy" {
 		return r.healthy(ctx, app, rel, &looked{set: set, refs: refs})
+	}
+	if !reflect.DeepEqual(before, &app.Status) {
+		app.Status.Message = "" // so that it is written, whatever it says now
 	}
 	return r.unhealthy(ctx, app, rel, limit, refs, "")
 }
@@ -173,6 +188,17 @@ func (r *Reconciler) apply(ctx context.Context, app *v1alpha1.Application, n int
 	if applied(app, n) {
 		return nil
 	}
+	if err := r.applySteps(ctx, app, n, plan, putBack); err != nil {
+		return err
+	}
+	return r.Client.Status().Update(ctx, app)
+}
+
+// applySteps is apply, but for writing down that it was done.
+func (r *Reconciler) applySteps(ctx context.Context, app *v1alpha1.Application, n int64, plan *apply.Plan, putBack bool) error {
+	if applied(app, n) {
+		return nil
+	}
 	if err := r.applying(ctx, app, n, plan); err != nil {
 		return err
 	}
@@ -182,7 +208,7 @@ func (r *Reconciler) apply(ctx context.Context, app *v1alpha1.Application, n int
 		}
 	}
 	written(app, n)
-	return r.Client.Status().Update(ctx, app)
+	return nil
 }
 
 // applying writes down that release n is about to be the current one, before the first

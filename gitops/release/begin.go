@@ -50,8 +50,10 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 	forgive(app, rel)
 	app.Status.Health, app.Status.Sync = "Progressing", "OutOfSync"
 	app.Status.Message = fmt.Sprintf("release %d is rolling out", n)
-	if err := r.Client.Status().Update(ctx, app); err != nil {
-		return ctrl.Result{}, err
+	if !r.atOnce(rel, set) {
+		if err := r.Client.Status().Update(ctx, app); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	if finished(rel) {
 		return ctrl.Result{RequeueAfter: 1}, nil
@@ -61,6 +63,16 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 		return r.fail(ctx, app, rel, refused, nil)
 	}
 	return r.advanceWith(ctx, app, rel, set)
+}
+
+// atOnce says whether what was just rendered goes into the cluster without hooks and waves:
+// then all of it is written down in a moment, together with what is about to be applied.
+func (r *Reconciler) atOnce(rel *v1alpha1.Release, set *render.Set) bool {
+	if set == nil || finished(rel) {
+		return false
+	}
+	plan, err := r.plan(rel, set)
+	return err == nil && plan.Simple()
 }
 
 // what a value is, for people.
