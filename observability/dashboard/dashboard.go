@@ -1,0 +1,109 @@
+// Package dashboard owns the dashboards that ship, in Grafana's own JSON, made with
+// Grafana's typed builders: cluster, node, namespace, workload, application, pipelines,
+// GitOps, registry, and Slipway itself. They read the embedded Prometheus by any Grafana's
+// Prometheus data source. It never asks Prometheus anything itself.
+//
+// Start at All; boards.go is what they show, panel.go how a panel is made.
+package dashboard
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+// Dashboard is one as it can be imported into Grafana.
+type Dashboard struct {
+	// Name is the end of its UID, such as cluster.
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	// JSON is Grafana's own form.
+	JSON json.RawMessage `json:"-"`
+}
+
+// UID of a shipped dashboard in Grafana.
+func UID(name string) string { return "slipway-" + name }
+
+// board is what a dashboard is made from.
+type board struct {
+	name, title, about string
+	variables          []variable
+	rows               []row
+}
+
+type row struct {
+	title  string
+	panels []panel
+}
+
+// variable is a label whose values can be chosen; each depends on those before it.
+type variable struct{ name, query string }
+
+var all = sync.OnceValues(func() ([]Dashboard, error) {
+	var out []Dashboard
+	for _, b := range boards() {
+		d, err := b.build()
+		if err != nil {
+			return nil, fmt.Errorf("dashboard %s: %w", b.name, err)
+		}
+		text, err := json.MarshalIndent(d, "", "  ")
+		if err != nil {
+			return nil, fmt.Errorf("dashboard %s: %w", b.name, err)
+		}
+		out = append(out, Dashboard{b.name, b.title, text})
+	}
+	return out, nil
+})
+
+// All are the dashboards that ship.
+func All() ([]Dashboard, error) { return all() }
+
+// Get is the dashboard of a name.
+func Get(name string) (Dashboard, bool) {
+	known, err := All()
+	if err != nil {
+		return Dashboard{}, false
+	}
+	for _, d := range known {
+		if d.Name == name {
+			return d, true
+		}
+	}
+	return Dashboard{}, false
+}
+
+// source is the data source that the reader chose.
+func source() common.DataSourceRef {
+	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+}
+
+func (b board) build() (dashboard.Dashboard, error) {
+	d := dashboard.NewDashboardBuilder(b.title).Uid(UID(b.name)).Description(b.about).Tags([]string{"slipway"}).
+		Time("now-3h", "now").Refresh("30s").Timezone("browser").Tooltip(dashboard.DashboardCursorSyncCrosshair).Readonly().
+		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"))
+	for _, v := range b.variables {
+		d = d.WithVariable(dashboard.NewQueryVariableBuilder(v.name).Datasource(source()).
+			Query(dashboard.StringOrMap{String: cog.ToPtr(v.query)}).Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
+			Sort(dashboard.VariableSortAlphabeticalAsc))
+	}
+	if len(b.variables) > 0 {
+		d = d.Annotation(deploys())
+	}
+	for _, r := range b.rows {
+		d = d.WithRow(dashboard.NewRowBuilder(r.title))
+		for _, p := range r.panels {
+			d = d.WithPanel(p.builder())
+		}
+	}
+	return d.Build()
+}
+
+// deploys marks when a release of the namespace came to a result.
+func deploys() *dashboard.AnnotationQueryBuilder {
+	return dashboard.NewAnnotationQueryBuilder().Name("Releases").Datasource(source()).Enable(true).IconColor("blue").
+		Expr(`changes(slipway_releases_total{namespace=~"$namespace"}[1m]) > 0`)
+}

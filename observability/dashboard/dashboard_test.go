@@ -1,0 +1,89 @@
+package dashboard
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+var variableOf = regexp.MustCompile(`\$(__rate_interval|[a-z]+)`)
+
+// TestDashboards reads each as Grafana does: strictly, with unique names, panels that do
+// not overlap, and queries that are PromQL and use the variables that there are.
+func TestDashboards(t *testing.T) {
+	boards, err := All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"cluster", "node", "namespace", "workload", "application", "pipelines", "gitops", "registry", "slipway"}
+	p := parser.NewParser(parser.Options{})
+	for i, b := range boards {
+		if b.Name != want[i] {
+			t.Errorf("board %d is %s, want %s", i, b.Name, want[i])
+		}
+		var d dashboard.Dashboard
+		if err := d.UnmarshalJSONStrict(b.JSON); err != nil {
+			t.Errorf("%s: %v", b.Name, err)
+		}
+		var read struct {
+			UID        string
+			Templating struct{ List []struct{ Name string } }
+			Panels     []struct {
+				Type    string
+				Title   string
+				GridPos struct{ X, Y, W, H int }
+				Targets []struct{ Expr string }
+			}
+		}
+		if err := json.Unmarshal(b.JSON, &read); err != nil {
+			t.Fatal(err)
+		}
+		if read.UID != UID(b.Name) {
+			t.Errorf("%s: uid %s", b.Name, read.UID)
+		}
+		variables := map[string]bool{"__rate_interval": true}
+		for _, v := range read.Templating.List {
+			variables[v.Name] = true
+		}
+		taken := map[[2]int]string{}
+		queries := 0
+		for _, panel := range read.Panels {
+			for x := panel.GridPos.X; x < panel.GridPos.X+panel.GridPos.W; x++ {
+				for y := panel.GridPos.Y; y < panel.GridPos.Y+panel.GridPos.H; y++ {
+					if other, ok := taken[[2]int{x, y}]; ok {
+						t.Fatalf("%s: %s lies on %s", b.Name, panel.Title, other)
+					}
+					taken[[2]int{x, y}] = panel.Title
+				}
+			}
+			for _, target := range panel.Targets {
+				queries++
+				text := variableOf.ReplaceAllStringFunc(target.Expr, func(v string) string {
+					if !variables[v[1:]] {
+						t.Errorf("%s: %s: no variable %s", b.Name, panel.Title, v)
+					}
+					return "5m"
+				})
+				if _, err := p.ParseExpr(text); err != nil {
+					t.Errorf("%s: %s: %v", b.Name, panel.Title, err)
+				}
+			}
+			if panel.Type != "row" && (panel.Title == "" || len(panel.Targets) == 0) {
+				t.Errorf("%s: a panel %q without a query", b.Name, panel.Title)
+			}
+		}
+		if queries < 5 {
+			t.Errorf("%s: %d queries", b.Name, queries)
+		}
+	}
+	if _, ok := Get("none"); ok {
+		t.Error("there is a dashboard of any name")
+	}
+	if d, ok := Get("cluster"); !ok || !strings.Contains(string(d.JSON), `"slipway-cluster"`) {
+		t.Error("no dashboard cluster")
+	}
+}
