@@ -179,7 +179,7 @@ function Page({ place }: { place: Place }) {
     case "environments":
       return name ? <EnvironmentPage key={name} name={name} /> : <Environments />;
     case "logs":
-      return <Logs query={place.query.get("query") ?? ""} />;
+      return <Logs query={place.query.get("query") ?? ""} language={place.query.get("language") === "lucene" ? "lucene" : "logsql"} />;
     case "status":
       return <StatusPage />;
   }

@@ -259,6 +259,11 @@ export const en = {
 
   logQuery: "Words to look for",
   logQueryHint: "Words, \"phrases\", field:value such as pod:hello. Logs stay searchable after their pods are gone.",
+  logLanguage: "Language of the query",
+  saveLines: "Save",
+  linesOverTime: "{n} lines over time",
+  fieldValues: "Values of fields",
+  aroundLine: "The lines around this one",
   lines: "{n} lines",
   noLines: "No line matches.",
   time: "Time",

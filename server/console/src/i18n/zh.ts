@@ -259,6 +259,11 @@ export const zh: Record<Key, string> = {
 
   logQuery: "要查找的词",
   logQueryHint: "支持单词、\"短语\"，以及 field:value，例如 pod:hello。Pod 删除后日志仍可搜索。",
+  logLanguage: "查询语言",
+  saveLines: "保存",
+  linesOverTime: "共 {n} 行，按时间分布",
+  fieldValues: "字段的值",
+  aroundLine: "查看这一行的上下文",
   lines: "{n} 行",
   noLines: "没有匹配的日志。",
   time: "时间",

@@ -15,10 +15,11 @@ export interface LogRow {
 
 export const ranges = { lastHour: 3600, last6Hours: 6 * 3600, lastDay: 24 * 3600 } as const;
 export type Range = keyof typeof ranges;
+export type Language = "logsql" | "lucene";
 const maxRows = 2000;
 
 /** useLogRows reads what a query finds, and with follow what comes. */
-export function useLogRows(query: string, range: Range, follow: boolean, ns = namespace): { rows: LogRow[]; busy: boolean; error: unknown } {
+export function useLogRows(query: string, range: Range, follow: boolean, ns = namespace, language: Language = "logsql"): { rows: LogRow[]; busy: boolean; error: unknown } {
   const [rows, setRows] = useState<LogRow[]>([]);
   const [busy, setBusy] = useState(true);
   const [error, setError] = useState<unknown>();
@@ -32,6 +33,7 @@ export function useLogRows(query: string, range: Range, follow: boolean, ns = na
     };
     const params = new URLSearchParams({
       query,
+      language,
       start: new Date(Date.now() - ranges[range] * 1000).toISOString(),
       limit: String(maxRows),
       ...(follow ? { follow: "1" } : {}),
@@ -59,7 +61,7 @@ export function useLogRows(query: string, range: Range, follow: boolean, ns = na
       abort.abort();
       window.clearTimeout(timer);
     };
-  }, [query, range, follow, ns]);
+  }, [query, range, follow, ns, language]);
   return { rows, busy, error };
 }
 
@@ -83,9 +85,66 @@ export function FollowChoice({ follow, choose }: { follow: boolean; choose: (on:
   );
 }
 
+/** Text is a line as text with the styles of a terminal: a line is hostile, and never markup. */
+function Text({ line }: { line: string }) {
+  return (
+    <>
+      {parse(line).spans.map((s, k) => (
+        <span key={k} class={s.classes || undefined}>
+          {s.text}
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** Around shows a line among those of its container. */
+function Around({ row, ns, close }: { row: LogRow; ns: string; close: () => void }) {
+  const [found, setFound] = useState<LogRow[]>([]);
+  const [error, setError] = useState<unknown>();
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    const abort = new AbortController();
+    const all: LogRow[] = [];
+    const params = new URLSearchParams({ pod: row.pod ?? "", container: row.container ?? "", at: row._time ?? "", before: "30", after: "30" });
+    lines(`/api/v1/namespaces/${ns}/logs/context?${params}`, abort.signal, (line) => line && all.push(JSON.parse(line) as LogRow)).then(
+      () => setFound(all),
+      (e: unknown) => abort.signal.aborted || setError(e),
+    );
+    return () => abort.abort();
+  }, [row, ns]);
+  return (
+    <dialog ref={dialog} class="broad" onClose={close} aria-label={t("aroundLine")}>
+      <p class="row">
+        <strong class="fill">{[row.pod, row.container].filter(Boolean).join("/")}</strong>
+        <button type="button" onClick={close}>
+          {t("close")}
+        </button>
+      </p>
+      <Problem error={error} />
+      <div class="rows scroll" tabIndex={0}>
+        <table>
+          <tbody>
+            {found.map((r, i) => (
+              <tr key={i} class={r._time === row._time && r._msg === row._msg ? "hit" : undefined}>
+                <td class="when">{dateTime(r._time)}</td>
+                <td>
+                  <Text line={r._msg ?? ""} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </dialog>
+  );
+}
+
 /** LogRows shows the lines, and the newest of them while they are followed. */
-export function LogRows({ query, range, follow, ns }: { query: string; range: Range; follow: boolean; ns?: string }) {
-  const { rows, busy, error } = useLogRows(query, range, follow, ns);
+export function LogRows({ query, range, follow, ns, language }: { query: string; range: Range; follow: boolean; ns?: string; language?: Language }) {
+  const { rows, busy, error } = useLogRows(query, range, follow, ns, language);
+  const [around, setAround] = useState<LogRow>();
   const box = useRef<HTMLDivElement>(null);
   useEffect(() => {
     if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
@@ -106,13 +165,14 @@ export function LogRows({ query, range, follow, ns }: { query: string; range: Ra
                     <td class="wide when" title={r._time}>
                       {dateTime(r._time)}
                     </td>
+                    <td>
+                      <button type="button" class="around" title={t("aroundLine")} aria-label={t("aroundLine")} onClick={() => setAround(r)}>
+                        ⋮
+                      </button>
+                    </td>
                     <td class="pod">{[r.pod, r.container].filter(Boolean).join("/")}</td>
                     <td>
-                      {parse(r._msg ?? "").spans.map((s, k) => (
-                        <span key={k} class={s.classes || undefined}>
-                          {s.text}
-                        </span>
-                      ))}
+                      <Text line={r._msg ?? ""} />
                     </td>
                   </tr>
                 ))}
@@ -123,6 +183,7 @@ export function LogRows({ query, range, follow, ns }: { query: string; range: Ra
       ) : (
         <Empty>{busy && !follow ? t("loading") : t("noLines")}</Empty>
       )}
+      {around ? <Around row={around} ns={ns ?? namespace} close={() => setAround(undefined)} /> : null}
     </>
   );
 }
