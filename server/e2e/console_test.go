@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,7 @@ func TestConsole(t *testing.T) {
 	if _, err := user.WaitApp(t.Context(), r.name, 2); err != nil {
 		t.Fatal(err)
 	}
+	seeApplication(t, r)
 	seen := newRepo(t, "run-looked-at", map[string]string{".gitlab-ci.yml": lookedAt, "junit.xml": junitOf(""), "percent": "75.5"})
 	seen.push()
 	must(t, "run", "cancel", seen.run(), "slow")
@@ -71,5 +73,49 @@ func TestConsole(t *testing.T) {
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+}
+
+// seeApplication asks the verbs what the page of an application shows, and makes what it is
+// promoted to.
+func seeApplication(t *testing.T, r *repo) {
+	t.Helper()
+	must(t, "app", "create", r.name+"-production", "--repo", r.name, "--promoted-from", r.name)
+	cleanUp(t, "app", "delete", r.name+"-production")
+	if out := must(t, "app", "list", "--search", r.name, "--health", "Healthy", "--limit", "5"); !strings.Contains(out, r.name) || strings.Contains(out, r.name+"-production") {
+		t.Errorf("a list of what is healthy:\n%s", out)
+	}
+	tree := must(t, "app", "tree", r.name)
+	for _, want := range []string{"└── Deployment/" + r.name + " ", "└── ReplicaSet/" + r.name, "└── Pod/" + r.name, "1/1 ready"} {
+		if !strings.Contains(tree, want) {
+			t.Errorf("the tree has no %q:\n%s", want, tree)
+		}
+	}
+	if out := must(t, "app", "object", r.name, "Deployment/"+r.name, "--live"); !strings.Contains(out, "readyReplicas: 1") || strings.Contains(out, "managedFields") {
+		t.Errorf("live:\n%s", out)
+	}
+	if out := must(t, "app", "object", r.name, "deployment/"+r.name, "--events"); !strings.Contains(out, "ScalingReplicaSet") {
+		t.Errorf("events:\n%s", out)
+	}
+	if out, err := slipway(t, "app", "object", r.name, "Secret/forge"); err == nil {
+		t.Errorf("an object that is not of it: %s", out)
+	}
+	must(t, "app", "refresh", r.name)
+	// A working copy, first as it is pushed and then as it might be.
+	if out := must(t, "app", "diff", r.name, "--local", r.dir); out != "" {
+		t.Errorf("what is pushed differs:\n%s", out)
+	}
+	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: Secret\nmetadata: {name: more-keys}\nstringData: {token: planted-local}\n"})
+	out, err := slipway(t, "app", "diff", r.name, "--local", filepath.Join(r.dir, "deploy"))
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 1 || !strings.Contains(out, "created Secret/more-keys") || strings.Contains(out, "planted-local") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: [\n"})
+	if out, err := slipway(t, "app", "diff", r.name, "--local", r.dir); !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(out, "more.yaml") {
+		t.Errorf("a working copy that cannot be rendered: %v\n%s", err, out)
+	}
+	if err := os.Remove(filepath.Join(r.dir, "deploy/more.yaml")); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -245,6 +245,45 @@ test("an application: chart, history, rollback that asks first, unpin", async ()
   await page.getByText(`Pinned to release ${number}`).waitFor({ state: "detached" });
 });
 
+// A server's test has an application that this one is promoted to.
+test.runIf(real && process.env.SLIPWAY_APP)("an application of a server: tree, object, difference, logs, sync, promotion", async () => {
+  const name = process.env.SLIPWAY_APP ?? "";
+  await page.goto(`${base}/applications?q=${name}`);
+  await page.getByRole("link", { name, exact: true }).click();
+  const tree = page.getByRole("tree", { name: "Objects" });
+  await tree.getByRole("treeitem").filter({ hasText: "Pod" }).getByText("1/1 ready").first().waitFor();
+  await tree.locator(`[data-object="apps/Deployment/default/${name}"]`).click();
+  const panel = page.getByRole("region", { name: `Deployment/${name}` });
+  await panel.getByText("readyReplicas: 1").waitFor();
+  await panel.getByRole("tab", { name: /^Events/ }).click();
+  await panel.getByText("ScalingReplicaSet").first().waitFor();
+  await panel.getByRole("tab", { name: "Desired" }).click();
+  await panel.getByText("echo again").waitFor();
+  await panel.getByRole("tab", { name: "Difference" }).click();
+  await panel.getByText("Live and desired are the same.").waitFor();
+  if (process.env.APP_PICTURE) {
+    await panel.getByRole("tab", { name: "Live" }).click();
+    await page.evaluate(() => window.scrollTo(0, 0));
+    await page.screenshot({ path: process.env.APP_PICTURE });
+  }
+  await panel.getByRole("button", { name: "Close" }).click();
+  await page.getByText("Logs of all pods").click();
+  await page.locator(".applogs").getByLabel("Follow").check();
+  await page.locator(".applogs").getByText("again").first().waitFor();
+  await page.locator(".applogs").getByLabel("Follow").uncheck();
+  const dialog = page.getByRole("dialog");
+  await page.getByRole("button", { name: "Sync…" }).click();
+  await dialog.getByRole("button", { name: "Dry run" }).click();
+  await dialog.getByText("Live and desired are the same.").waitFor();
+  await dialog.getByRole("button", { name: "Sync", exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Promote…" }).click();
+  await dialog.getByLabel("To").selectOption(`${name}-production`);
+  await dialog.getByRole("button", { name: "Promote", exact: true }).click();
+  await dialog.waitFor({ state: "detached" });
+  await page.getByRole("table", { name: "Promotions" }).getByText("Promoted").waitFor();
+});
+
 test.runIf(!real)("a log grows while its job runs", async () => {
   const name = "hello-1202";
   const job = "deploy";
