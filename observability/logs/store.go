@@ -34,6 +34,7 @@ const (
 
 // Store is the searchable log store.
 type Store struct {
+	dir    string
 	chunks *chunkLog
 	log    *slog.Logger
 
@@ -62,7 +63,7 @@ func OpenStore(dir string, log *slog.Logger) (*Store, error) {
 		storage.MustClose()
 		return nil, fmt.Errorf("log store: %w", err)
 	}
-	s := &Store{chunks: chunks, log: log, storage: storage, recent: [2]map[string]bool{{}, {}}}
+	s := &Store{dir: dir, chunks: chunks, log: log, storage: storage, recent: [2]map[string]bool{{}, {}}}
 	for _, c := range left {
 		if err := s.putBack(c); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -176,6 +177,9 @@ func (s *Store) Run(ctx context.Context) error {
 			s.recentMu.Lock()
 			s.recent = [2]map[string]bool{{}, s.recent[0]}
 			s.recentMu.Unlock()
+			if err := s.makeRoom(); err != nil {
+				s.log.Error("making room for lines", "err", err)
+			}
 		case <-ctx.Done():
 			return s.close()
 		}
