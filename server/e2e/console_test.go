@@ -68,8 +68,11 @@ func TestConsole(t *testing.T) {
 	cmd := exec.CommandContext(t.Context(), "npm", "run", "--silent", "e2e")
 	cmd.Dir = filepath.Join(top, "server", "console")
 	cmd.Env = append(os.Environ(), "SLIPWAY_URL="+user.Server, "SLIPWAY_TOKEN="+token, "SLIPWAY_APP="+r.name, "SLIPWAY_RUN="+seen.run())
-	if picture := os.Getenv("SLIPWAY_PICTURE"); picture != "" && !filepath.IsAbs(picture) {
-		cmd.Env = append(cmd.Env, "SLIPWAY_PICTURE="+filepath.Join(top, picture))
+	// Pictures of the docs; a name that begins with SLIPWAY_ would be a setting of the server.
+	for _, name := range []string{"CONSOLE_PICTURE", "APP_PICTURE"} {
+		if picture := os.Getenv(name); picture != "" && !filepath.IsAbs(picture) {
+			cmd.Env = append(cmd.Env, name+"="+filepath.Join(top, picture))
+		}
 	}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

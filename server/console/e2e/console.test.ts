@@ -111,9 +111,9 @@ test("a repository is read: tree, file, history, commit, by keyboard and by addr
   await page.getByRole("navigation").getByRole("link", { name: "Repositories", exact: true }).waitFor();
   await page.setViewportSize({ width: 360, height: 740 });
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
-  if (process.env.SLIPWAY_BROWSE_PICTURE) await page.screenshot({ path: `${process.env.SLIPWAY_BROWSE_PICTURE}-phone.png` });
+  if (process.env.BROWSE_PICTURE) await page.screenshot({ path: `${process.env.BROWSE_PICTURE}-phone.png` });
   await page.setViewportSize({ width: 1280, height: 900 });
-  if (process.env.SLIPWAY_BROWSE_PICTURE) await page.screenshot({ path: process.env.SLIPWAY_BROWSE_PICTURE });
+  if (process.env.BROWSE_PICTURE) await page.screenshot({ path: process.env.BROWSE_PICTURE });
 });
 
 test("a run shows its graph, and a job its log; by keyboard too", async () => {
@@ -230,7 +230,7 @@ test("an application: chart, history, rollback that asks first, unpin", async ()
   const numbers = releases.map((r) => r.spec.number).sort((a, b) => a - b);
   await page.locator(`.chart[data-deploys="${numbers.join(" ")}"]`).waitFor();
   // The README's picture.
-  if (process.env.SLIPWAY_PICTURE) await page.screenshot({ path: process.env.SLIPWAY_PICTURE });
+  if (process.env.CONSOLE_PICTURE) await page.screenshot({ path: process.env.CONSOLE_PICTURE });
   const history = page.getByRole("table", { name: "Releases" });
   const button = history.getByRole("button", { name: /^Roll back to release/ }).last();
   const label = (await button.getAttribute("aria-label")) ?? "";
