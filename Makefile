@@ -1,7 +1,7 @@
 # make build   fetches, compiles and seeds everything; needs a network the first time only
 # make demo    the whole story, on this machine; make down stops it and leaves nothing behind
 # make test    every test; make soak what takes long; make race the race detector
-# make bench   figures and ratios, about 20 minutes; make bench-large those of 5,000 applications
+# make bench   figures and ratios, about 25 minutes; make bench-large those of 5,000 applications
 # make generate  deep copies and CRDs from cluster/api/v1alpha1
 #
 # Each step says what it does and how long it takes on a cold machine of two cores. A step
