@@ -227,6 +227,7 @@ func TestMergeRequests(t *testing.T) {
 			t.Error(out)
 		}
 	})
+	t.Run("previews", func(t *testing.T) { r.previews(t) })
 	t.Run("events", func(t *testing.T) {
 		r.git("checkout", "--quiet", "-B", "main", "HEAD~2")
 		r.write(map[string]string{"other": "x"})
@@ -244,5 +245,63 @@ func TestMergeRequests(t *testing.T) {
 			}
 			return nil
 		})
+	})
+}
+
+const requestPreviews = `apiVersion: slipway.dev/v1alpha1
+kind: ApplicationSet
+metadata: {name: requested}
+spec:
+  repository: requested
+  generators: [{mergeRequests: {targets: [main]}}]
+  template:
+    name: requested-{{number}}
+    spec: {source: {path: deploy}}
+    preview: {}
+`
+
+// previews of a merge request: one as long as it is open, with what its newest commit says.
+func (r *requested) previews(t *testing.T) {
+	cleanUp(t, "kubectl", "delete", "applicationset", "requested", "--ignore-not-found", "--timeout=2m")
+	must(t, "appset", "create", "-f", writeFile(t, requestPreviews))
+	r.git("checkout", "--quiet", "-B", "shown", "main")
+	defer r.git("checkout", "--quiet", "main")
+	push := func(value string) {
+		t.Helper()
+		r.write(map[string]string{"deploy/config.yaml": config("shown", value)})
+		r.commit()
+		r.git("push", "--quiet", r.dir, "HEAD:shown")
+	}
+	var set api.ApplicationSet
+	shows := func(want string) {
+		t.Helper()
+		eventually(t, time.Minute, func() error {
+			set = api.ApplicationSet{}
+			if err := user.Call(t.Context(), "GET", user.Path("applicationsets", "requested"), nil, &set); err != nil {
+				return err
+			}
+			if list := set.Status.Applications; len(list) != 1 || list[0].Number != 9 || list[0].Health != "Healthy" || list[0].Namespace == "" {
+				return fmt.Errorf("the set has %+v", set.Status)
+			}
+			out, err := slipway(t, "kubectl", "-n", set.Status.Applications[0].Namespace, "get", "configmap", "shown", "-o", "jsonpath={.data.value}")
+			if err != nil || out != want {
+				return fmt.Errorf("the preview says %q, want %q: %v", out, want, err)
+			}
+			return nil
+		})
+	}
+	push("one")
+	r.pull("opened", "open", 9, "shown", "acme/shop")
+	r.request(9)
+	shows("one")
+	push("two")
+	r.pull("synchronize", "open", 9, "shown", "acme/shop")
+	shows("two")
+	r.pull("closed", "closed", 9, "shown", "acme/shop")
+	eventually(t, time.Minute, func() error {
+		if out, err := slipway(t, "kubectl", "get", "namespace", set.Status.Applications[0].Namespace); err == nil {
+			return fmt.Errorf("still there: %s", out)
+		}
+		return nil
 	})
 }

@@ -213,3 +213,48 @@ func hook(t *testing.T, key string) int {
 	defer resp.Body.Close()
 	return resp.StatusCode
 }
+
+// TestRollbackIsWrittenBackElsewhere: a pin is a revert in the repository of the forge, by
+// the protocol of its pushes.
+func TestRollbackIsWrittenBackElsewhere(t *testing.T) {
+	together(t)
+	dir, url := elsewhere(t)
+	r := newRepo(t, "outward", map[string]string{".gitlab-ci.yml": noRun, "deploy/config.yaml": config("outward", "one")})
+	forge := func(args ...string) string {
+		t.Helper()
+		out, err := exec.Command("git", append([]string{"--git-dir", dir}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v %s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	forge("config", "http.receivepack", "true")
+	publish := func() {
+		t.Helper()
+		r.commit()
+		r.git("push", "--quiet", dir, "HEAD:main")
+	}
+	publish()
+	must(t, "repo", "add", "outward", url)
+	must(t, "app", "create", "outward", "--repo", "outward", "--sync", "push")
+	if _, err := user.WaitApp(within(t, time.Minute), "outward", 1); err != nil {
+		t.Fatal(err)
+	}
+	r.write(map[string]string{"deploy/config.yaml": config("outward", "two")})
+	publish()
+	must(t, "repo", "sync", "outward")
+	if _, err := user.WaitApp(within(t, time.Minute), "outward", 2); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "kubectl", "patch", "application.slipway.dev", "outward", "--type=merge", "-p", `{"spec":{"writeBack":{"rollback":true}}}`)
+	must(t, "app", "rollback", "outward", "1")
+	app := becomes(t, "outward", "reverted at the forge", func(a *api.Application) bool {
+		return a.Status.WrittenBack != nil && a.Status.WrittenBack.Pin == 1 && a.Status.WrittenBack.Commit != ""
+	})
+	if head := forge("rev-parse", "main"); head != app.Status.WrittenBack.Commit {
+		t.Errorf("main is %s there, written was %s", head, app.Status.WrittenBack.Commit)
+	}
+	if text := forge("show", "main:deploy/config.yaml"); !strings.Contains(text, `"one"`) {
+		t.Errorf("there it says\n%s", text)
+	}
+}
