@@ -304,6 +304,17 @@ test("logs can be searched", async () => {
   await page.getByLabel("Words to look for").fill("hello");
   await page.getByRole("button", { name: "Search" }).click();
   await page.waitForURL(/query=hello/);
+  // The values of fields narrow the search; what is hostile in them stays text.
+  await page.getByRole("img", { name: "4 lines over time" }).waitFor();
+  await page.getByText("Values of fields").click();
+  await page.getByRole("button", { name: "hello-1" }).click();
+  await page.waitForURL((url) => url.searchParams.get("query") === 'pod:="hello-1" (hello)');
+  await page.getByLabel("Language of the query").selectOption("lucene");
+  await page.waitForURL(/language=lucene/);
+  await page.getByRole("button", { name: "The lines around this one" }).first().click();
+  await page.getByRole("dialog").getByText("the line after").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  expect(await page.getByRole("link", { name: "Save" }).getAttribute("href")).toContain("download=1");
 });
 
 test("Chinese, and dark", async () => {

@@ -131,6 +131,16 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
       req.on("close", () => streams.delete(res));
       return;
     }
+    if (path === `${ns}/logs/overview`) {
+      const facets = [{ field: "pod", values: [{ value: "hello-1", count: 3 }, { value: planted, count: 1 }] }];
+      return json(res, { buckets: [{ time: at(2), count: 3 }, { time: at(1), count: 1 }], facets });
+    }
+    if (path === `${ns}/logs/context`) {
+      res.writeHead(200, { "Content-Type": "application/x-ndjson" });
+      for (const _msg of ["the line before", `hello ${planted}`, "the line after"]) res.write(`${JSON.stringify({ _time: at(1), _msg, pod: "hello-1", container: "hello" })}\n`);
+      res.end();
+      return;
+    }
     if (path === `${ns}/logs`) {
       res.writeHead(200, { "Content-Type": "application/x-ndjson" });
       res.end(`${JSON.stringify({ _time: at(1), _msg: `\x1b[32mhello\x1b[0m ${planted}`, pod: "hello-1", container: "hello" })}\n`);
