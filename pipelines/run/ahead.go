@@ -17,9 +17,10 @@ const (
 	// aheadStep restores large caches while the job's own container is made ready.
 	aheadStep   = "caches"
 	runJobAhead = "restore-caches"
-	// aheadFrom is the size from which that saves more than a container costs: a smaller
-	// cache is restored beside the source, in the job's container.
-	aheadFrom = 16 << 20
+	// aheadFrom is the size from which that saves more than a container costs, also where the
+	// image is there already (on two cores, 24 MB: nothing saved; 100 MB: 0.6 s of 2.5 s). A
+	// smaller cache is restored beside the source, in the job's container.
+	aheadFrom = 64 << 20
 )
 
 // restoresAhead says whether the job has a cache for which a step of its own pays.
