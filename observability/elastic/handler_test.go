@@ -139,6 +139,8 @@ func TestQueries(t *testing.T) {
 		`{"match":{"message":{"query":"cart 3","operator":"and"}}}`:                        "d3",
 		`{"match":{"message":{"query":"CART 3","minimum_should_match":"100%"}}}`:           "d3",
 		`{"match_phrase":{"message":"request 4 OF cart"}}`:                                 "d4",
+		`{"match_phrase":{"http.path":"CART 1"}}`:                                          "d1 d3 d5 d7 d9 d11",
+		`{"match_phrase":{"message":"failed not"}}`:                                        "",
 		`{"match_phrase_prefix":{"message":"request 1"}}`:                                  "d1 d10 d11",
 		`{"multi_match":{"query":"user-1","fields":["user","message^2"],"type":"phrase"}}`: "d1 d4 d7 d10",
 		`{"multi_match":{"query":"error"}}`:                                                "d3 d7 d11",

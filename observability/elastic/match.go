@@ -29,13 +29,36 @@ func (f field) exact(v string) expr {
 	return or(equal, leaf(f.prefix()+"json_array_contains_any("+logs.Quote(v)+")"))
 }
 
-// phrase finds words that follow one another, whatever their case.
+// betweenWords is what may be between two words of a text, and outside says that a word ends.
+const (
+	betweenWords = `[^\p{L}\p{N}_]+`
+	outside      = `[^\p{L}\p{N}_]`
+)
+
+// phrase finds words that follow one another, whatever their case and whatever is between
+// them. The words themselves are looked for first: the store has an index of them.
 func (f field) phrase(s string, prefix bool) expr {
-	star := ""
-	if prefix {
-		star = "*"
+	ws := words(s)
+	if len(ws) == 0 {
+		return nothing
 	}
-	return leaf(f.prefix() + "i(" + logs.Quote(s) + star + ")")
+	var kids []expr
+	for i, w := range ws {
+		star := ""
+		if prefix && i == len(ws)-1 {
+			star = "*"
+		}
+		kids = append(kids, leaf(f.prefix()+"i("+logs.Quote(w)+star+")"))
+	}
+	if len(ws) > 1 {
+		end := "(?:" + outside + "|$)"
+		if prefix {
+			end = ""
+		}
+		// Words are letters and digits: nothing in them means anything to an expression.
+		kids = append(kids, leaf(f.prefix()+"~"+logs.Quote("(?i)(?:^|"+outside+")"+strings.Join(ws, betweenWords)+end)))
+	}
+	return and(kids...)
 }
 
 // term finds a value: as a whole in keywords, as a word or phrase in texts.

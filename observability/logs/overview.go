@@ -1,8 +1,10 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,6 +110,11 @@ func (s *Store) Overview(ctx context.Context, query Query) (*Overview, error) {
 		last := &o.Facets[len(o.Facets)-1]
 		last.Values = append(last.Values, FacetValue{strings.Clone(value), n})
 	})
+	for _, f := range o.Facets {
+		slices.SortStableFunc(f.Values, func(a, b FacetValue) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+		})
+	}
 	return o, err
 }
 

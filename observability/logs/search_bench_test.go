@@ -21,8 +21,8 @@ func BenchmarkSearch(b *testing.B) {
 	}
 	s.Flush()
 	for name, text := range map[string]string{
-		"phrase":    `"cart 4711"`,
-		"field":     `pod:="web-3" "200 in 899" | limit 100`,
+		"phrase":    `"cart/4711"`,
+		"field":     `pod:="web-1" "200 in 31" | limit 100`,
 		"histogram": `* | stats by (_time:1m) count() n`,
 		"top":       `* | stats by (pod) count() n`,
 	} {
