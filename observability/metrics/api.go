@@ -28,7 +28,7 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 	started := time.Now()
 	db := confined{m.db}
 	a := v1.NewAPI(
-		engine, db, m.db, confinedExemplars{m.db},
+		engine, db, m.store, confinedExemplars{m.db},
 		func(ctx context.Context) v1.ScrapePoolsRetriever { return targets{m.scrape, scopeOf(ctx)} },
 		func(ctx context.Context) v1.TargetRetriever { return targets{m.scrape, scopeOf(ctx)} },
 		func(context.Context) v1.AlertmanagerRetriever { return embedded{} },

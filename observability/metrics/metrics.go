@@ -26,6 +26,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
 	"github.com/prometheus/prometheus/scrape"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/storage/remote"
 	"github.com/prometheus/prometheus/tsdb"
 	"golang.org/x/sync/errgroup"
 )
@@ -43,6 +45,8 @@ type Metrics struct {
 	db       *tsdb.DB
 	conf     atomic.Pointer[config.Config]
 	discover *discovery.Manager
+	store    storage.Storage // db, and whoever else gets what is stored
+	remote   *remote.Storage // nil: nobody
 	scrape   *scrape.Manager
 	rules    *rules.Manager
 	book     *ruleBook
@@ -72,7 +76,11 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 		return nil, fmt.Errorf("metrics store %s: %w", dir, err)
 	}
 	m := &Metrics{opts: o, db: db, log: log}
+	if conf.RemoteWriteConfigs, err = RemoteWrites(o.RemoteWrite, log); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	m.conf.Store(conf)
+	m.openRemote(dir, conf, reg)
 	sd, err := discovery.CreateAndRegisterSDMetrics(reg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
@@ -82,12 +90,15 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 		DiscoveryReloadInterval:  model.Duration(2 * time.Second),
 		DiscoveryReloadOnStartup: true,
 		HTTPClientOptions:        []commonconfig.HTTPClientOption{o.Targets.dial()},
-	}, log, nil, nil, db, reg)
+	}, log, nil, nil, m.store, reg)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	if err := m.scrape.ApplyConfig(conf); err != nil {
 		return nil, errors.Join(fmt.Errorf("scrape configuration: %w", err), db.Close())
+	}
+	if err := m.startRemote(conf); err != nil {
+		return nil, errors.Join(err, m.close())
 	}
 	p := parser.NewParser(parser.Options{})
 	engine := promql.NewEngine(promql.EngineOpts{
@@ -96,7 +107,7 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Duration(conf.GlobalConfig.ScrapeInterval).Milliseconds() },
 	})
 	if err := m.newRules(ctx, engine, p, notify, reg); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, m.close())
 	}
 	m.handler = m.api(engine, p, dir, reg)
 	return m, nil
@@ -109,7 +120,7 @@ func (m *Metrics) Handler() http.Handler { return m.handler }
 // Run discovers and scrapes until ctx ends, then closes the database.
 func (m *Metrics) Run(ctx context.Context) error {
 	if err := m.discover.ApplyConfig(discoveries(m.conf.Load())); err != nil {
-		return errors.Join(fmt.Errorf("discovery: %w", err), m.db.Close())
+		return errors.Join(fmt.Errorf("discovery: %w", err), m.close())
 	}
 	var g errgroup.Group
 	g.Go(func() error {
@@ -126,5 +137,5 @@ func (m *Metrics) Run(ctx context.Context) error {
 	<-ctx.Done()
 	m.rules.Stop()
 	m.scrape.Stop()
-	return errors.Join(g.Wait(), m.db.Close())
+	return errors.Join(g.Wait(), m.close())
 }

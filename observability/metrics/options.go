@@ -14,6 +14,8 @@ type Options struct {
 	MaxBytes  int64
 	// URL of the front door, for links in alerts.
 	URL string
+	// RemoteWrite is a file with whom samples are sent to besides; see RemoteWrites.
+	RemoteWrite string
 	// ReceiveWrites lets remote write in, at /api/v1/write.
 	ReceiveWrites bool
 }

@@ -32,6 +32,7 @@ func (m *Metrics) UseScrapes(users []*config.ScrapeConfig) error {
 	if err != nil {
 		return err
 	}
+	conf.RemoteWriteConfigs = m.conf.Load().RemoteWriteConfigs
 	conf.ScrapeConfigs = append(conf.ScrapeConfigs, users...)
 	if err := m.scrape.ApplyConfig(conf); err != nil {
 		return fmt.Errorf("scrape configuration: %w", err)

@@ -15,6 +15,9 @@ type Metrics struct {
 	// what comes first counts.
 	Retention time.Duration `yaml:"retention"`
 	MaxBytes  int64         `yaml:"maxBytes"`
+	// RemoteWrite is a file with a list of remote_write in Prometheus' form: who gets every
+	// sample as well.
+	RemoteWrite string `yaml:"remoteWrite"`
 	// ReceiveWrites lets other Prometheus servers write in.
 	ReceiveWrites bool `yaml:"receiveWrites"`
 }
@@ -47,10 +50,14 @@ const minMetrics = 64 << 20
 func (m *Metrics) flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&m.Retention, "metrics-retention", m.Retention, "how long samples are kept; metrics.retention in the file")
 	fs.Int64Var(&m.MaxBytes, "metrics-max-bytes", m.MaxBytes, "bytes that samples may take on disk before the oldest go; metrics.maxBytes in the file")
+	fs.StringVar(&m.RemoteWrite, "metrics-remote-write", m.RemoteWrite, "file with whom samples are sent to besides, a list of remote_write in Prometheus' form; metrics.remoteWrite in the file")
 	fs.BoolVar(&m.ReceiveWrites, "metrics-receive-writes", m.ReceiveWrites, "let other Prometheus servers write in at /prometheus/api/v1/write; metrics.receiveWrites in the file")
 }
 
-func (m *Metrics) check() error {
+func (m *Metrics) check() (err error) {
+	if m.RemoteWrite, err = existing("metrics.remoteWrite", m.RemoteWrite); err != nil {
+		return err
+	}
 	if m.Retention < 2*time.Hour {
 		return fmt.Errorf("metrics.retention %s: at least 2h, as much as is in memory anyway", m.Retention)
 	}

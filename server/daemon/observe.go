@@ -60,7 +60,10 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 		},
 	}
 	oc.Logs = elsewhere(conf, c)
-	oc.Metrics.URL = conf.URL
+	oc.Metrics.URL, oc.Metrics.RemoteWrite = conf.URL, conf.Metrics.RemoteWrite
+	if _, err := metrics.RemoteWrites(conf.Metrics.RemoteWrite, slog.Default()); err != nil {
+		return nil, err
+	}
 	oc.Alerts = alerts.Options{Dir: filepath.Join(conf.DataDir, "alerts"), Config: conf.Alerts.Config, URL: conf.URL}
 	if _, err := alerts.Load(conf.Alerts.Config); err != nil { // the child would only end and be started again
 		return nil, err
