@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
@@ -65,21 +64,6 @@ func (b *bench) containers(ctx context.Context, in *instance) error {
 			}
 		}
 		b.report.add("ten of these one after the other, taken away again", "s", time.Since(began).Seconds())
-		// All are there before the first is taken away, as with the fifty jobs.
-		// Asking is seldom enough to cost nothing beside them.
-		all := &containerd{RuntimeServiceClient: c.RuntimeServiceClient, image: c.image, every: 100 * time.Millisecond}
-		took := make([]time.Duration, 50)
-		g, gctx := errgroup.WithContext(ctx)
-		for i := range took {
-			g.Go(func() (err error) {
-				took[i], err = all.pod(gctx, fmt.Sprint("bench-all-", i), 2)
-				return err
-			})
-		}
-		if err := g.Wait(); err != nil {
-			return err
-		}
-		b.report.add("fifty of these at once, to the end of the last", "s", slices.Max(took).Seconds())
 	}
 	return nil
 }
