@@ -162,6 +162,14 @@ func (t *Translator) either(ctx context.Context, s Source, k monitoring.SecretOr
 	return "", nil
 }
 
+// plain refuses an object that names a scrape class: there are none here.
+func plain(class *string) error {
+	if class != nil && *class != "" {
+		return fmt.Errorf("scrapeClass %q: scrape classes are not supported; write what it has into the object", *class)
+	}
+	return nil
+}
+
 // identify puts into a job as whom its targets are asked.
 func (t *Translator) identify(ctx context.Context, s Source, h monitoring.HTTPConfigWithoutTLS, tls *monitoring.SafeTLSConfig, j job) (err error) {
 	if h.OAuth2 != nil {

@@ -158,6 +158,20 @@ func TestThreat5ConfinedMonitorsGoNowhereElse(t *testing.T) {
 	}
 }
 
+func TestScrapeClassesAreRefused(t *testing.T) {
+	_, kubeconfig := newPrometheus(t)
+	source := func(kind string) Source { return Source{kind, "shop", "web", true} }
+	tr := translator(kubeconfig)
+	_, service := tr.Service(t.Context(), source("ServiceMonitor"), read[monitoring.ServiceMonitorSpec](t, `{scrapeClass: fast, selector: {}, endpoints: [{port: m}]}`))
+	_, pod := tr.Pod(t.Context(), source("PodMonitor"), read[monitoring.PodMonitorSpec](t, `{scrapeClass: fast, selector: {}, podMetricsEndpoints: [{port: m}]}`))
+	_, probe := tr.Probe(t.Context(), source("Probe"), read[monitoring.ProbeSpec](t, `{scrapeClass: fast, prober: {url: "prober:9115"}, targets: {staticConfig: {static: [a]}}}`))
+	for kind, err := range map[string]error{"ServiceMonitor": service, "PodMonitor": pod, "Probe": probe} {
+		if err == nil || !strings.Contains(err.Error(), `scrapeClass "fast"`) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
+
 func TestProbe(t *testing.T) {
 	p, kubeconfig := newPrometheus(t)
 	for url, want := range map[string]string{

@@ -17,6 +17,9 @@ type metaSelector = metav1.LabelSelector
 // Probe translates a Probe with static targets. What a confined one is probed by must be a
 // service of its namespace: the scraper itself goes to no address that a user wrote.
 func (t *Translator) Probe(ctx context.Context, s Source, p *monitoring.ProbeSpec) ([]job, error) {
+	if err := plain(p.ScrapeClassName); err != nil {
+		return nil, err
+	}
 	switch {
 	case p.Targets.Ingress != nil:
 		return nil, errors.New("targets.ingress is not supported; list the addresses in targets.staticConfig")

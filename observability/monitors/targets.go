@@ -13,6 +13,9 @@ import (
 
 // Service translates a ServiceMonitor: a job for each endpoint.
 func (t *Translator) Service(ctx context.Context, s Source, m *monitoring.ServiceMonitorSpec) ([]job, error) {
+	if err := plain(m.ScrapeClassName); err != nil {
+		return nil, err
+	}
 	var out []job
 	for i := range m.Endpoints {
 		e := &m.Endpoints[i]
@@ -57,6 +60,9 @@ func (t *Translator) Service(ctx context.Context, s Source, m *monitoring.Servic
 
 // Pod translates a PodMonitor.
 func (t *Translator) Pod(ctx context.Context, s Source, m *monitoring.PodMonitorSpec) ([]job, error) {
+	if err := plain(m.ScrapeClassName); err != nil {
+		return nil, err
+	}
 	var out []job
 	for i := range m.PodMetricsEndpoints {
 		e := &m.PodMetricsEndpoints[i]

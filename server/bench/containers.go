@@ -15,6 +15,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	cri "k8s.io/cri-api/pkg/apis/runtime/v1"
+
+	"slipway.dev/cluster/node/layout"
 )
 
 // containers measures what is below Kubernetes: sandboxes and containers that end at
@@ -25,7 +27,12 @@ func (b *bench) containers(ctx context.Context, in *instance) error {
 		return err
 	}
 	defer conn.Close()
-	c := &containerd{RuntimeServiceClient: cri.NewRuntimeServiceClient(conn), every: 2 * time.Millisecond}
+	l, err := layout.New(in.dir)
+	if err != nil {
+		return err
+	}
+	// In the server's own cgroup, where `slipway reset` finds what an interruption left.
+	c := &containerd{RuntimeServiceClient: cri.NewRuntimeServiceClient(conn), cgroup: "/" + l.CgroupName() + "/bench", every: 2 * time.Millisecond}
 	images, err := cri.NewImageServiceClient(conn).ListImages(ctx, &cri.ListImagesRequest{})
 	if err != nil {
 		return err
@@ -95,7 +102,7 @@ var containersAlone = map[int]string{
 
 type containerd struct {
 	cri.RuntimeServiceClient
-	image string
+	image, cgroup string
 	// every is how often it is asked whether a container has ended.
 	every time.Duration
 }
@@ -106,13 +113,15 @@ func (c *containerd) pod(ctx context.Context, name string, containers int) (took
 	began := time.Now()
 	sandbox := &cri.PodSandboxConfig{
 		Metadata: &cri.PodSandboxMetadata{Name: name, Namespace: "bench", Uid: name}, Hostname: name,
-		Linux: &cri.LinuxPodSandboxConfig{},
+		Linux: &cri.LinuxPodSandboxConfig{CgroupParent: c.cgroup},
 	}
 	pod, err := c.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: sandbox})
 	if err != nil {
 		return 0, err
 	}
 	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute) // also when interrupted
+		defer cancel()
 		_, stopped := c.StopPodSandbox(ctx, &cri.StopPodSandboxRequest{PodSandboxId: pod.PodSandboxId})
 		_, removed := c.RemovePodSandbox(ctx, &cri.RemovePodSandboxRequest{PodSandboxId: pod.PodSandboxId})
 		err = errors.Join(err, stopped, removed)
