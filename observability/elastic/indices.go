@@ -41,15 +41,7 @@ func (h *Handler) indexAPI(w http.ResponseWriter, r *request) error {
 	default:
 		return refuse(http.StatusMethodNotAllowed, "illegal_argument_exception", "method [%s] is not allowed", r.Method)
 	}
-	s, err := h.scope(r.Context(), r.access, r.index, false)
-	if err != nil {
-		return err
-	}
-	known, err := h.indices(r.Context(), s)
-	if err != nil {
-		return err
-	}
-	kinds, err := h.fieldKinds(r.Context(), s, r.index)
+	known, kinds, err := h.fields(r, r.index)
 	if err != nil {
 		return err
 	}
@@ -87,6 +79,19 @@ func (h *Handler) known(r *request) (map[string]uint64, error) {
 		return nil, err
 	}
 	return h.indices(r.Context(), s)
+}
+
+// fields are the indices of these names, and the kinds of the fields in them.
+func (h *Handler) fields(r *request, names string) (known map[string]uint64, kinds map[string]string, err error) {
+	s, err := h.scope(r.Context(), r.access, names, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	if known, err = h.indices(r.Context(), s); err != nil {
+		return nil, nil, err
+	}
+	kinds, err = h.fieldKinds(r.Context(), s, names)
+	return known, kinds, err
 }
 
 // alias knows none: names are those of indices and data streams.
@@ -162,15 +167,7 @@ func (h *Handler) mapping(w http.ResponseWriter, r *request) error {
 	if names == "" && r.part(0) != "field" {
 		names = r.part(0)
 	}
-	s, err := h.scope(r.Context(), r.access, names, false)
-	if err != nil {
-		return err
-	}
-	known, err := h.indices(r.Context(), s)
-	if err != nil {
-		return err
-	}
-	kinds, err := h.fieldKinds(r.Context(), s, names)
+	known, kinds, err := h.fields(r, names)
 	if err != nil {
 		return err
 	}
@@ -218,15 +215,7 @@ func (h *Handler) fieldCaps(w http.ResponseWriter, r *request) error {
 	if len(patterns) == 0 {
 		patterns = []string{"*"}
 	}
-	s, err := h.scope(r.Context(), r.access, r.index, false)
-	if err != nil {
-		return err
-	}
-	known, err := h.indices(r.Context(), s)
-	if err != nil {
-		return err
-	}
-	kinds, err := h.fieldKinds(r.Context(), s, r.index)
+	known, kinds, err := h.fields(r, r.index)
 	if err != nil {
 		return err
 	}
