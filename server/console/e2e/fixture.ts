@@ -57,6 +57,8 @@ function data() {
   return {
     repositories: [{ metadata: meta("hello", 3000), spec: {}, status: { defaultBranch: "main", sequence: 1202, refs: { "refs/heads/main": { commit: commit(3), sequence: 1202, seen: at(5), via: "push", by: "ann" } }, conditions: [{ type: "Ready", status: "True", message: "hosted here" }] } }] as Object_[],
     runs,
+    alerts: [{ labels: { alertname: "PodCrashLoops", severity: "warning", application: "hello", pod: planted }, annotations: { summary: `a container starts again and again ${planted}` }, startsAt: at(12) }],
+    silences: [] as Record<string, unknown>[],
     schedules: [{ metadata: meta("nightly"), spec: { repository: "hello", cron: "0 4 * * *", timeZone: "Asia/Shanghai" }, status: { next: at(-60), lastRun: "hello-1200" } }] as Object_[],
     environments: [{
       metadata: meta("hello-production-1a2b"), spec: { repository: "hello", name: `production ${planted}` },
@@ -151,6 +153,20 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
       state.variables.push({ ...v, value: undefined });
       res.writeHead(204).end();
       return;
+    }
+    if (path === `${ns}/alerts`) {
+      const of = url.searchParams.get("application");
+      return json(res, { items: state.alerts.filter((a) => !of || a.labels.application === of).map((a) => ({ ...a, state: state.silences.length ? "suppressed" : "active" })) });
+    }
+    if (path === `${ns}/silences` && req.method === "POST") {
+      const s = { ...(await body(req)), id: "5f1c", createdBy: "admin", state: "active" };
+      state.silences.push(s);
+      return json(res, s, 201);
+    }
+    if (path === `${ns}/silences`) return json(res, { items: state.silences });
+    if (path === `${ns}/silences/5f1c`) {
+      state.silences.pop();
+      return void res.writeHead(204).end();
     }
     if (path === `${ns}/variables`) return json(res, { items: state.variables });
     const m = new RegExp(`^${ns}/(repositories|runs|applications|applicationsets|promotions|schedules|environments)(?:/([^/]+)(?:/(.+))?)?$`).exec(path);

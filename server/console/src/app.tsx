@@ -7,6 +7,7 @@ import { go, Link, to, usePlace, type Place } from "./lib/router";
 import { connect, disconnect, enter, useStore } from "./lib/store";
 import { setTheme, theme, type Theme } from "./lib/theme";
 import { Empty } from "./lib/ui";
+import { AlertsPage } from "./pages/alerts";
 import { ApplicationPage } from "./pages/application";
 import { Applications } from "./pages/applications";
 import { Browse } from "./pages/browse";
@@ -41,7 +42,7 @@ export function App() {
   return <Frame user={user} leave={() => setUser(null)} />;
 }
 
-const sections = ["repositories", "runs", "applications", "environments", "logs", "status"] as const;
+const sections = ["repositories", "runs", "applications", "environments", "logs", "alerts", "status"] as const;
 
 function Frame({ user, leave }: { user: User; leave: () => void }) {
   const place = usePlace();
@@ -180,6 +181,8 @@ function Page({ place }: { place: Place }) {
       return name ? <EnvironmentPage key={name} name={name} /> : <Environments />;
     case "logs":
       return <Logs query={place.query.get("query") ?? ""} language={place.query.get("language") === "lucene" ? "lucene" : "logsql"} />;
+    case "alerts":
+      return <AlertsPage />;
     case "status":
       return <StatusPage />;
   }

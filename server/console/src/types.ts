@@ -364,3 +364,25 @@ export interface Form {
   inputs: AskedInput[];
   problems?: Problem[];
 }
+
+/** Alert is one that fires, as Alertmanager has it. */
+export interface Alert {
+  labels: Record<string, string>;
+  annotations?: Record<string, string>;
+  startsAt: string;
+  /** active, or suppressed by a silence or by another alert */
+  state: string;
+  silencedBy?: string[];
+  inhibited?: boolean;
+}
+
+/** Silence keeps the alerts that match from being sent. */
+export interface Silence {
+  id?: string;
+  matchers: string[];
+  comment: string;
+  createdBy?: string;
+  endsAt: string;
+  /** active, pending or expired */
+  state?: string;
+}

@@ -32,6 +32,21 @@ export function Ago({ time }: { time: string | undefined }) {
   );
 }
 
+/**
+ * useTyped is what is in a field of a search: what is typed, until the search is another
+ * one by a link or a click. An effect would be too late: it takes away what was typed
+ * just after the page came up.
+ */
+export function useTyped(value: string): [string, (typed: string) => void] {
+  const [typed, setTyped] = useState(value);
+  const [before, setBefore] = useState(value);
+  if (before !== value) {
+    setBefore(value);
+    setTyped(value);
+  }
+  return [typed, setTyped];
+}
+
 export function Problem({ error }: { error: unknown }) {
   if (!error) return null;
   const hint = error instanceof ApiError ? error.hint : undefined;

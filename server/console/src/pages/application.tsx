@@ -9,6 +9,7 @@ import { put, replace, useStore } from "../lib/store";
 import { useTree } from "../lib/tree";
 import { Action, Ago, Confirm, Empty, Problem, State, Table, useNow, type Column } from "../lib/ui";
 import type { Application, Release } from "../types";
+import { AlertsOf } from "./alerts";
 import { DeleteDialog, PromoteDialog, Promotions, SyncDialog } from "./appactions";
 import { Addresses, syncOf } from "./applications";
 import { PodLogs } from "./applogs";
@@ -81,6 +82,7 @@ export function ApplicationPage({ name }: { name: string }) {
       ) : null}
       {st.message ? <p class={`notice ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>{st.message}</p> : null}
       <Conditions app={app} />
+      <AlertsOf application={name} />
       <dl class="facts">
         <Fact name={t("release")}>{st.current || ""}</Fact>
         <Fact name={t("commit")}>{app.spec.desired ? <code title={app.spec.desired.commit}>{valueOf(app.spec.desired)}</code> : null}</Fact>

@@ -5,7 +5,7 @@ import { namespace } from "../lib/api";
 import { valueOf } from "../lib/format";
 import { go, Link, to, usePlace } from "../lib/router";
 import { useStore } from "../lib/store";
-import { Empty, Problem, Rows, State, type Column } from "../lib/ui";
+import { Empty, Problem, Rows, State, useTyped, type Column } from "../lib/ui";
 import type { Application } from "../types";
 import { ApplicationSets } from "./appsets";
 
@@ -74,8 +74,7 @@ function ApplicationLink({ app }: { app: Application }) {
 
 function Filters({ filter, health, sync }: { filter: AppFilter; health: Record<string, number>; sync: Record<string, number> }) {
   const store = useStore();
-  const [typed, setTyped] = useState(filter.q ?? "");
-  useEffect(() => setTyped(filter.q ?? ""), [filter.q]);
+  const [typed, setTyped] = useTyped(filter.q ?? "");
   const change = (more: AppFilter) => go(addressOf({ ...filter, ...more }), true);
   // As one types, but not at every key.
   useEffect(() => {

@@ -1,9 +1,10 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { namespace } from "../lib/api";
 import { LogOverview } from "../lib/logoverview";
 import { FollowChoice, LogRows, RangeChoice, ranges, type Language, type Range } from "../lib/logrows";
 import { go } from "../lib/router";
+import { useTyped } from "../lib/ui";
 
 /** address of a search: links from elsewhere lead to it. */
 export function address(query: string, language: Language): string {
@@ -15,10 +16,9 @@ export function address(query: string, language: Language): string {
 }
 
 export function Logs({ query, language }: { query: string; language: Language }) {
-  const [typed, setTyped] = useState(query);
+  const [typed, setTyped] = useTyped(query);
   const [range, setRange] = useState<Range>("lastHour");
   const [follow, setFollow] = useState(false);
-  useEffect(() => setTyped(query), [query]);
   const search = (q: string, l: Language) => go(address(q, l), true);
   const download = () => {
     const start = new Date(Date.now() - ranges[range] * 1000).toISOString();

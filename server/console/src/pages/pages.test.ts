@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { Delivery, Job } from "../types";
+import type { Alert, Delivery, Job } from "../types";
+import { matchersOf, severe } from "./alerts";
 import { logQuery } from "./applogs";
 import { notes } from "./appstate";
 import { standsFor } from "./appsets";
@@ -82,4 +83,11 @@ test("what stands out about an application", () => {
   expect(notes(app)).toEqual([{ type: "Drifted", message: "y" }]);
   expect(standsFor({ name: "x", phase: "Running", number: 7, branch: "b" })).toBe("!7 b");
   expect(standsFor({ name: "x", phase: "Running", directory: "apps/web" })).toBe("apps/web");
+});
+
+test("alerts: the worst first, the silenced last, and what silences one", () => {
+  const alert = (severity: string, startsAt: string, state = "active"): Alert => ({ labels: { severity, alertname: severity + startsAt }, startsAt, state });
+  const all = [alert("info", "1"), alert("critical", "1", "suppressed"), alert("", "0"), alert("warning", "3"), alert("critical", "2"), alert("critical", "1")];
+  expect(all.sort(severe).map((a) => a.labels.alertname + a.state)).toEqual(["critical1active", "critical2active", "warning3active", "info1active", "0active", "critical1suppressed"]);
+  expect(matchersOf(alert("info", "1"))).toEqual(["alertname=info1", "severity=info"]);
 });
