@@ -61,7 +61,10 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 			"--image-credential-provider-config", f.CredentialFile(),
 			"--image-credential-provider-bin-dir", c.BinDir,
 		},
-		Env:    []string{path, "CONTAINERD_ADDRESS=" + f.ContainerdSocket()},
+		Env: []string{path, "CONTAINERD_ADDRESS=" + f.ContainerdSocket()},
+		// It removes a dead container's log with all that begins like it: of one that somebody
+		// made beside it and that has no log, everything in its working directory.
+		Dir:    f.KubeletWork(),
 		Config: []string{f.KubeletFile(), f.CredentialFile(), kubeconfig},
 		Ready:  answers(c.KubeletHealth, "/healthz"),
 		Hold:   c.HoldKubelet,

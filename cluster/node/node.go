@@ -209,7 +209,7 @@ func (c *Config) files(l layout.Layout) (config.Node, error) {
 // prepare makes the directories that the daemons expect, and the cgroup.
 func prepare(l layout.Layout) error {
 	for _, dir := range []string{l.Run(), l.Config(), l.ContainerdRoot(), l.ContainerdState(), l.CNIConf(), l.CNIData(),
-		l.Kubelet(), filepath.Join(l.Kubelet(), "volume-plugins"), l.Buildkit(), filepath.Join(l.Containerd(), "opt")} {
+		l.Kubelet(), l.KubeletWork(), filepath.Join(l.Kubelet(), "volume-plugins"), l.Buildkit(), filepath.Join(l.Containerd(), "opt")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}

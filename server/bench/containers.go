@@ -32,7 +32,7 @@ func (b *bench) containers(ctx context.Context, in *instance) error {
 		return err
 	}
 	// In the server's own cgroup, where `slipway reset` finds what an interruption left.
-	c := &containerd{RuntimeServiceClient: cri.NewRuntimeServiceClient(conn), cgroup: "/" + l.CgroupName() + "/bench", every: 2 * time.Millisecond}
+	c := &containerd{RuntimeServiceClient: cri.NewRuntimeServiceClient(conn), cgroup: "/" + l.CgroupName() + "/bench", logs: filepath.Join(l.Logs(), "bench"), every: 2 * time.Millisecond}
 	images, err := cri.NewImageServiceClient(conn).ListImages(ctx, &cri.ListImagesRequest{})
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ var containersAlone = map[int]string{
 
 type containerd struct {
 	cri.RuntimeServiceClient
-	image, cgroup string
+	image, cgroup, logs string
 	// every is how often it is asked whether a container has ended.
 	every time.Duration
 }
@@ -113,7 +113,10 @@ func (c *containerd) pod(ctx context.Context, name string, containers int) (took
 	began := time.Now()
 	sandbox := &cri.PodSandboxConfig{
 		Metadata: &cri.PodSandboxMetadata{Name: name, Namespace: "bench", Uid: name}, Hostname: name,
-		Linux: &cri.LinuxPodSandboxConfig{CgroupParent: c.cgroup},
+		// The kubelet, which goes on in the end, would take a container without a log path for
+		// one whose log is everything.
+		LogDirectory: filepath.Join(c.logs, name),
+		Linux:        &cri.LinuxPodSandboxConfig{CgroupParent: c.cgroup},
 	}
 	pod, err := c.RunPodSandbox(ctx, &cri.RunPodSandboxRequest{Config: sandbox})
 	if err != nil {
@@ -128,7 +131,7 @@ func (c *containerd) pod(ctx context.Context, name string, containers int) (took
 	}()
 	for i := range containers {
 		made, err := c.CreateContainer(ctx, &cri.CreateContainerRequest{PodSandboxId: pod.PodSandboxId, SandboxConfig: sandbox, Config: &cri.ContainerConfig{
-			Metadata: &cri.ContainerMetadata{Name: fmt.Sprint("c", i)}, Image: &cri.ImageSpec{Image: c.image}, Command: []string{"true"}, Linux: &cri.LinuxContainerConfig{},
+			Metadata: &cri.ContainerMetadata{Name: fmt.Sprint("c", i)}, LogPath: fmt.Sprintf("c%d.log", i), Image: &cri.ImageSpec{Image: c.image}, Command: []string{"true"}, Linux: &cri.LinuxContainerConfig{},
 		}})
 		if err != nil {
 			return 0, err

@@ -78,6 +78,9 @@ func (l Layout) CNIData() string { return l.join("containerd", "cni-data") }
 // Kubelet is the kubelet's root directory.
 func (l Layout) Kubelet() string { return l.join("kubelet") }
 
+// KubeletWork is where the kubelet runs; nothing is in it.
+func (l Layout) KubeletWork() string { return l.join("run", "kubelet") }
+
 // Buildkit is buildkitd's home.
 func (l Layout) Buildkit() string { return l.join("buildkit") }
 
