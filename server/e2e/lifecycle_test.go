@@ -264,7 +264,7 @@ func TestPreviewOfABranch(t *testing.T) {
 
 	// The branch goes, and all of it: the claim too, which no prune removes.
 	r.git("push", "--quiet", r.url(), ":feature/A")
-	eventually(t, 90*time.Second, func() error {
+	eventually(t, 4*time.Minute, func() error {
 		if out, err := slipway(t, "kubectl", "get", "namespace", made.Namespace); err == nil {
 			return fmt.Errorf("still there: %s; the set has %+v", out, shown())
 		}
