@@ -63,15 +63,13 @@ func (b *bench) containers(ctx context.Context, in *instance) error {
 			}
 		}
 	}
-	for range 2 {
-		began := time.Now()
-		for i := range 10 {
-			if _, err := c.pod(ctx, fmt.Sprint("bench-row-", i), 2); err != nil {
-				return err
-			}
+	began := time.Now()
+	for i := range 10 {
+		if _, err := c.pod(ctx, fmt.Sprint("bench-row-", i), 2); err != nil {
+			return err
 		}
-		b.report.add("ten of these one after the other, taken away again", "s", time.Since(began).Seconds())
 	}
+	b.report.add("ten of these one after the other, taken away again", "s", time.Since(began).Seconds())
 	return nil
 }
 
