@@ -60,6 +60,7 @@ type Alertmanager struct {
 	dispatcher *dispatch.Dispatcher
 	handler    http.Handler
 	dir        string
+	keeping    sync.Mutex // one writer of the file of silences
 }
 
 // Load reads a configuration as Alertmanager does, or the default one.
@@ -145,7 +146,7 @@ func Open(o Options, reg prometheus.Registerer, log *slog.Logger) (_ *Alertmanag
 	})
 	atLeast := func(d time.Duration) time.Duration { return max(d, notify.MinTimeout) }
 	a.dispatcher = dispatch.NewDispatcher(a.alerts, routes, stages, groups, atLeast, collectAfter, nil, log, none, dispatch.NewDispatcherMetrics(false, reg, flags), tmpl)
-	a.handler = h.Register(route.New(), "/")
+	a.handler = a.durable(h.Register(route.New(), "/"))
 	return a, nil
 }
 
@@ -163,7 +164,7 @@ func (a *Alertmanager) Put(ctx context.Context, alerts ...*alert.Alert) error {
 func (a *Alertmanager) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { a.log.Maintenance(maintenance, a.file("nflog"), ctx.Done(), nil) })
-	wg.Go(func() { a.silences.Maintenance(maintenance, a.file("silences"), ctx.Done(), nil) })
+	wg.Go(func() { a.silences.Maintenance(maintenance, a.file("silences"), ctx.Done(), a.maintain) })
 	wg.Go(a.inhibitor.Run)
 	a.inhibitor.WaitForLoading()
 	wg.Go(func() { a.dispatcher.Run(time.Now()) })

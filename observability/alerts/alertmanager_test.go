@@ -152,6 +152,46 @@ func TestSilencesOutliveARestart(t *testing.T) {
 	}
 }
 
+// TestSilencesOutliveAKill reads what is on the disk right after each answer.
+func TestSilencesOutliveAKill(t *testing.T) {
+	dir := t.TempDir()
+	a, stop := started(t, dir, "")
+	defer stop()
+	killed := func() string {
+		left := t.TempDir()
+		if err := os.CopyFS(left, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		b, stop := started(t, left, "")
+		defer stop()
+		return call(t, b, "GET", "silences", "")
+	}
+	quieten(t, a, "alertname", "Known")
+	var made []struct{ ID string }
+	if err := json.Unmarshal([]byte(killed()), &made); err != nil || len(made) != 1 {
+		t.Fatalf("%v %v", made, err)
+	}
+	call(t, a, "DELETE", "silence/"+made[0].ID, "")
+	if got := killed(); !strings.Contains(got, `"expired"`) {
+		t.Errorf("it was ended: %s", got)
+	}
+	// What cannot be kept is not said to be.
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	now := time.Now().UTC()
+	r := httptest.NewRequest("POST", "/api/v2/silences", strings.NewReader(fmt.Sprintf(`{"matchers":[{"name":"a","value":"b","isRegex":false}],"startsAt":%q,"endsAt":%q,"createdBy":"ann","comment":"c"}`,
+		now.Format(time.RFC3339), now.Add(time.Hour).Format(time.RFC3339))))
+	r.Header.Set("Content-Type", "application/json")
+	if a.Handler().ServeHTTP(w, r); w.Code != http.StatusInternalServerError || !strings.Contains(w.Body.String(), "not beyond a restart") {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil { // for the end of a
+		t.Fatal(err)
+	}
+}
+
 func TestConfigurationsThatAreRefused(t *testing.T) {
 	for name, text := range map[string]string{
 		"unknown receiver": "route: {receiver: nobody}\nreceivers: [{name: team}]\n", "no route": "receivers: [{name: team}]\n", "unknown key": "rout: {}\n",
