@@ -11,7 +11,7 @@ import (
 func node(t *testing.T, args ...string) string {
 	t.Helper()
 	if _, err := os.Stat("node/node_modules"); err != nil {
-		t.Skip("node's clients are not installed; `make clients` fetches them")
+		t.Fatal("node's clients are not installed; `make clients` fetches them, as `make test` does")
 	}
 	cmd := exec.CommandContext(t.Context(), "node", args...)
 	cmd.Dir = "node"
