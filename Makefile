@@ -1,7 +1,7 @@
 # make build   fetches, compiles and seeds everything; needs a network the first time only
 # make demo    the whole story, on this machine; make down stops it and leaves nothing behind
 # make test    every test; make soak what takes long; make race the race detector
-# make bench   figures and ratios, about 25 minutes; make bench-large those of 5,000 applications
+# make bench   figures and ratios, about 30 minutes; make bench-large those of 5,000 applications and 10 million log lines
 # make generate  deep copies and CRDs from cluster/api/v1alpha1
 #
 # Each step says what it does and how long it takes on a cold machine of two cores. A step
@@ -191,6 +191,7 @@ bench: build $(TOOLS)/tekton-entrypoint $(TOOLS)/helm $(TOOLS)/kustomize
 # The largest fleet takes as long as all the rest.
 bench-large: build
 	@./build/slipway bench --only "many applications" --applications 1000,5000 --json $(BUILD)/bench-large.json
+	@./build/slipway bench --only "log lines" --lines 10000000 --json $(BUILD)/bench-lines.json
 
 soak: build
 	@SLIPWAY_SOAK=1 go test -count=1 -timeout 20m -run 'TestHooksOfThousandsAtOnce' -v ./gitops/release

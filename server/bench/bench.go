@@ -37,6 +37,8 @@ type Options struct {
 	Only string
 	// Applications are the numbers of applications that are reconciled, in rising order.
 	Applications []int
+	// Lines is how many log lines are written, and searched.
+	Lines int
 	// Profiles is a directory that gets profiles of the server while it reconciles them, if
 	// not empty.
 	Profiles string
@@ -115,6 +117,7 @@ func (b *bench) parts() []part {
 		{title: "compiling a pipeline file", alone: b.compile},
 		{title: "pushing the example", shared: b.pushes},
 		{title: fmt.Sprintf("at idle, for %s", b.IdleFor), shared: idle("idle, two pods of the example")},
+		{title: fmt.Sprintf("observing an idle cluster, for %s", b.IdleFor), shared: b.observing},
 		{title: "what jobs print, keep and pass on", shared: b.carried},
 		{title: "a large repository, beside git http-backend", shared: b.repositories},
 		{title: "webhooks", shared: b.webhooks},
@@ -122,6 +125,9 @@ func (b *bench) parts() []part {
 		{title: "containers without Kubernetes", shared: b.containers},
 		{title: "images through Slipway and with buildctl alone", shared: b.images},
 		{title: fmt.Sprintf("at idle after all that, for %s", b.IdleFor), shared: idle("idle after all jobs")},
+		{title: "metrics written and asked for", shared: b.series},
+		{title: "log lines written, found and searched", shared: b.lines},
+		{title: "a dashboard of 12 panels", shared: b.board},
 		{title: "trivial jobs and steps, beside upstream's defaults", alone: b.compared},
 		{title: "many applications", alone: b.applications},
 	}
@@ -154,7 +160,7 @@ func (b *bench) measure(ctx context.Context) (failed error) {
 				err = p.alone(ctx)
 			}
 		case in == nil:
-			if in, err = b.started(ctx); err == nil {
+			if in, err = b.started(ctx, "--metrics-receive-writes"); err == nil {
 				err = p.shared(ctx, in)
 			}
 		default:

@@ -28,6 +28,7 @@ func benchVerb() *cobra.Command {
 	cmd.Flags().DurationVar(&o.IdleFor, "idle", time.Minute, "how long the idle server is watched")
 	cmd.Flags().StringVar(&o.Only, "only", "", "measure only the parts whose title has these words, such as \"trivial jobs\"")
 	cmd.Flags().IntSliceVar(&o.Applications, "applications", []int{100, 500, 1000}, "how many applications are reconciled, in rising order")
+	cmd.Flags().IntVar(&o.Lines, "lines", 1_000_000, "how many log lines are written and searched")
 	cmd.Flags().StringVar(&o.Profiles, "profiles", "", "directory that gets profiles of the server while it reconciles applications")
 	cmd.Flags().StringArrayVar(&o.ServerArgs, "server-arg", nil, "argument for `slipway server`, may be repeated")
 	return cmd
