@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"slipway.dev/cluster/addons"
+	"slipway.dev/cluster/api/crds"
 	kube "slipway.dev/cluster/client"
 	"slipway.dev/cluster/controlplane"
 	"slipway.dev/cluster/images"
@@ -85,6 +87,12 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 		log.Warn("network", "warning", w)
 	}
 	c.nodeIP = net.NodeIP.String()
+	if c.payload, err = payload.Default(); err != nil {
+		return nil, err
+	}
+	if c.refs, err = images.References(c.payload); err != nil {
+		return nil, err
+	}
 
 	g, gctx := errgroup.WithContext(ctx)
 	up := make(chan struct{}) // closed when the API server answers
@@ -101,9 +109,9 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 			return because(err)
 		}
 		close(up)
-		return nil
+		return because(c.install(gctx, dns))
 	})
-	g.Go(func() error { return because(c.startNode(gctx, conf, up, log)) })
+	g.Go(func() error { return because(c.startNode(gctx, conf, dns, up, log)) })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
@@ -152,18 +160,26 @@ func (c *cluster) startPlane(ctx, life context.Context, conf config.Config, log 
 	return err
 }
 
-func (c *cluster) startNode(ctx context.Context, conf config.Config, up <-chan struct{}, log *slog.Logger) (err error) {
-	if c.payload, err = payload.Default(); err != nil {
-		return err
-	}
-	if c.bin, err = c.payload.Extract(conf.DataDir); err != nil {
-		return err
-	}
-	if c.refs, err = images.References(c.payload); err != nil {
-		return err
-	}
-	dns, err := nth(conf.ServiceCIDR, 10)
+// install writes what every cluster has: our kinds, roles, DNS, storage class, tenant.
+// The kubelet starts meanwhile.
+func (c *cluster) install(ctx context.Context, dns string) error {
+	admin, err := kube.New(c.admin)
 	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return crds.Install(ctx, c.admin) })
+	g.Go(func() error {
+		if err := addons.Install(ctx, admin, addons.Options{DNSImage: c.refs[images.CoreDNS], DNSIP: dns}); err != nil {
+			return err
+		}
+		return addons.EnsureTenant(ctx, admin, tenant)
+	})
+	return g.Wait()
+}
+
+func (c *cluster) startNode(ctx context.Context, conf config.Config, dns string, up <-chan struct{}, log *slog.Logger) (err error) {
+	if c.bin, err = c.payload.Extract(conf.DataDir); err != nil {
 		return err
 	}
 	c.node, err = node.Start(ctx, node.Config{

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
@@ -22,6 +23,9 @@ func (c *cluster) holdKubelet(conf config.Config, log *slog.Logger) func() time.
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
 		pods, err := client.CoreV1().Pods("").List(ctx, metav1.ListOptions{FieldSelector: "spec.nodeName=" + conf.NodeName, ResourceVersion: "0"})
+		if apierrors.IsForbidden(err) { // a new cluster, without our roles: it has no pods
+			return 0
+		}
 		if err != nil {
 			log.Warn("kubelet starts without a look at young pods", "err", err)
 			return 0

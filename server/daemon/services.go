@@ -24,13 +24,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"slipway.dev/cluster/addons"
-	"slipway.dev/cluster/api/crds"
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/authz"
 	kube "slipway.dev/cluster/client"
 	"slipway.dev/cluster/disk"
-	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/images/seed"
 	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/git"
@@ -73,9 +70,10 @@ type services struct {
 // newServices makes the parts, lowest floor first, and opens the front door's
 // listeners; start sets them to work.
 func newServices(ctx context.Context, conf config.Config, c *cluster, state *status, log *slog.Logger) (*services, error) {
+	ctrl.SetLogger(logr.FromSlogHandler(quieter{log.With("part", "controllers").Handler()}))
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.openDisk, s.install, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openDoor,
+		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -83,27 +81,6 @@ func newServices(ctx context.Context, conf config.Config, c *cluster, state *sta
 		}
 	}
 	return s, nil
-}
-
-// install writes what every cluster has: our kinds, roles, DNS, storage class, tenant.
-func (s *services) install(ctx context.Context) (err error) {
-	ctrl.SetLogger(logr.FromSlogHandler(quieter{s.log.With("part", "controllers").Handler()}))
-	admin, err := kube.New(s.cluster.admin)
-	if err != nil {
-		return err
-	}
-	kinds := make(chan error, 1)
-	go func() { kinds <- crds.Install(ctx, s.cluster.admin) }()
-	defer func() { err = errors.Join(err, <-kinds) }()
-	dns, err := nth(s.conf.ServiceCIDR, 10)
-	if err != nil {
-		return err
-	}
-	err = addons.Install(ctx, admin, addons.Options{DNSImage: s.cluster.refs[images.CoreDNS], DNSIP: dns})
-	if err == nil {
-		err = addons.EnsureTenant(ctx, admin, tenant)
-	}
-	return err
 }
 
 func (s *services) openAccess(ctx context.Context) (err error) {
