@@ -41,7 +41,7 @@ func (s *server) status(w http.ResponseWriter, r *http.Request) error {
 	components := s.Status(r.Context())
 	ready := true
 	for _, c := range components {
-		ready = ready && c.Ready
+		ready = ready && (c.Ready || c.Optional)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"ready": ready, "components": components})
 	return nil

@@ -135,6 +135,8 @@ type LogQuery struct {
 type Component struct {
 	Name  string `json:"name"`
 	Ready bool   `json:"ready"`
+	// Optional ones keep nothing else waiting while they are not ready.
+	Optional bool `json:"optional,omitempty"`
 	// Message says why it is not ready, or what it does.
 	Message string `json:"message,omitempty"`
 	Since   string `json:"since,omitempty"`
@@ -167,7 +169,9 @@ type Deps struct {
 	Tokens          Tokens
 	Logs            Logs
 	Alerts          Alerts
-	Images          Seeder
+	// Grafana is nil where none is configured.
+	Grafana Grafana
+	Images  Seeder
 	// Uploads is a directory for what comes in and is looked at before it is kept; Room is
 	// nil while its disk has some.
 	Uploads string

@@ -25,7 +25,7 @@ type Status struct {
 func (s *Status) Missing() string {
 	var text []string
 	for _, k := range s.Components {
-		if !k.Ready {
+		if !k.Ready && !k.Optional {
 			text = append(text, strings.TrimSuffix(k.Name+": "+k.Message, ": "))
 		}
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"slipway.dev/cluster/network"
+	"slipway.dev/observability/grafana"
 )
 
 // Config is everything that `slipway server` can be told.
@@ -69,6 +70,8 @@ type Config struct {
 	Alerts Alerts `yaml:"alerts"`
 	// Metrics that are kept.
 	Metrics Metrics `yaml:"metrics"`
+	// Grafana that is provisioned.
+	Grafana Grafana `yaml:"grafana"`
 	// Logs are where lines come from and go to besides the embedded store.
 	Logs Logs `yaml:"logs"`
 	// CacheLimit is how many bytes the caches of jobs may take, JobLogLimit one job's log.
@@ -134,6 +137,7 @@ func Default() Config {
 		ScrapeInterval: 30 * time.Second,
 		Metrics:        Metrics{Retention: 15 * 24 * time.Hour, MaxBytes: 4 << 30},
 		Logs:           Logs{Buffer: 1 << 30},
+		Grafana:        Grafana{Edits: grafana.Keep},
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,
 		Runs:           Runs{ArchiveAfter: time.Hour},
@@ -166,6 +170,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.ScrapeInterval, "scrape-interval", c.ScrapeInterval, "interval between two scrapes of a target")
 	c.Metrics.flags(fs)
 	c.Logs.flags(fs)
+	c.Grafana.flags(fs)
 	fs.StringVar(&c.Alerts.Config, "alerts-config", c.Alerts.Config, "file with receivers of alerts, in Alertmanager's form; alerts.config in the file")
 	fs.Int64Var(&c.CacheLimit, "cache-limit", c.CacheLimit, "bytes that the caches of jobs may take together")
 	fs.Int64Var(&c.JobLogLimit, "job-log-limit", c.JobLogLimit, "bytes that are kept of one job's log")
@@ -233,6 +238,9 @@ func (c *Config) complete() error {
 		return fmt.Errorf("scrapeInterval %s: at least 1s", c.ScrapeInterval)
 	}
 	if err := c.Metrics.check(); err != nil {
+		return err
+	}
+	if err := c.Grafana.check(); err != nil {
 		return err
 	}
 	if err := c.Logs.check(); err != nil {

@@ -31,6 +31,7 @@ import (
 	"slipway.dev/cluster/images/seed"
 	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/git"
+	"slipway.dev/observability/grafana"
 	"slipway.dev/observability/observe"
 	"slipway.dev/registry/embedded"
 	"slipway.dev/server/api"
@@ -61,6 +62,7 @@ type services struct {
 	pipelines *pipelines
 	around    *around
 	observe   *observe.Client
+	grafana   *grafana.Provisioner // nil: none is configured
 	door      *front.Door
 	listeners []front.Listener
 	resource  net.Listener // of metrics.k8s.io
@@ -73,7 +75,7 @@ func newServices(ctx context.Context, conf config.Config, c *cluster, state *sta
 	ctrl.SetLogger(logr.FromSlogHandler(quieter{log.With("part", "controllers").Handler()}))
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openDoor,
+		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openGrafana, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -131,7 +133,7 @@ func (s *services) openDoor(context.Context) error {
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: applications{s.gitops}, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
-			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),
@@ -218,6 +220,9 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 		return nil
 	})
 	run("resource metrics", s.serveResource)
+	if s.grafana != nil {
+		run("grafana", s.grafana.Run)
+	}
 	run("seeds", s.seed)
 	run("disk", s.watchDisk)
 	run("log collector", collector(s.conf, s.manager.GetClient(), s.observe, s.log).Run)
@@ -239,7 +244,7 @@ func (s *services) ready() error {
 	}
 	var missing []string
 	for _, c := range s.components(context.Background()) {
-		if !c.Ready {
+		if !c.Ready && !c.Optional {
 			missing = append(missing, c.Name)
 		}
 	}
