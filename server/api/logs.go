@@ -9,7 +9,7 @@ import (
 
 func ofLogs(ns string) []Route {
 	return []Route{
-		{"GET", ns + "/logs", "get", "logs", "search logs: ?query, language (logsql or lucene), start, end, limit; follow=1 goes on, download=1 saves", (*server).logs},
+		{"GET", ns + "/logs", "get", "logs", "search logs: ?query, language (logsql or lucene), start, end, limit, format (json, csv or raw); follow=1 goes on, download=1 saves", (*server).logs},
 		{"GET", ns + "/logs/overview", "get", "logs", "how many lines a query finds by time, and the values of their fields", (*server).logOverview},
 		{"GET", ns + "/logs/context", "get", "logs", "the lines around one: ?pod, container, at, before, after", (*server).logContext},
 	}
@@ -63,11 +63,16 @@ func (s *server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rowHeader(w)
-	if r.URL.Query().Get("download") == "1" {
-		attachment(w, fmt.Sprintf("logs-%s-%s.ndjson", lq.Namespace, lq.End.UTC().Format("20060102-150405")))
+	out, contentType, ending, err := rowsAs(r.URL.Query().Get("format"), flushWriter{w, http.NewResponseController(w)})
+	if err != nil {
+		return err
 	}
-	return s.Logs.Query(r.Context(), flushWriter{w, http.NewResponseController(w)}, lq)
+	rowHeader(w)
+	w.Header().Set("Content-Type", contentType)
+	if r.URL.Query().Get("download") == "1" {
+		attachment(w, fmt.Sprintf("logs-%s-%s.%s", lq.Namespace, lq.End.UTC().Format("20060102-150405"), ending))
+	}
+	return s.Logs.Query(r.Context(), out, lq)
 }
 
 func (s *server) logOverview(w http.ResponseWriter, r *http.Request) error {

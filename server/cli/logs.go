@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/url"
 	"strconv"
 	"strings"
@@ -14,10 +15,10 @@ import (
 
 // logFlags are those of `slipway logs`.
 type logFlags struct {
-	app, pod, container, run, job, release, language string
-	since                                            time.Duration
-	limit, context                                   int
-	follow, overview                                 bool
+	app, pod, container, run, job, release, commit, language string
+	since                                                    time.Duration
+	limit, context                                           int
+	follow, overview                                         bool
 }
 
 func logsVerb(c *user) *cobra.Command {
@@ -28,6 +29,12 @@ func logsVerb(c *user) *cobra.Command {
 		Long: "Search the log lines of the namespace's pods. QUERY is LogsQL: a word, a \"phrase\", field:value;\n" +
 			"or, with --language lucene, a query string of Elasticsearch's.",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("since") && f.run+f.release+f.commit+f.pod != "" {
+				f.since = sinceOfOne
+			}
+			if c.output == "csv" || c.output == "raw" {
+				return f.export(cmd, c, strings.Join(args, " "))
+			}
 			if f.overview {
 				return f.printOverview(cmd, c, strings.Join(args, " "))
 			}
@@ -37,6 +44,7 @@ func logsVerb(c *user) *cobra.Command {
 			return f.each(cmd, c, "logs", f.values(strings.Join(args, " ")), func(row map[string]string, line string) { c.printLine(cmd, row, line) })
 		},
 	}
+	cmd.Annotations = map[string]string{moreOutputs: "csv raw"}
 	fs := cmd.Flags()
 	fs.StringVar(&f.app, "app", "", "of this application only")
 	fs.StringVar(&f.pod, "pod", "", "of this pod only")
@@ -44,8 +52,9 @@ func logsVerb(c *user) *cobra.Command {
 	fs.StringVar(&f.run, "run", "", "of this run's jobs only")
 	fs.StringVar(&f.job, "job", "", "of this job only")
 	fs.StringVar(&f.release, "release", "", "of the pods of this release only, such as shop-3")
+	fs.StringVar(&f.commit, "commit", "", "of the jobs and pods of this commit only; its whole name")
 	fs.StringVar(&f.language, "language", "logsql", "of the query: logsql or lucene")
-	fs.DurationVar(&f.since, "since", time.Hour, "how far back")
+	fs.DurationVar(&f.since, "since", time.Hour, "how far back; 30 days where a run, release, commit or pod is given")
 	fs.IntVar(&f.limit, "limit", 500, "how many lines at the most; the newest")
 	fs.IntVarP(&f.context, "context", "C", 0, "print so many lines of its container before and after each as well; of at most 20 lines")
 	fs.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come")
@@ -64,7 +73,7 @@ func (f *logFlags) values(query string) url.Values {
 	}
 	filter := ""
 	for _, p := range []struct{ field, v string }{
-		{"application", f.app}, {"pod", f.pod}, {"container", f.container}, {"run", f.run}, {"job", f.job}, {"release", f.release},
+		{"application", f.app}, {"pod", f.pod}, {"container", f.container}, {"run", f.run}, {"job", f.job}, {"release", f.release}, {"commit", f.commit},
 	} {
 		if p.v != "" {
 			filter += equals(p.field, p.v)
@@ -81,6 +90,26 @@ func (f *logFlags) values(query string) url.Values {
 		v.Set("follow", "1")
 	}
 	return v
+}
+
+// sinceOfOne is how far back is looked for the lines of one run, release, commit or pod,
+// which may have been long ago.
+const sinceOfOne = 30 * 24 * time.Hour
+
+// export copies the lines as the server writes them in another form.
+func (f *logFlags) export(cmd *cobra.Command, c *user, query string) error {
+	if f.overview || f.context > 0 {
+		return usageError{fmt.Errorf("-o %s: of lines only, without --overview and --context", c.output)}
+	}
+	v := f.values(query)
+	v.Set("format", c.output)
+	r, err := c.Open(cmd.Context(), "GET", c.Path("logs")+"?"+v.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	_, err = io.Copy(cmd.OutOrStdout(), r)
+	return err
 }
 
 // each reads rows of a route.

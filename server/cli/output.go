@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
 
 	"slipway.dev/server/client"
@@ -33,12 +35,16 @@ func (t *table) columns(output string) int {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-func (c *user) checkOutput() error {
-	switch c.output {
-	case "", "wide", "json", "yaml":
+// moreOutputs is the annotation of a verb with the outputs that only it has.
+const moreOutputs = "outputs"
+
+func (c *user) checkOutput(cmd *cobra.Command) error {
+	own := strings.Fields(cmd.Annotations[moreOutputs])
+	switch {
+	case slices.Contains([]string{"", "wide", "json", "yaml"}, c.output), slices.Contains(own, c.output):
 		return nil
 	}
-	return usageError{fmt.Errorf("-o %q: want json, yaml or wide", c.output)}
+	return usageError{fmt.Errorf("-o %q: want %s", c.output, strings.Join(append(own, "json", "yaml or wide"), ", "))}
 }
 
 // print writes v as the user asked: as JSON, as YAML or as the table.

@@ -80,7 +80,7 @@ func Root() *cobra.Command {
 		root.AddCommand(v)
 	}
 	root.AddCommand(hiddenVerbs()...)
-	root.PersistentPreRunE = func(*cobra.Command, []string) error { return c.checkOutput() }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return c.checkOutput(cmd) }
 	strict(root)
 	return root
 }

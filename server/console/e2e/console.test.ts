@@ -318,6 +318,29 @@ test("logs can be searched", async () => {
   expect(await page.getByRole("link", { name: "Save" }).getAttribute("href")).toContain("download=1");
 });
 
+test.runIf(!real)("a run, a job, a release, its evidence and a pod lead to exactly their lines", async () => {
+  const follow = async (from: string, scope: string, query: string, ends: boolean, before?: () => Promise<void>) => {
+    await page.goto(`${base}${from}`);
+    await before?.();
+    const sent = page.waitForRequest((r) => r.url().includes("/logs?") && r.url().includes("limit="));
+    await page.locator(scope).getByRole("link", { name: "Log lines" }).first().click();
+    const asks = new URL((await sent).url()).searchParams;
+    expect(asks.get("query"), from).toBe(query);
+    expect(Number.isNaN(Date.parse(asks.get("start") ?? "")), from).toBe(false);
+    expect(asks.has("end"), from).toBe(ends);
+    const csv = await page.getByRole("link", { name: "CSV" }).getAttribute("href");
+    expect(new URL(csv ?? "", base).searchParams.get("query")).toBe(query);
+    expect(csv).toContain("format=csv");
+  };
+  await follow("/runs/hello-1202", "dl.facts", 'run:="hello-1202"', false);
+  await follow("/runs/hello-1202?job=lint", "section.job", 'run:="hello-1202" job:="lint"', true);
+  const releases = '[aria-label="Releases"]';
+  await follow("/applications/hello", `${releases} tbody tr:nth-child(1)`, 'release:="hello-3"', true);
+  await follow("/applications/hello", `${releases} .evidence`, 'pod:="hello-1"', true, () => page.locator(`${releases} summary`).first().click());
+  await page.getByRole("button", { name: "Any time" }).click();
+  await page.waitForURL((u) => !u.searchParams.has("start") && u.searchParams.get("query") === 'pod:="hello-1"');
+});
+
 test("Chinese, and dark", async () => {
   await page.goto(`${base}/`);
   await page.getByLabel("Language").selectOption("zh-CN");

@@ -13,6 +13,7 @@ import { Applications } from "./pages/applications";
 import { Browse } from "./pages/browse";
 import { EnvironmentPage, Environments } from "./pages/environments";
 import { Login } from "./pages/login";
+import { whenOf } from "./lib/loglink";
 import { Logs } from "./pages/logs";
 import { Overview } from "./pages/overview";
 import { Repositories, RepositoryPage } from "./pages/repositories";
@@ -180,7 +181,7 @@ function Page({ place }: { place: Place }) {
     case "environments":
       return name ? <EnvironmentPage key={name} name={name} /> : <Environments />;
     case "logs":
-      return <Logs query={place.query.get("query") ?? ""} language={place.query.get("language") === "lucene" ? "lucene" : "logsql"} />;
+      return <Logs query={place.query.get("query") ?? ""} language={place.query.get("language") === "lucene" ? "lucene" : "logsql"} when={whenOf(place.query)} />;
     case "alerts":
       return <AlertsPage />;
     case "status":

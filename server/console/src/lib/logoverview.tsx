@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { get, namespace } from "./api";
 import { dateTime } from "./format";
-import { ranges, type Language, type Range } from "./logrows";
+import { bounds, type Language, type When } from "./logrows";
 
 export interface Overview {
   buckets: { time: string; count: number }[];
@@ -27,11 +27,11 @@ export function heights(counts: number[]): number[] {
   return counts.map((n) => (n ? Math.max(4, Math.round((n * 100) / most)) : 0));
 }
 
-export function LogOverview({ query, language, range, choose }: { query: string; language: Language; range: Range; choose: (query: string) => void }) {
+export function LogOverview({ query, language, range, choose }: { query: string; language: Language; range: When; choose: (query: string) => void }) {
   const [seen, setSeen] = useState<Overview>();
   useEffect(() => {
     const abort = new AbortController();
-    const params = new URLSearchParams({ query, language, start: new Date(Date.now() - ranges[range] * 1000).toISOString() });
+    const params = new URLSearchParams({ query, language, ...bounds(range) });
     setSeen(undefined);
     // What is wrong with a query is said above its lines.
     get<Overview>(`/api/v1/namespaces/${namespace}/logs/overview?${params}`, abort.signal).then(setSeen, () => undefined);

@@ -15,11 +15,22 @@ export interface LogRow {
 
 export const ranges = { lastHour: 3600, last6Hours: 6 * 3600, lastDay: 24 * 3600 } as const;
 export type Range = keyof typeof ranges;
+
+/** When is a range that ends now, or two times with a slash between; the second may be missing. */
+export type When = Range | `${string}/${string}`;
+
+/** bounds of the lines that are asked for. */
+export function bounds(when: When): { start: string; end?: string } {
+  const [start, end] = when.split("/");
+  if (end === undefined) return { start: new Date(Date.now() - ranges[when as Range] * 1000).toISOString() };
+  return end ? { start, end } : { start };
+}
+
 export type Language = "logsql" | "lucene";
 const maxRows = 2000;
 
 /** useLogRows reads what a query finds, and with follow what comes. */
-export function useLogRows(query: string, range: Range, follow: boolean, ns = namespace, language: Language = "logsql"): { rows: LogRow[]; busy: boolean; error: unknown } {
+export function useLogRows(query: string, range: When, follow: boolean, ns = namespace, language: Language = "logsql"): { rows: LogRow[]; busy: boolean; error: unknown } {
   const [rows, setRows] = useState<LogRow[]>([]);
   const [busy, setBusy] = useState(true);
   const [error, setError] = useState<unknown>();
@@ -34,9 +45,8 @@ export function useLogRows(query: string, range: Range, follow: boolean, ns = na
     const params = new URLSearchParams({
       query,
       language,
-      start: new Date(Date.now() - ranges[range] * 1000).toISOString(),
       limit: String(maxRows),
-      ...(follow ? { follow: "1" } : {}),
+      ...(follow ? { start: bounds(range).start, follow: "1" } : bounds(range)),
     });
     setBusy(true);
     setError(undefined);
@@ -142,7 +152,7 @@ function Around({ row, ns, close }: { row: LogRow; ns: string; close: () => void
 }
 
 /** LogRows shows the lines, and the newest of them while they are followed. */
-export function LogRows({ query, range, follow, ns, language }: { query: string; range: Range; follow: boolean; ns?: string; language?: Language }) {
+export function LogRows({ query, range, follow, ns, language }: { query: string; range: When; follow: boolean; ns?: string; language?: Language }) {
   const { rows, busy, error } = useLogRows(query, range, follow, ns, language);
   const [around, setAround] = useState<LogRow>();
   const box = useRef<HTMLDivElement>(null);

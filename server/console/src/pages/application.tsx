@@ -4,6 +4,7 @@ import { ApiError, get, namespace, path, post, raw } from "../lib/api";
 import { address } from "../lib/browse";
 import { Chart } from "../lib/chart";
 import { short, span, valueOf } from "../lib/format";
+import { around, LinesLink } from "../lib/loglink";
 import { Link, to } from "../lib/router";
 import { put, replace, useStore } from "../lib/store";
 import { useTree } from "../lib/tree";
@@ -155,6 +156,12 @@ function Releases({ app, releases, ask }: { app: Application; releases: Release[
       cell: (r) => (
         <>
           <code title={r.spec.desired.commit}>{valueOf(r.spec.desired)}</code> <span class="clip">{r.spec.subject}</span>
+          {r.status?.startedAt && (app.spec.namespace ?? namespace) === namespace ? (
+            <>
+              {" "}
+              <LinesLink of={{ release: r.metadata.name }} start={around(r.status.startedAt, -5)} end={r.status.result === "Failed" ? around(r.status.finishedAt, 300) : undefined} />
+            </>
+          ) : null}
           <Why release={r} />
         </>
       ),
@@ -196,7 +203,8 @@ function Why({ release }: { release: Release }) {
       <ul class="evidence" aria-label={t("evidence")}>
         {(st.evidence ?? []).map((e, i) => (
           <li key={i}>
-            <span class="tag">{e.kind}</span> {e.object}
+            <span class="tag">{e.kind}</span> {e.object}{" "}
+            {e.object?.startsWith("Pod/") ? <LinesLink of={{ pod: e.object.slice(4) }} start={around(st.startedAt, -5)} end={around(st.finishedAt, 300)} /> : null}
             <pre>{e.text}</pre>
           </li>
         ))}

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { path, post } from "../lib/api";
 import { dateTime, span } from "../lib/format";
+import { around, LinesLink, ofJob } from "../lib/loglink";
 import { LogView } from "../lib/logview";
 import { Link, to } from "../lib/router";
 import { useStore } from "../lib/store";
@@ -67,6 +68,7 @@ export function JobPanel({ run, job, now }: { run: Run; job: Job; now: number })
             ))}
           </select>
         ) : null}
+        {shown.startedAt ? <LinesLink of={ofJob(name, job.name)} start={around(shown.startedAt, -5)} end={around(shown.finishedAt, 60)} /> : null}
         <Verbs run={name} job={job} />
       </div>
       {shown.message ? <p class={`notice ${shown.phase === "Failed" ? "bad" : ""}`}>{shown.message}</p> : null}

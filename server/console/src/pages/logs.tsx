@@ -1,28 +1,30 @@
 import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { namespace } from "../lib/api";
+import { dateTime } from "../lib/format";
 import { LogOverview } from "../lib/logoverview";
-import { FollowChoice, LogRows, RangeChoice, ranges, type Language, type Range } from "../lib/logrows";
+import { bounds, FollowChoice, LogRows, RangeChoice, type Language, type Range, type When } from "../lib/logrows";
 import { go } from "../lib/router";
 import { useTyped } from "../lib/ui";
 
 /** address of a search: links from elsewhere lead to it. */
-export function address(query: string, language: Language): string {
+export function address(query: string, language: Language, when?: When): string {
   const params = new URLSearchParams();
   if (query) params.set("query", query);
   if (language !== "logsql") params.set("language", language);
+  if (when?.includes("/")) for (const [k, v] of Object.entries(bounds(when))) params.set(k, v);
   const s = params.toString();
   return s ? `/logs?${s}` : "/logs";
 }
 
-export function Logs({ query, language }: { query: string; language: Language }) {
+export function Logs({ query, language, when }: { query: string; language: Language; when?: When }) {
   const [typed, setTyped] = useTyped(query);
-  const [range, setRange] = useState<Range>("lastHour");
+  const [chosen, setRange] = useState<Range>("lastHour");
+  const range = when ?? chosen;
   const [follow, setFollow] = useState(false);
-  const search = (q: string, l: Language) => go(address(q, l), true);
-  const download = () => {
-    const start = new Date(Date.now() - ranges[range] * 1000).toISOString();
-    const params = new URLSearchParams({ query, language, start, limit: "10000", download: "1" });
+  const search = (q: string, l: Language) => go(address(q, l, when), true);
+  const download = (format: string) => {
+    const params = new URLSearchParams({ query, language, ...bounds(range), limit: "10000", format, download: "1" });
     return `/api/v1/namespaces/${namespace}/logs?${params}`;
   };
   return (
@@ -41,13 +43,25 @@ export function Logs({ query, language }: { query: string; language: Language })
           <option value="logsql">LogsQL</option>
           <option value="lucene">query_string</option>
         </select>
-        <RangeChoice range={range} choose={setRange} />
+        {when ? (
+          <button type="button" class="span" title={t("anyTime")} aria-label={t("anyTime")} onClick={() => go(address(query, language), true)}>
+            {dateTime(bounds(when).start)} – {bounds(when).end ? dateTime(bounds(when).end) : ""} ✕
+          </button>
+        ) : (
+          <RangeChoice range={chosen} choose={setRange} />
+        )}
         <FollowChoice follow={follow} choose={setFollow} />
         <button type="submit" class="primary">
           {t("search")}
         </button>
-        <a href={download()} download>
+        <a href={download("json")} download>
           {t("saveLines")}
+        </a>
+        <a href={download("csv")} download>
+          CSV
+        </a>
+        <a href={download("raw")} download>
+          {t("plainText")}
         </a>
       </form>
       <p class="hint">{t("logQueryHint")}</p>

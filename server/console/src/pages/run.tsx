@@ -3,6 +3,7 @@ import { t } from "../i18n";
 import { ApiError, get, path, post } from "../lib/api";
 import { refName, short, span } from "../lib/format";
 import { Graph } from "../lib/graphview";
+import { around, LinesLink } from "../lib/loglink";
 import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
 import { Action, Ago, Empty, Problem, State, useNow } from "../lib/ui";
@@ -76,6 +77,9 @@ export function RunPage({ name, job }: { name: string; job?: string }) {
         <Fact name={t("cause")}>{[run.spec.cause, run.spec.schedule, run.spec.by].filter(Boolean).join(" · ")}</Fact>
         <Fact name={t("pipeline")}>{run.status?.pipeline}</Fact>
         <Fact name={t("duration")}>{span(run.status?.startedAt, run.status?.finishedAt, now)}</Fact>
+        <Fact name={t("log")}>
+          {run.status?.startedAt ? <LinesLink of={{ run: name }} start={around(run.status.startedAt, -5)} end={around(run.status.finishedAt, 60)} /> : null}
+        </Fact>
         <Fact name={t("tests")}>{testLine(run.status?.tests)}</Fact>
         <Fact name={t("coverageName")}>{run.status?.coverage ? `${run.status.coverage} %` : ""}</Fact>
         <Fact name={t("exposed")}>

@@ -2,6 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { get, namespace, path } from "../lib/api";
+import { around, LinesLink } from "../lib/loglink";
 import { go, to, usePlace } from "../lib/router";
 import { branches, keyOf, queryOf, type ObjectView, type TreeNode } from "../lib/tree";
 import { Ago, Empty, Problem, Rows, State, type Column } from "../lib/ui";
@@ -102,6 +103,9 @@ function ObjectPanel({ app, object, live, close }: { app: Application; object: s
     { head: t("count"), cell: (e) => e.count || 1, wide: true },
     { head: t("message"), cell: (e) => e.message },
   ];
+  const pod = kind === "Pod" && (view?.namespace ?? namespace) === namespace ? rest[rest.length - 1] : undefined;
+  // An event of a pod leads to what the pod said about then.
+  if (pod) columns.push({ head: t("log"), cell: (e) => <LinesLink of={{ pod }} start={around(e.last, -300)} end={around(e.last, 300)} /> });
   return (
     <section ref={panel} class="panel" aria-label={`${kind}/${rest.join("/")}`}>
       <div class="row head">
@@ -110,6 +114,7 @@ function ObjectPanel({ app, object, live, close }: { app: Application; object: s
         </h2>
         <State value={view?.health ?? live?.health ?? "Unknown"} />
         <span class="fill" />
+        {pod ? <LinesLink of={{ pod }} start={around(live?.created, -5)} /> : null}
         <button type="button" onClick={close}>
           {t("close")}
         </button>
