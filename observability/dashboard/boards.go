@@ -2,7 +2,7 @@ package dashboard
 
 // boards are what ships. Queries use recorded series where there are some.
 func boards() []board {
-	return []board{cluster(), node(), namespace(), workload(), application(), pipelines(), gitops(), registry(), slipway()}
+	return []board{cluster(), node(), namespace(), workload(), application(), pipelines(), gitops(), registry(), logsBoard(), slipway()}
 }
 
 func cluster() board {

@@ -1,6 +1,6 @@
 // Package dashboard owns the dashboards that ship, in Grafana's own JSON, made with
 // Grafana's typed builders: cluster, node, namespace, workload, application, pipelines,
-// GitOps, registry, and Slipway itself. They read the embedded Prometheus by any Grafana's
+// GitOps, registry, logs, and Slipway itself. They read the embedded Prometheus by any Grafana's
 // Prometheus data source. It never asks Prometheus anything itself.
 //
 // Start at All; boards.go is what they show, panel.go how a panel is made.
@@ -33,6 +33,7 @@ type board struct {
 	name, title, about string
 	variables          []variable
 	rows               []row
+	logs               bool // its lines too
 }
 
 type row struct {
@@ -89,6 +90,9 @@ func (b board) build() (dashboard.Dashboard, error) {
 		d = d.WithVariable(dashboard.NewQueryVariableBuilder(v.name).Datasource(source()).
 			Query(dashboard.StringOrMap{String: cog.ToPtr(v.query)}).Refresh(dashboard.VariableRefreshOnTimeRangeChanged).
 			Sort(dashboard.VariableSortAlphabeticalAsc))
+	}
+	if b.logs {
+		d = logVariables(d)
 	}
 	if len(b.variables) > 0 {
 		d = d.Annotation(deploys())

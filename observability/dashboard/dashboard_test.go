@@ -8,6 +8,8 @@ import (
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"slipway.dev/observability/elastic"
 )
 
 var variableOf = regexp.MustCompile(`\$(__rate_interval|[a-z]+)`)
@@ -19,7 +21,7 @@ func TestDashboards(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"cluster", "node", "namespace", "workload", "application", "pipelines", "gitops", "registry", "slipway"}
+	want := []string{"cluster", "node", "namespace", "workload", "application", "pipelines", "gitops", "registry", "logs", "slipway"}
 	p := parser.NewParser(parser.Options{})
 	for i, b := range boards {
 		if b.Name != want[i] {
@@ -36,7 +38,10 @@ func TestDashboards(t *testing.T) {
 				Type    string
 				Title   string
 				GridPos struct{ X, Y, W, H int }
-				Targets []struct{ Expr string }
+				Targets []struct {
+					Expr, Query string
+					Datasource  struct{ Type string }
+				}
 			}
 		}
 		if err := json.Unmarshal(b.JSON, &read); err != nil {
@@ -62,12 +67,23 @@ func TestDashboards(t *testing.T) {
 			}
 			for _, target := range panel.Targets {
 				queries++
-				text := variableOf.ReplaceAllStringFunc(target.Expr, func(v string) string {
+				lines := target.Datasource.Type == "elasticsearch"
+				text := variableOf.ReplaceAllStringFunc(target.Expr+target.Query, func(v string) string {
 					if !variables[v[1:]] {
 						t.Errorf("%s: %s: no variable %s", b.Name, panel.Title, v)
 					}
 					return "5m"
 				})
+				if lines {
+					if target.Query == "" || target.Expr != "" {
+						t.Errorf("%s: %s: no query of lines", b.Name, panel.Title)
+					}
+					read := strings.NewReplacer("$namespace", "shop", "$search", "*").Replace(target.Query)
+					if _, err := elastic.Lucene(read); err != nil {
+						t.Errorf("%s: %s: %v", b.Name, panel.Title, err)
+					}
+					continue
+				}
 				if _, err := p.ParseExpr(text); err != nil {
 					t.Errorf("%s: %s: %v", b.Name, panel.Title, err)
 				}

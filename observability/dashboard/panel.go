@@ -15,10 +15,12 @@ import (
 type kind int
 
 const (
-	lines  kind = iota // over time
-	number             // now
-	dial               // a share of something, now
-	list               // a table of what is now
+	lines   kind = iota // over time
+	number              // now
+	dial                // a share of something, now
+	list                // a table of what is now
+	counted             // log lines over time, by the field that the legend names
+	printed             // log lines
 )
 
 // panel is one query, or several, and how it is drawn.
@@ -29,7 +31,7 @@ type panel struct {
 	warn, bad   float64 // thresholds; 0 is none
 }
 
-// query is PromQL and what a series of it is called.
+// query is PromQL (Lucene for log lines) and what a series of it is called.
 type query struct{ promql, legend string }
 
 func one(k kind, title, unit, promql, legend string) panel {
@@ -55,6 +57,10 @@ func (p panel) thresholds() *dashboard.ThresholdsConfigBuilder {
 
 func (p panel) builder() cog.Builder[dashboard.Panel] {
 	switch p.kind {
+	case counted:
+		return p.counted()
+	case printed:
+		return p.printed()
 	case number:
 		b := stat.NewPanelBuilder().Title(p.title).Unit(p.unit).Datasource(source()).Span(6).Height(4).Thresholds(p.thresholds()).
 			ReduceOptions(common.NewReduceDataOptionsBuilder().Calcs([]string{"lastNotNull"}))
