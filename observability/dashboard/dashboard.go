@@ -34,6 +34,7 @@ type board struct {
 	variables          []variable
 	rows               []row
 	logs               bool // its lines too
+	marks              bool // releases, without a variable too
 }
 
 type row struct {
@@ -94,7 +95,7 @@ func (b board) build() (dashboard.Dashboard, error) {
 	if b.logs {
 		d = logVariables(d)
 	}
-	if len(b.variables) > 0 {
+	if len(b.variables) > 0 || b.marks {
 		d = d.Annotation(deploys())
 	}
 	for _, r := range b.rows {

@@ -169,6 +169,7 @@ type Deps struct {
 	Tokens          Tokens
 	Logs            Logs
 	Alerts          Alerts
+	Exposed         Exposed
 	// Grafana is nil where none is configured.
 	Grafana Grafana
 	Images  Seeder

@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -24,10 +25,14 @@ func dashboardVerb(c *user) *cobra.Command {
 			return c.print(cmd.OutOrStdout(), answer.Items, t)
 		}},
 		&cobra.Command{
-			Use: "get NAME", Short: "Print a dashboard as Grafana's JSON", Args: cobra.ExactArgs(1), Example: "  slipway dashboard get cluster >cluster.json",
+			Use: "get NAME", Short: "Print a dashboard as Grafana's JSON; app/NAME is one made from what an application exposes", Args: cobra.ExactArgs(1), Example: "  slipway dashboard get cluster >cluster.json",
 			RunE: func(cmd *cobra.Command, args []string) error {
+				path := "/api/v1/dashboards/" + args[0]
+				if application, ok := strings.CutPrefix(args[0], "app/"); ok {
+					path = c.Path("applications", application, "dashboard")
+				}
 				var d json.RawMessage
-				if err := c.Call(cmd.Context(), "GET", "/api/v1/dashboards/"+args[0], nil, &d); err != nil {
+				if err := c.Call(cmd.Context(), "GET", path, nil, &d); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s\n", d)
