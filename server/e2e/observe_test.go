@@ -48,6 +48,7 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 	// The same line by the Elasticsearch API, with what is known of its pod; who made the
 	// pod is in the audit log.
 	for _, query := range []string{
+		`/elastic/logs-pods-default/_count?q=` + url.QueryEscape(`message:"a-word-of-a-job" AND job:say AND _exists_:commit AND run:`+r.run()),
 		`/elastic/logs-pods-default/_count?q=` + url.QueryEscape(`message:"a-planted-word" AND pod:talker AND labels.run:talker AND _exists_:node`),
 		`/elastic/logs-audit-kube-system/_count?q=` + url.QueryEscape(`audit.verb:create AND audit.name:talker AND audit.resource:pods`),
 		`/elastic/logs-slipway-kube-system/_count?q=container:kubelet`,
