@@ -9,6 +9,7 @@ package dashboard
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
@@ -33,8 +34,8 @@ type board struct {
 	name, title, about string
 	variables          []variable
 	rows               []row
-	logs               bool // its lines too
-	marks              bool // releases, without a variable too
+	logs               bool   // its lines too
+	marks              string // labels of the applications whose releases are marked
 }
 
 type row struct {
@@ -95,8 +96,11 @@ func (b board) build() (dashboard.Dashboard, error) {
 	if b.logs {
 		d = logVariables(d)
 	}
-	if len(b.variables) > 0 || b.marks {
-		d = d.Annotation(deploys())
+	if b.marks == "" && slices.ContainsFunc(b.variables, func(v variable) bool { return v.name == "namespace" }) {
+		b.marks = `namespace=~"$namespace"`
+	}
+	if b.marks != "" {
+		d = d.Annotation(deploys("slipway_releases_total{" + b.marks + "}"))
 	}
 	for _, r := range b.rows {
 		d = d.WithRow(dashboard.NewRowBuilder(r.title))
@@ -107,8 +111,9 @@ func (b board) build() (dashboard.Dashboard, error) {
 	return d.Build()
 }
 
-// deploys marks when a release of the namespace came to a result.
-func deploys() *dashboard.AnnotationQueryBuilder {
+// deploys marks when a release came to a result. The first one of an application makes
+// its series; a later one changes it, which two scrapes half a minute apart show.
+func deploys(releases string) *dashboard.AnnotationQueryBuilder {
 	return dashboard.NewAnnotationQueryBuilder().Name("Releases").Datasource(source()).Enable(true).IconColor("blue").
-		Expr(`changes(slipway_releases_total{namespace=~"$namespace"}[1m]) > 0`)
+		Expr("changes(" + releases + "[2m]) > 0 or (" + releases + " unless " + releases + " offset 2m)")
 }

@@ -14,6 +14,9 @@ import (
 
 var variableOf = regexp.MustCompile(`\$(__rate_interval|[a-z]+)`)
 
+// labelValues is a query of the values of a label.
+var labelValues = regexp.MustCompile(`^label_values\((.+), *[a-z_]+\)$`)
+
 // TestDashboards reads each as Grafana does: strictly, with unique names, panels that do
 // not overlap, and queries that are PromQL and use the variables that there are.
 func TestDashboards(t *testing.T) {
@@ -33,8 +36,14 @@ func TestDashboards(t *testing.T) {
 		}
 		var read struct {
 			UID        string
-			Templating struct{ List []struct{ Name string } }
-			Panels     []struct {
+			Templating struct {
+				List []struct {
+					Name, Type string
+					Query      any
+				}
+			}
+			Annotations struct{ List []struct{ Expr string } }
+			Panels      []struct {
 				Type    string
 				Title   string
 				GridPos struct{ X, Y, W, H int }
@@ -54,6 +63,34 @@ func TestDashboards(t *testing.T) {
 		for _, v := range read.Templating.List {
 			variables[v.Name] = true
 		}
+		resolved := func(where, text string) string {
+			return variableOf.ReplaceAllStringFunc(text, func(v string) string {
+				if !variables[v[1:]] {
+					t.Errorf("%s: %s: no variable %s", b.Name, where, v)
+				}
+				return "5m"
+			})
+		}
+		for _, v := range read.Templating.List {
+			if v.Type != "query" {
+				continue
+			}
+			text, _ := v.Query.(string)
+			series := labelValues.FindStringSubmatch(text)
+			if series == nil {
+				t.Errorf("%s: variable %s: %q has no labels to choose from", b.Name, v.Name, text)
+			} else if _, err := p.ParseExpr(resolved(v.Name, series[1])); err != nil {
+				t.Errorf("%s: variable %s: %v", b.Name, v.Name, err)
+			}
+		}
+		for _, a := range read.Annotations.List {
+			if a.Expr == "" {
+				continue // Grafana's own
+			}
+			if _, err := p.ParseExpr(resolved("markers", a.Expr)); err != nil {
+				t.Errorf("%s: markers: %v", b.Name, err)
+			}
+		}
 		taken := map[[2]int]string{}
 		queries := 0
 		for _, panel := range read.Panels {
@@ -68,12 +105,7 @@ func TestDashboards(t *testing.T) {
 			for _, target := range panel.Targets {
 				queries++
 				lines := target.Datasource.Type == "elasticsearch"
-				text := variableOf.ReplaceAllStringFunc(target.Expr+target.Query, func(v string) string {
-					if !variables[v[1:]] {
-						t.Errorf("%s: %s: no variable %s", b.Name, panel.Title, v)
-					}
-					return "5m"
-				})
+				text := resolved(panel.Title, target.Expr+target.Query)
 				if lines {
 					if target.Query == "" || target.Expr != "" {
 						t.Errorf("%s: %s: no query of lines", b.Name, panel.Title)

@@ -37,12 +37,9 @@ func OfApplication(namespace, application string, exposed []Metric) (Dashboard, 
 	if err != nil {
 		return Dashboard{}, fmt.Errorf("dashboard of application %s: %w", application, err)
 	}
-	d.Annotations.List[len(d.Annotations.List)-1].Expr = ptr(fmt.Sprintf(`changes(slipway_releases_total{namespace=%q,application=%q}[2m]) > 0`, namespace, application))
 	text, err := json.MarshalIndent(d, "", "  ")
 	return Dashboard{b.name, b.title, text}, err
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func ofApplication(namespace, application string, exposed []Metric) board {
 	app := fmt.Sprintf(`namespace=%q,application=%q`, namespace, application)
@@ -50,7 +47,7 @@ func ofApplication(namespace, application string, exposed []Metric) board {
 	in := fmt.Sprintf(`namespace=%q`, namespace)
 	sum := sha256.Sum256([]byte(namespace + "/" + application)) // a UID of Grafana has 40 characters at most
 	b := board{name: fmt.Sprintf("app-%x", sum[:8]), title: "Application / " + namespace + " / " + application,
-		about: "Made from what the application exposes, with its releases marked.", logs: true, marks: true}
+		about: "Made from what the application exposes, with its releases marked.", logs: true, marks: app}
 	if own := own(app, exposed); len(own) > 0 {
 		b.rows = append(b.rows, row{"What it tells", own})
 	}

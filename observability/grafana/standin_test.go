@@ -105,14 +105,7 @@ func (g *standIn) mux() http.Handler {
 	m.HandleFunc("GET /api/health", func(w http.ResponseWriter, _ *http.Request) {
 		g.answer(w, 200, &models.HealthResponse{Database: "ok", Version: "12.1.0", Commit: "c"})
 	})
-	route("GET /api/folders/{uid}", func(w http.ResponseWriter, r *http.Request) {
-		f, ok := g.folders[r.PathValue("uid")]
-		if !ok {
-			g.refuse(w, 404, "not-found", "folder not found")
-			return
-		}
-		g.answer(w, 200, f)
-	})
+	route("GET /api/folders/{uid}", found(g, g.folders, "not-found", "folder not found"))
 	route("POST /api/folders", func(w http.ResponseWriter, r *http.Request) {
 		var c models.CreateFolderCommand
 		if !g.read(r, &c) || c.Title == "" {
@@ -175,6 +168,17 @@ func (g *standIn) mux() http.Handler {
 	return m
 }
 
+// found answers with what has the UID of the path.
+func found[T any](g *standIn, in map[string]T, status, missing string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if v, ok := in[r.PathValue("uid")]; ok {
+			g.answer(w, http.StatusOK, v)
+		} else {
+			g.refuse(w, http.StatusNotFound, status, missing)
+		}
+	}
+}
+
 func (g *standIn) sourceRoutes(route func(string, func(http.ResponseWriter, *http.Request))) {
 	taken := func(name, uid string) bool {
 		for u, s := range g.sources {
@@ -184,14 +188,7 @@ func (g *standIn) sourceRoutes(route func(string, func(http.ResponseWriter, *htt
 		}
 		return false
 	}
-	route("GET /api/datasources/uid/{uid}", func(w http.ResponseWriter, r *http.Request) {
-		s, ok := g.sources[r.PathValue("uid")]
-		if !ok {
-			g.refuse(w, 404, "", "Data source not found")
-			return
-		}
-		g.answer(w, 200, s)
-	})
+	route("GET /api/datasources/uid/{uid}", found(g, g.sources, "", "Data source not found"))
 	route("POST /api/datasources", func(w http.ResponseWriter, r *http.Request) {
 		var c models.AddDataSourceCommand
 		if !g.read(r, &c) || c.Name == "" || c.Type == "" || c.Access == "" {
@@ -238,14 +235,7 @@ func (g *standIn) sourceRoutes(route func(string, func(http.ResponseWriter, *htt
 }
 
 func (g *standIn) boardRoutes(route func(string, func(http.ResponseWriter, *http.Request))) {
-	route("GET /api/dashboards/uid/{uid}", func(w http.ResponseWriter, r *http.Request) {
-		b, ok := g.boards[r.PathValue("uid")]
-		if !ok {
-			g.refuse(w, 404, "", "Dashboard not found")
-			return
-		}
-		g.answer(w, 200, b)
-	})
+	route("GET /api/dashboards/uid/{uid}", found(g, g.boards, "", "Dashboard not found"))
 	route("POST /api/dashboards/db", func(w http.ResponseWriter, r *http.Request) {
 		var c models.SaveDashboardCommand
 		if !g.read(r, &c) {

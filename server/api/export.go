@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 )
 
 // exported are the columns of rows that are saved as CSV, with the fields that fill them.
@@ -65,7 +67,7 @@ func rowsAs(form string, w io.Writer) (out io.Writer, contentType, ending string
 		write := func(cells []string) error {
 			err := c.Write(cells)
 			c.Flush()
-			return errorOr(err, c.Error())
+			return errors.Join(err, c.Error())
 		}
 		cells := make([]string, len(exported))
 		return &rowWriter{row: func(row map[string]string) error {
@@ -79,7 +81,7 @@ func rowsAs(form string, w io.Writer) (out io.Writer, contentType, ending string
 				}
 			}
 			for i, e := range exported {
-				cells[i] = row[e.field]
+				cells[i] = inert(row[e.field])
 			}
 			return write(cells)
 		}}, "text/csv; charset=utf-8", "csv", nil
@@ -87,9 +89,10 @@ func rowsAs(form string, w io.Writer) (out io.Writer, contentType, ending string
 	return nil, "", "", refuse(http.StatusBadRequest, "", "format %q: want json, csv or raw", form)
 }
 
-func errorOr(err, other error) error {
-	if err != nil {
-		return err
+// inert is a cell that no spreadsheet takes for a formula: what a pod prints is anybody's.
+func inert(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
+		return "'" + cell
 	}
-	return other
+	return cell
 }

@@ -12,7 +12,7 @@ func TestRowsAs(t *testing.T) {
 		"":    rows,
 		"raw": "a \"b\",\nc\n=1+1\n",
 		"csv": "time,namespace,pod,container,application,release,commit,run,job,message\n" +
-			"2026-01-02T03:04:05Z,,shop-1,web,,shop-3,,,,\"a \"\"b\"\",\nc\"\n,,,,,,,,,=1+1\n",
+			"2026-01-02T03:04:05Z,,shop-1,web,,shop-3,,,,\"a \"\"b\"\",\nc\"\n,,,,,,,,,'=1+1\n",
 	} {
 		for size := 1; size <= len(rows); size += 7 {
 			var b strings.Builder
