@@ -166,36 +166,24 @@ func ensureServiceAccountKey(key, pub string) error {
 	return atomicfile.Write(pub, want, 0o644)
 }
 
-func readKey(path string) (crypto.Signer, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(data)
-	if block == nil {
-		return nil, fmt.Errorf("%s: not a PEM file; remove it or restore it from a backup", path)
-	}
-	key, err := x509.ParseECPrivateKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return key, nil
-}
+func readKey(path string) (crypto.Signer, error) { return readPEM(path, x509.ParseECPrivateKey) }
 
-func readCert(path string) (*x509.Certificate, error) {
+func readCert(path string) (*x509.Certificate, error) { return readPEM(path, x509.ParseCertificate) }
+
+func readPEM[T any](path string, parse func(der []byte) (T, error)) (none T, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	block, _ := pem.Decode(data)
 	if block == nil {
-		return nil, fmt.Errorf("%s: not a PEM file; remove it or restore it from a backup", path)
+		return none, fmt.Errorf("%s: not a PEM file; remove it or restore it from a backup", path)
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	v, err := parse(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return none, fmt.Errorf("%s: %w; restore it from a backup", path, err)
 	}
-	return cert, nil
+	return v, nil
 }
 
 func certPEM(der []byte) []byte {

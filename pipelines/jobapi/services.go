@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"slipway.dev/pipelines/jobapi/wire"
 )
@@ -52,23 +51,9 @@ func (c *call) services() {
 			_ = flush()
 		}
 	}
-	stop := make(chan struct{})
-	var beat sync.WaitGroup
-	beat.Go(func() {
-		t := time.NewTicker(quiet)
-		defer t.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-t.C:
-				send(wire.Services{})
-			}
-		}
-	})
+	hush := whileQuiet(func() { send(wire.Services{}) })
 	list, err := c.Services.Services(c.r.Context(), c.ref, func(list []wire.Service) { send(wire.Services{Services: list}) })
-	close(stop)
-	beat.Wait()
+	hush()
 	last := wire.Services{Services: list, Done: true}
 	if err != nil {
 		last.Error = err.Error()

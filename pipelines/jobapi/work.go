@@ -24,6 +24,28 @@ import (
 // quiet is how long a stream of events says nothing before it says so.
 const quiet = 15 * time.Second
 
+// whileQuiet says something every so often, until what it returns is called.
+func whileQuiet(say func()) (hush func()) {
+	stop := make(chan struct{})
+	var beat sync.WaitGroup
+	beat.Go(func() {
+		t := time.NewTicker(quiet)
+		defer t.Stop()
+		for {
+			select {
+			case <-stop:
+				return
+			case <-t.C:
+				say()
+			}
+		}
+	})
+	return func() {
+		close(stop)
+		beat.Wait()
+	}
+}
+
 // stream runs work and sends what it writes as events.
 func (c *call) stream(work func(ctx context.Context, progress io.Writer) (v1alpha1.Image, error)) {
 	c.streamEvent(func(ctx context.Context, progress io.Writer) (wire.Event, error) {
@@ -41,23 +63,9 @@ func (c *call) streamEvent(work func(ctx context.Context, progress io.Writer) (w
 	rc := http.NewResponseController(c.w)
 	_ = rc.EnableFullDuplex()
 	e := &events{enc: json.NewEncoder(c.w), flush: rc.Flush}
-	stop := make(chan struct{})
-	var beat sync.WaitGroup
-	beat.Go(func() {
-		t := time.NewTicker(quiet)
-		defer t.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-t.C:
-				e.send(wire.Event{})
-			}
-		}
-	})
+	hush := whileQuiet(func() { e.send(wire.Event{}) })
 	last, err := work(c.r.Context(), e)
-	close(stop)
-	beat.Wait()
+	hush()
 	e.end()
 	if err != nil {
 		last = wire.Event{Error: err.Error()}

@@ -2,10 +2,7 @@ package run
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"os"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -43,16 +40,7 @@ func (c *Controller) JobCoverage(ctx context.Context, namespace, name, job strin
 }
 
 func (c *Controller) coverage(ctx context.Context, namespace, run, id string) (*coverage.Report, error) {
-	rc, err := c.Artifacts.Get(ctx, namespace, run, jobapi.CoverageName(id))
-	if err != nil {
-		return nil, err
-	}
-	defer rc.Close()
-	var r coverage.Report
-	if err := json.NewDecoder(io.LimitReader(rc, maxTestReport)).Decode(&r); err != nil {
-		return nil, fmt.Errorf("coverage of run %s: %w", run, err)
-	}
-	return &r, nil
+	return report[coverage.Report](ctx, c, namespace, run, jobapi.CoverageName(id))
 }
 
 // coverageOf all jobs of a run together, but for those that keep theirs for some people;

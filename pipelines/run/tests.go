@@ -16,8 +16,8 @@ import (
 	"slipway.dev/pipelines/jobapi"
 )
 
-// maxTestReport bounds what is read of a stored report.
-const maxTestReport = 64 << 20
+// maxReport bounds what is read of a stored report.
+const maxReport = 64 << 20
 
 // Comparison of the tests and the coverage of a run with the run before it on its ref.
 type Comparison struct {
@@ -51,16 +51,21 @@ func (c *Controller) Tests(ctx context.Context, namespace, name, job string) (*j
 }
 
 func (c *Controller) tests(ctx context.Context, namespace, run, id string) (*jobapi.TestReport, error) {
-	rc, err := c.Artifacts.Get(ctx, namespace, run, jobapi.TestsName(id))
+	return report[jobapi.TestReport](ctx, c, namespace, run, jobapi.TestsName(id))
+}
+
+// report reads a stored report of a run's.
+func report[T any](ctx context.Context, c *Controller, namespace, run, name string) (*T, error) {
+	rc, err := c.Artifacts.Get(ctx, namespace, run, name)
 	if err != nil {
 		return nil, err
 	}
 	defer rc.Close()
-	var r jobapi.TestReport
-	if err := json.NewDecoder(io.LimitReader(rc, maxTestReport)).Decode(&r); err != nil {
-		return nil, fmt.Errorf("tests of run %s: %w", run, err)
+	r := new(T)
+	if err := json.NewDecoder(io.LimitReader(rc, maxReport)).Decode(r); err != nil {
+		return nil, fmt.Errorf("%s of run %s: %w", name, run, err)
 	}
-	return &r, nil
+	return r, nil
 }
 
 // Compare a run with the one before it on the same ref.

@@ -16,6 +16,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"k8s.io/component-base/version"
 )
 
 // Main runs the program and returns its exit status: 0, 1 for a failure, 2 for
@@ -60,11 +62,17 @@ func Root() *cobra.Command {
 	c := &user{}
 	root := &cobra.Command{
 		Use:           "slipway",
+		Version:       version.Get().GitCommit,
 		Short:         "From git push to a running, observed, reversible release",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	// Kubernetes' libraries give the process a --version of theirs, which every verb would show.
+	root.Flags().Bool("version", false, "print the commit of this binary")
+	if theirs := pflag.Lookup("version"); theirs != nil {
+		theirs.Hidden = true
+	}
 	c.Flags(root.PersistentFlags())
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "", "json, yaml or wide")
 	root.AddGroup(

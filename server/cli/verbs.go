@@ -19,7 +19,7 @@ import (
 // serverVerbs concern the server and its machine.
 func serverVerbs(c *user) []*cobra.Command {
 	return []*cobra.Command{
-		serverVerb(), statusVerb(c), demoVerb(c), benchVerb(), tokenVerb(c), loginLinkVerb(c), imageVerb(c), resetVerb(c), installVerb(), uninstallVerb(),
+		serverVerb(), statusVerb(c), versionVerb(c), demoVerb(c), benchVerb(), tokenVerb(c), loginLinkVerb(c), imageVerb(c), resetVerb(c), installVerb(), uninstallVerb(),
 		handOver("kubectl", "Run kubectl on the cluster of this machine", func(_ context.Context, args []string) *cobra.Command {
 			return kubectl.NewCommand(filepath.Join(c.DataDir, "pki", "admin.kubeconfig"), args)
 		}),
