@@ -124,12 +124,19 @@ $(STAMPS)/console: $(STAMPS)/npm $(console_sources)
 	@cd server/console && npm run --silent build
 	@touch $@
 
-# Other people's clients, which tests run against the log store.
-clients: $(STAMPS)/clients
+# Other people's programs, which tests run against: clients of the log store, Debian's sshd.
+clients: $(STAMPS)/clients $(TOOLS)/sshd/usr/sbin/sshd
 
 $(STAMPS)/clients: $(wildcard observability/elastic/clients/node/package*.json) | $(STAMPS)/packages
 	@cd observability/elastic/clients/node && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch $@
+
+# Unpacked, not installed: no daemon starts on this machine.
+$(TOOLS)/sshd/usr/sbin/sshd: | $(STAMPS)/packages
+	@rm -rf $(TOOLS)/sshd && mkdir -p $(TOOLS)/sshd/packages && cd $(TOOLS)/sshd/packages && \
+		for try in 1 2; do apt-get download -q openssh-server libwrap0 libnsl2 libtirpc3 >log 2>&1 && break; \
+			[ $$try = 1 ] && apt-get update >log 2>&1 || { tail -3 log; exit 1; }; done
+	@for p in $(TOOLS)/sshd/packages/*.deb; do dpkg-deb -x $$p $(TOOLS)/sshd; done
 
 # --- the program --------------------------------------------------------------
 
