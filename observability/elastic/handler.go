@@ -21,6 +21,8 @@ type Store interface {
 	Keep(id string, rows []logs.Row) error
 	// Select calls f with each row that the query has; fields are good until f returns.
 	Select(ctx context.Context, sel logs.Selection, f func([]logs.Field)) error
+	// Delete begins to delete what the selection has, if there is any; it goes on after a restart.
+	Delete(ctx context.Context, id string, sel logs.Selection) (began bool, err error)
 }
 
 // Version is the Elasticsearch whose API this is a part of.
@@ -37,6 +39,8 @@ type Handler struct {
 	objects *objects
 	names   fieldNames
 	ids     takenIDs
+	// expired are the deletions that lifecycles began last, by their rule. Only Enforce has it.
+	expired map[string]string
 }
 
 // New keeps templates, policies and data streams in file.
@@ -45,7 +49,7 @@ func New(store Store, file string, log *slog.Logger) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{Store: store, Log: log, objects: o, names: fieldNames{store: store}, ids: takenIDs{ids: [2]map[string]bool{{}, {}}}}, nil
+	return &Handler{Store: store, Log: log, objects: o, names: fieldNames{store: store}, expired: map[string]string{}, ids: takenIDs{ids: [2]map[string]bool{{}, {}}}}, nil
 }
 
 // request is a request with what its path and header say.

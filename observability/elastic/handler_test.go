@@ -23,6 +23,7 @@ var own = Access{User: "dev", Read: []string{"default"}, Write: []string{"defaul
 type server struct {
 	*httptest.Server
 	store  *logs.Store
+	h      *Handler
 	access Access
 	rows   string // the store's directory
 }
@@ -42,7 +43,7 @@ func serve(t testing.TB) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{store: store, access: own, rows: filepath.Join(dir, "store", "rows")}
+	s := &server{store: store, h: h, access: own, rows: filepath.Join(dir, "store", "rows")}
 	s.Server = httptest.NewServer(http.StripPrefix("/elastic", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.access.Attach(r.Header)
 		h.ServeHTTP(w, r)

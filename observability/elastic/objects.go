@@ -159,10 +159,14 @@ type templateBody struct {
 	Patterns   []string        `json:"index_patterns"`
 	ComposedOf []string        `json:"composed_of"`
 	Priority   int             `json:"priority"`
+	Order      int             `json:"order"`
 	DataStream json.RawMessage `json:"data_stream"`
 	Mappings   mappings        `json:"mappings"`
+	Settings   map[string]any  `json:"settings"`
 	Template   struct {
-		Mappings mappings `json:"mappings"`
+		Mappings  mappings         `json:"mappings"`
+		Settings  map[string]any   `json:"settings"`
+		Lifecycle *streamLifecycle `json:"lifecycle"`
 	} `json:"template"`
 }
 

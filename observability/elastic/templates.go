@@ -38,7 +38,7 @@ func (h *Handler) template(w http.ResponseWriter, r *request) error {
 		if err != nil {
 			return err
 		}
-		if err := h.checkTemplate(r.access, kind, r.part(0), b); err != nil {
+		if err := h.checkTemplate(w, r.access, kind, r.part(0), b); err != nil {
 			return err
 		}
 		if err := h.objects.put(r.access, kind, r.part(0), b); err != nil {
@@ -77,13 +77,20 @@ func (h *Handler) template(w http.ResponseWriter, r *request) error {
 	return nil
 }
 
-func (h *Handler) checkTemplate(a Access, kind, name string, body json.RawMessage) error {
+func (h *Handler) checkTemplate(w http.ResponseWriter, a Access, kind, name string, body json.RawMessage) error {
 	var b templateBody
 	if err := json.Unmarshal(body, &b); err != nil {
 		return parsing("[%s] %.100s: %s", kind, name, err)
 	}
 	if kind != kindComponent && len(b.Patterns) == 0 {
 		return illegal("%s [%.100s]: index patterns are missing", kind, name)
+	}
+	f, err := b.follows(nil)
+	if err != nil {
+		return err
+	}
+	if !f.nothing() && len(a.Write) > 1 {
+		warn(w, "the lifecycle of [%s] is for documents of namespace %s", name, a.Home)
 	}
 	have := map[string]bool{}
 	for _, o := range h.objects.list(a, kindComponent) {
@@ -135,13 +142,21 @@ func (h *Handler) dataStream(w http.ResponseWriter, r *request) error {
 	for _, o := range h.objects.list(r.access, kindIndex) {
 		delete(known, o.Name)
 	}
+	rules, err := h.objects.rules(r.access)
+	if err != nil {
+		return err
+	}
 	list := []any{}
 	for _, name := range matching(r.part(0), known) {
-		list = append(list, map[string]any{
+		stream := map[string]any{
 			"name": name, "timestamp_field": map[string]any{"name": timeName}, "generation": 1, "status": "GREEN",
 			"indices": []any{map[string]any{"index_name": name, "index_uuid": name}}, "template": h.templateOf(r.access, name),
 			"hidden": false, "system": false, "allow_custom_routing": false, "replicated": false, "rollover_on_write": false,
-		})
+		}
+		if rule, ok := ruleOf(rules, name); ok && rule.policy != "" {
+			stream["ilm_policy"] = rule.policy
+		}
+		list = append(list, stream)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"data_streams": list})
 	return nil

@@ -47,16 +47,21 @@ func (s *Store) Select(ctx context.Context, sel Selection, f func([]Field)) erro
 
 // confine leaves a query the rows of namespaces only.
 func confine(q *logstorage.Query, namespaces []string) error {
-	quoted := make([]string, len(namespaces))
-	for i, n := range namespaces {
-		quoted[i] = Quote(n)
-	}
-	f, err := logstorage.ParseFilter("namespace:in(" + strings.Join(quoted, ",") + ")")
+	f, err := logstorage.ParseFilter(within(namespaces))
 	if err != nil {
 		return err
 	}
 	q.AddExtraFilters(f)
 	return nil
+}
+
+// within is the filter of namespaces; of none, nothing passes it.
+func within(namespaces []string) string {
+	quoted := make([]string, len(namespaces))
+	for i, n := range namespaces {
+		quoted[i] = Quote(n)
+	}
+	return "namespace:in(" + strings.Join(quoted, ",") + ")"
 }
 
 // Quote writes a text as one token of LogsQL.

@@ -99,6 +99,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	g.Go(func() error { return es.Run(ctx) })
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
 	mux.HandleFunc("GET /logs", search(store))
