@@ -1,6 +1,7 @@
 package elastic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -65,10 +66,14 @@ func anyTerms(aggs []agg) bool {
 // metrics counts the rows of each group that path makes, with the metrics among aggs.
 func (r *runner) metrics(filter expr, path []*groupKey, aggs []agg) (map[string]*bucket, error) {
 	by := make([]string, len(path))
+	text := filter.String()
 	for i, k := range path {
 		by[i] = k.by
+		if k.prepare != "" {
+			text += " | " + k.prepare
+		}
 	}
-	text := filter.String() + " | stats "
+	text += " | stats "
 	if len(by) > 0 {
 		text += "by (" + strings.Join(by, ", ") + ") "
 	}
@@ -91,7 +96,7 @@ func (r *runner) metrics(filter expr, path []*groupKey, aggs []agg) (map[string]
 	for _, row := range rows {
 		b := &bucket{count: parseUint(row["__n"]), answers: map[string]any{}, raw: map[string][]string{}}
 		for _, k := range path {
-			v := row[k.field.name]
+			v := row[cmp.Or(k.column, k.field.name)]
 			if v == "" && k.missing != "" {
 				v = k.missing
 			}
@@ -164,6 +169,9 @@ func (r *runner) grouped(filter expr, path []*groupKey, a agg, groups map[string
 	if slices.ContainsFunc(path, func(k *groupKey) bool { return k.field.name == a.key.field.name }) {
 		return unsupported("aggregation [%s]: buckets of field [%s] inside of buckets of the same field", a.name, shown(a.key.field.name))
 	}
+	if err := r.onlyDates(filter, a); err != nil {
+		return err
+	}
 	inner := append(slices.Clone(path), a.key)
 	found, err := r.metrics(filter, inner, a.kids)
 	if err != nil {
@@ -193,6 +201,21 @@ func (r *runner) grouped(filter expr, path []*groupKey, a agg, groups map[string
 		}
 	}
 	return nil
+}
+
+// onlyDates refuses a histogram of times over a field that has something else.
+func (r *runner) onlyDates(filter expr, a agg) error {
+	k := a.key
+	if k.prepare == "" {
+		return nil
+	}
+	name := logs.Quote(k.field.name)
+	other := and(filter, leaf(name+":*"), not(leaf(name+":~"+logs.Quote(isoDate))))
+	rows, err := r.h.table(r.ctx, r.s.scope, other.String()+" | limit 1")
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	return unsupported("[date_histogram] on field [%s] with the value [%.60s]; known: dates as 2006-01-02T15:04:05Z", k.field.name, rows[0][k.field.name])
 }
 
 // among narrows a query to the terms that are shown, where those are few.

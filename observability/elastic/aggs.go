@@ -41,6 +41,8 @@ type groupKey struct {
 	field field
 	// by is what stats by (…) is given.
 	by string
+	// column is what it is called in the answer, if not as the field, and prepare the pipes that make it.
+	column, prepare string
 	// Of histograms: how to go from bucket to bucket, and between which they are shown.
 	histogram bool
 	next      func(time.Time) time.Time

@@ -286,12 +286,13 @@ func TestAggregations(t *testing.T) {
 			`{"doc_count":0,"key":` + ms(-20*time.Minute) + `,"key_as_string":"` + ms(-20*time.Minute) + `"},` +
 			`{"doc_count":4,"key":` + ms(0) + `,"key_as_string":"` + ms(0) + `"},{"doc_count":4,"key":` + ms(20*time.Minute) + `,"key_as_string":"` + ms(20*time.Minute) + `"},` +
 			`{"doc_count":4,"key":` + ms(40*time.Minute) + `,"key_as_string":"` + ms(40*time.Minute) + `"},{"doc_count":0,"key":` + ms(time.Hour) + `,"key_as_string":"` + ms(time.Hour) + `"}]}}`,
-		`{"h":{"date_histogram":{"field":"@timestamp","calendar_interval":"1h","min_doc_count":1}}}`:                                      `{"h":{"buckets":[{"doc_count":12,"key":` + ms(0) + `,"key_as_string":"` + epoch.Format("2006-01-02T15:04:05.000Z") + `"}]}}`,
-		`{"h":{"date_histogram":{"field":"@timestamp","fixed_interval":"1h","offset":"+10m","min_doc_count":1,"format":"epoch_millis"}}}`: `{"h":{"buckets":[{"doc_count":2,"key":` + ms(-50*time.Minute) + `,"key_as_string":"` + ms(-50*time.Minute) + `"},{"doc_count":10,"key":` + ms(10*time.Minute) + `,"key_as_string":"` + ms(10*time.Minute) + `"}]}}`,
-		`{"h":{"histogram":{"field":"took","interval":5}}}`:                                                                               `{"h":{"buckets":[{"doc_count":5,"key":0},{"doc_count":5,"key":5},{"doc_count":2,"key":10}]}}`,
-		`{"f":{"filters":{"filters":{"bad":{"term":{"level":"error"}},"all":{"match_all":{}}},"other_bucket_key":"rest"}}}`:               `{"f":{"buckets":{"all":{"doc_count":12},"bad":{"doc_count":3},"rest":{"doc_count":0}}}}`,
-		`{"f":{"filter":{"term":{"level":"error"}},"aggs":{"u":{"cardinality":{"field":"user"}}}}}`:                                       `{"f":{"doc_count":3,"u":{"value":3}}}`,
-		`{"r":{"range":{"field":"took","ranges":[{"to":2},{"from":2,"to":4,"key":"mid"},{"from":4}]}}}`:                                   `{"r":{"buckets":[{"doc_count":2,"key":"*-2.0","to":2},{"doc_count":2,"from":2,"key":"mid","to":4},{"doc_count":8,"from":4,"key":"4.0-*"}]}}`,
+		`{"h":{"date_histogram":{"field":"@timestamp","calendar_interval":"1h","min_doc_count":1}}}`:                                                                                                                            `{"h":{"buckets":[{"doc_count":12,"key":` + ms(0) + `,"key_as_string":"` + epoch.Format("2006-01-02T15:04:05.000Z") + `"}]}}`,
+		`{"h":{"date_histogram":{"field":"@timestamp","fixed_interval":"1h","offset":"+10m","min_doc_count":1,"format":"epoch_millis"}}}`:                                                                                       `{"h":{"buckets":[{"doc_count":2,"key":` + ms(-50*time.Minute) + `,"key_as_string":"` + ms(-50*time.Minute) + `"},{"doc_count":10,"key":` + ms(10*time.Minute) + `,"key_as_string":"` + ms(10*time.Minute) + `"}]}}`,
+		`{"h":{"histogram":{"field":"took","interval":5}}}`:                                                                                                                                                                     `{"h":{"buckets":[{"doc_count":5,"key":0},{"doc_count":5,"key":5},{"doc_count":2,"key":10}]}}`,
+		`{"f":{"filters":{"filters":{"bad":{"term":{"level":"error"}},"all":{"match_all":{}}},"other_bucket_key":"rest"}}}`:                                                                                                     `{"f":{"buckets":{"all":{"doc_count":12},"bad":{"doc_count":3},"rest":{"doc_count":0}}}}`,
+		`{"f":{"filter":{"term":{"level":"error"}},"aggs":{"u":{"cardinality":{"field":"user"}}}}}`:                                                                                                                             `{"f":{"doc_count":3,"u":{"value":3}}}`,
+		`{"r":{"range":{"field":"took","ranges":[{"to":2},{"from":2,"to":4,"key":"mid"},{"from":4}]}}}`:                                                                                                                         `{"r":{"buckets":[{"doc_count":2,"key":"*-2.0","to":2},{"doc_count":2,"from":2,"key":"mid","to":4},{"doc_count":8,"from":4,"key":"4.0-*"}]}}`,
+		`{"d":{"date_range":{"field":"@timestamp","format":"epoch_millis","ranges":[{"to":` + ms(11*time.Minute) + `,"key":"early"},{"from":` + ms(11*time.Minute) + `,"key":"late"}]},"aggs":{"m":{"max":{"field":"took"}}}}}`: `{"d":{"buckets":[{"doc_count":3,"key":"early","m":{"value":2.5},"to":` + figureText(epoch.Add(11*time.Minute)) + `},{"doc_count":9,"from":` + figureText(epoch.Add(11*time.Minute)) + `,"key":"late","m":{"value":11.5}}]}}`,
 		`{"m":{"missing":{"field":"user"}}}`: `{"m":{"doc_count":0}}`,
 		`{"l":{"terms":{"field":"level"},"aggs":{"h":{"date_histogram":{"field":"@timestamp","fixed_interval":"30m","min_doc_count":1,"format":"epoch_millis"},"aggs":{"a":{"avg":{"field":"took"}}}}}}}`: `{"l":{"buckets":[` +
 			`{"doc_count":9,"h":{"buckets":[{"a":{"value":2.9},"doc_count":5,"key":` + ms(0) + `,"key_as_string":"` + ms(0) + `"},{"a":{"value":8.75},"doc_count":4,"key":` + ms(30*time.Minute) + `,"key_as_string":"` + ms(30*time.Minute) + `"}]},"key":"info"},` +
@@ -304,4 +305,10 @@ func TestAggregations(t *testing.T) {
 			t.Errorf("%s\n got %d %s %v\nwant %s", body, code, got, v["error"], want)
 		}
 	}
+}
+
+// figureText is a time as a bound of a bucket has it.
+func figureText(t time.Time) string {
+	b, _ := json.Marshal(float64(t.UnixMilli()))
+	return string(b)
 }

@@ -19,14 +19,14 @@ var calendar = map[string]struct {
 	"1y": {"year", 'y'}, "year": {"year", 'y'},
 }
 
-// readDateHistogram reads a histogram over the time of the rows.
+// isoDate is how the values of a field are written that a histogram of times can be of.
+const isoDate = `^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})$`
+
+// readDateHistogram reads a histogram over the time of the rows, or over a field of dates.
 func readDateHistogram(c *compiler, a *agg, o *object) error {
 	f, err := fieldArg(c, o)
 	if err != nil {
 		return err
-	}
-	if f.name != "_time" {
-		return unsupported("[date_histogram] on field [%s]; known: %s", f.name, timeName)
 	}
 	o.ignore("keyed", "order", "missing")
 	k := &groupKey{field: f, histogram: true, format: o.str("format", ""), minCount: o.num("min_doc_count", 0)}
@@ -70,7 +70,13 @@ func readDateHistogram(c *compiler, a *agg, o *object) error {
 	if offset != 0 && cal != "" {
 		return unsupported("[date_histogram] offset with a calendar_interval")
 	}
-	k.by = "_time:" + step
+	column := "_time"
+	if f.name != column {
+		// Formatted, the values are texts in every block, and one time has one text as its bucket.
+		column = "__date" + itoa(c.clauses)
+		k.column, k.prepare = column, fmt.Sprintf("copy %s as %s | format \"<%s>\" as %s", logs.Quote(f.name), column, column, column)
+	}
+	k.by = column + ":" + step
 	if shift = offset - shift; shift != 0 {
 		// The store's offset is what it takes off before it rounds.
 		k.by += fmt.Sprintf(" offset %dms", -shift.Milliseconds())
