@@ -43,8 +43,8 @@ build: $(BUILD)/slipway $(SEED)/index.json
 
 # --- what the machine needs -------------------------------------------------
 
-PACKAGES := ansible-core busybox-static ca-certificates chromium gcc git iproute2 libc6-dev libseccomp-dev \
-	make mmdebstrap nftables pkg-config systemd util-linux
+PACKAGES := ansible-core busybox-static ca-certificates chromium gcc git iproute2 libc6-dev libcurl4 libseccomp-dev \
+	make mmdebstrap nftables pkg-config python3 systemd util-linux
 MISSING  := for p in $(PACKAGES); do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done
 
 packages: $(STAMPS)/packages
@@ -125,18 +125,24 @@ $(STAMPS)/console: $(STAMPS)/npm $(console_sources)
 	@touch $@
 
 # Other people's programs, which tests run against: clients of the log store, Debian's sshd.
-clients: $(STAMPS)/clients $(TOOLS)/sshd/usr/sbin/sshd
+clients: $(STAMPS)/clients $(TOOLS)/sshd/usr/sbin/sshd $(TOOLS)/shippers/usr/sbin/rsyslogd
 
 $(STAMPS)/clients: $(wildcard observability/elastic/clients/node/package*.json) | $(STAMPS)/packages
 	@cd observability/elastic/clients/node && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch $@
 
 # Unpacked, not installed: no daemon starts on this machine.
+unpack = rm -rf $(TOOLS)/$(1) && mkdir -p $(TOOLS)/$(1)/packages && cd $(TOOLS)/$(1)/packages && \
+		for try in 1 2; do apt-get download -q $(2) >log 2>&1 && break; \
+			[ $$try = 1 ] && apt-get update >log 2>&1 || { tail -3 log; exit 1; }; done && \
+		for p in *.deb; do dpkg-deb -x $$p ..; done
+
 $(TOOLS)/sshd/usr/sbin/sshd: | $(STAMPS)/packages
-	@rm -rf $(TOOLS)/sshd && mkdir -p $(TOOLS)/sshd/packages && cd $(TOOLS)/sshd/packages && \
-		for try in 1 2; do apt-get download -q openssh-server libwrap0 libnsl2 libtirpc3 >log 2>&1 && break; \
-			[ $$try = 1 ] && apt-get update >log 2>&1 || { tail -3 log; exit 1; }; done
-	@for p in $(TOOLS)/sshd/packages/*.deb; do dpkg-deb -x $$p $(TOOLS)/sshd; done
+	@$(call unpack,sshd,openssh-server libwrap0 libnsl2 libtirpc3)
+
+$(TOOLS)/shippers/usr/sbin/rsyslogd: | $(STAMPS)/packages
+	@$(call unpack,shippers,rsyslog rsyslog-elasticsearch libestr0 libfastjson4 liblognorm5 \
+		python3-elasticsearch python3-urllib3 python3-certifi python3-six)
 
 # --- the program --------------------------------------------------------------
 
