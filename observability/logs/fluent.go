@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,8 +23,18 @@ type Fluent struct {
 	Address string
 	// CAFile makes it TLS: the authority of the other side's certificate.
 	CAFile string
+	// CA is that authority itself, where it is in no file.
+	CA string
+	// ServerName is whom the certificate is for; default: the host of Address.
+	ServerName string
 	// KeyFile has the shared key.
 	KeyFile string
+	// Key is the shared key itself, where it is in no file.
+	Key string
+	// IDField and IndexField, where they are not empty, are fields that each line has
+	// besides: an id that it keeps when it is sent again, and the data stream that it
+	// belongs to, which begins with IndexPrefix.
+	IDField, IndexField, IndexPrefix string
 	// Tag of what is sent.
 	Tag string
 
@@ -35,21 +46,25 @@ func (f *Fluent) Open() error {
 	dial := func(ctx context.Context) (net.Conn, error) {
 		return (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, "tcp", f.Address)
 	}
+	pem := []byte(f.CA)
 	if f.CAFile != "" {
-		pem, err := os.ReadFile(f.CAFile)
-		if err != nil {
+		var err error
+		if pem, err = os.ReadFile(f.CAFile); err != nil {
 			return err
 		}
+	}
+	if len(pem) > 0 {
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%s: no certificate in it", f.CAFile)
+			return fmt.Errorf("authority of %s: %s: no certificate in it", f.Name(), f.CAFile)
 		}
 		dial = func(ctx context.Context) (net.Conn, error) {
-			d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}}
+			d := tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: f.ServerName}}
 			return d.DialContext(ctx, "tcp", f.Address)
 		}
 	}
 	f.sender = NewSender(dial)
+	f.sender.key = f.Key
 	if f.KeyFile != "" {
 		b, err := os.ReadFile(f.KeyFile)
 		if err != nil {
@@ -91,13 +106,19 @@ func (f *Fluent) Send(ctx context.Context, id string, rows []Row, _ bool) error 
 func (f *Fluent) send(id string, rows []Row) error {
 	var entries bytes.Buffer
 	w := msgp.NewWriter(&entries)
-	for _, r := range rows {
+	for i, r := range rows {
 		at := fluent.EventTime(time.Unix(0, r.Time))
-		record := make(map[string]string, len(r.Fields))
+		record := make(map[string]string, len(r.Fields)+2)
 		for _, f := range r.Fields {
 			if !ownField(f.Name) {
 				record[foreignName(f.Name)] = f.Value
 			}
+		}
+		if f.IDField != "" {
+			record[f.IDField] = id + "-" + strconv.Itoa(i)
+		}
+		if f.IndexField != "" {
+			record[f.IndexField] = f.IndexPrefix + r.Index()
 		}
 		if err := errors.Join(w.WriteArrayHeader(2), w.WriteExtension(&at), w.WriteMapStrStr(record)); err != nil {
 			return err

@@ -33,15 +33,16 @@ var ErrRefused = errors.New("refused")
 type Spool struct {
 	dir string
 	max int64
-	out Output
 	log *slog.Logger
 
 	mu     sync.Mutex
+	out    Output
 	queue  []spooled // oldest first
 	bytes  int64
 	number int
 	lost   int
 	came   chan struct{}
+	turned chan struct{}
 }
 
 type spooled struct {
@@ -54,7 +55,7 @@ func OpenSpool(dir string, max int64, out Output, log *slog.Logger) (*Spool, err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	s := &Spool{dir: dir, max: max, out: out, log: log, came: make(chan struct{}, 1)}
+	s := &Spool{dir: dir, max: max, out: out, log: log, came: make(chan struct{}, 1), turned: make(chan struct{}, 1)}
 	names, err := filepath.Glob(filepath.Join(dir, "*.chunk"))
 	if err != nil {
 		return nil, err
@@ -105,6 +106,23 @@ func (s *Spool) drop(i int) {
 	s.queue = slices.Delete(s.queue, i, i+1)
 }
 
+// Turn sends what waits, and what comes, to another output from now on.
+func (s *Spool) Turn(to Output) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out = to
+	select {
+	case s.turned <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Spool) output() Output {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out
+}
+
 // Waiting is how many chunks are not sent yet, and their bytes.
 func (s *Spool) Waiting() (chunks int, bytes int64) {
 	s.mu.Lock()
@@ -138,15 +156,18 @@ func (s *Spool) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrRefused):
-			s.log.Error("lines are refused and not sent again", "to", s.out.Name(), "err", err)
+			s.log.Error("lines are refused and not sent again", "to", s.output().Name(), "err", err)
 			s.forget(name)
 			continue
 		}
-		s.log.Warn("lines wait", "to", s.out.Name(), "err", err, "again", wait)
+		s.log.Warn("lines wait", "to", s.output().Name(), "err", err, "again", wait)
 		again = true
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-s.turned:
+			wait = firstWait
+			continue
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, longWait)
@@ -175,7 +196,7 @@ func (s *Spool) sendFile(ctx context.Context, name string, again bool) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", ErrRefused, name, err)
 	}
-	if err := s.out.Send(ctx, c.ID, c.Rows, again); err != nil {
+	if err := s.output().Send(ctx, c.ID, c.Rows, again); err != nil {
 		return err
 	}
 	s.forget(name)

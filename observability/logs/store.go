@@ -7,9 +7,11 @@ import (
 	"io"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/VictoriaLogs/lib/logstorage"
@@ -46,11 +48,30 @@ type Store struct {
 
 	followers followers
 	// copies get every chunk as well.
-	copies []*Spool
+	copies atomic.Pointer[[]*Spool]
 }
 
 // Copy gives every chunk that is kept from now on to a spool as well.
-func (s *Store) Copy(to *Spool) { s.copies = append(s.copies, to) }
+func (s *Store) Copy(to *Spool) { s.setCopies(func(all []*Spool) []*Spool { return append(all, to) }) }
+
+// Uncopy ends what Copy began. A chunk that is being kept meanwhile may still come.
+func (s *Store) Uncopy(to *Spool) {
+	s.setCopies(func(all []*Spool) []*Spool { return slices.DeleteFunc(all, func(c *Spool) bool { return c == to }) })
+}
+
+func (s *Store) setCopies(change func([]*Spool) []*Spool) {
+	for {
+		old := s.copies.Load()
+		var all []*Spool
+		if old != nil {
+			all = slices.Clone(*old)
+		}
+		all = change(all)
+		if s.copies.CompareAndSwap(old, &all) {
+			return
+		}
+	}
+}
 
 // OpenStore opens the store in dir and puts back what a crash left in its chunk log.
 func OpenStore(dir string, log *slog.Logger) (*Store, error) {
@@ -91,9 +112,11 @@ func (s *Store) Keep(id string, rows []Row) error {
 	}
 	// First the copies: what is acknowledged is in all of them, and a chunk that is sent
 	// again after an error here may be copied twice.
-	for _, c := range s.copies {
-		if err := c.Put(id, rows); err != nil {
-			return err
+	if copies := s.copies.Load(); copies != nil {
+		for _, c := range *copies {
+			if err := c.Put(id, rows); err != nil {
+				return err
+			}
 		}
 	}
 	if err := s.chunks.append(chunk{ID: id, Rows: rows}); err != nil {

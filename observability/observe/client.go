@@ -1,7 +1,9 @@
 package observe
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -65,6 +67,33 @@ func (c *Client) Prometheus() http.Handler {
 // Elastic passes requests below /elastic/ on to the child. They must have their
 // elastic.Access attached.
 func (c *Client) Elastic() http.Handler { return c.Prometheus() }
+
+// SendTo has every line go to a Fluentd as well, from now on; nil ends that, and forgets
+// what waits for it. It may be asked for again, and the child remembers it.
+func (c *Client) SendTo(ctx context.Context, to *logs.Fluent) error {
+	method, body := http.MethodDelete, []byte(nil)
+	if to != nil {
+		var err error
+		if body, err = json.Marshal(to); err != nil {
+			return err
+		}
+		method = http.MethodPut
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+outputPath, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+		return fmt.Errorf("log store: %s", strings.TrimSpace(string(b)))
+	}
+	return nil
+}
 
 // Search writes the rows that match q to w as lines of JSON.
 func (c *Client) Search(ctx context.Context, w io.Writer, q logs.Query) error {

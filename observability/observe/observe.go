@@ -66,6 +66,11 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	if err := c.Logs.start(ctx, g, c.LogsDir, store, log.With("part", "logs")); err != nil {
 		return err
 	}
+	out := &output{dir: filepath.Join(c.LogsDir, "buffer", "stack"), max: c.Logs.Buffer, store: store, log: log.With("part", "logs")}
+	if err := out.open(ctx); err != nil {
+		return err
+	}
+	g.Go(func() error { return out.run(ctx) })
 	forward, err := listen(c.Forward)
 	if err != nil {
 		return err
@@ -106,6 +111,8 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	if err := figures(ctx, mux, c, cluster, reg, log); err != nil {
 		return err
 	}
+	mux.HandleFunc("PUT "+outputPath, out.put)
+	mux.HandleFunc("DELETE "+outputPath, out.delete)
 	mux.HandleFunc("GET /logs/overview", overview(store))
 	mux.HandleFunc("GET /logs/context", around(store))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

@@ -170,6 +170,7 @@ type Deps struct {
 	Logs            Logs
 	Alerts          Alerts
 	Exposed         Exposed
+	LogStack        LogStack
 	// Grafana is nil where none is configured.
 	Grafana Grafana
 	Images  Seeder

@@ -22,7 +22,7 @@ type Route struct {
 // Routes is the whole of /api/v1/, but for the job pods' part of it.
 func Routes() []Route {
 	const ns = "/api/v1/namespaces/{ns}"
-	return slices.Concat(aroundRuns(ns), ofDeliveries(ns), lifecycle(ns), treeRoutes(ns), browseRoutes(ns), alertRoutes(ns), ofLogs(ns), dashboardRoutes(ns), grafanaRoutes(), []Route{
+	return slices.Concat(aroundRuns(ns), ofDeliveries(ns), lifecycle(ns), treeRoutes(ns), browseRoutes(ns), alertRoutes(ns), ofLogs(ns), dashboardRoutes(ns), grafanaRoutes(), logStackRoutes(), []Route{
 		{"GET", "/api/v1/whoami", "", "", "who the token belongs to", (*server).whoami},
 		{"GET", "/api/v1/namespaces", "", "", "the tenants' namespaces in which the user may list repositories", (*server).namespaces},
 		{"GET", "/api/v1/status", "get", "status", "components and their health", (*server).status},

@@ -33,6 +33,7 @@ import (
 	"slipway.dev/gitops/git"
 	"slipway.dev/observability/grafana"
 	"slipway.dev/observability/observe"
+	"slipway.dev/observability/stack"
 	"slipway.dev/registry/embedded"
 	"slipway.dev/server/api"
 	"slipway.dev/server/badge"
@@ -63,6 +64,7 @@ type services struct {
 	around    *around
 	observe   *observe.Client
 	grafana   *grafana.Provisioner // nil: none is configured
+	logStack  *stack.Controller
 	door      *front.Door
 	listeners []front.Listener
 	resource  net.Listener // of metrics.k8s.io
@@ -75,7 +77,7 @@ func newServices(ctx context.Context, conf config.Config, c *cluster, state *sta
 	ctrl.SetLogger(logr.FromSlogHandler(quieter{log.With("part", "controllers").Handler()}))
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openGrafana, s.openDoor,
+		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openGrafana, s.openLogStack, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -133,7 +135,7 @@ func (s *services) openDoor(context.Context) error {
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: applications{s.gitops}, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
-			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), Exposed: s.observe, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), LogStack: logStacks{s.manager.GetClient(), s.manager.GetAPIReader(), s.logStack}, Exposed: s.observe, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),

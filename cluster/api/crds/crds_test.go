@@ -22,7 +22,7 @@ func TestDefinitions(t *testing.T) {
 		require.NotNil(t, crd.Spec.Versions[0].Schema, d.name)
 		groups[crd.Spec.Group]++
 	}
-	require.Equal(t, 8, groups["slipway.dev"])
+	require.Equal(t, 9, groups["slipway.dev"])
 	require.Equal(t, 7, groups["tekton.dev"])
 	require.Equal(t, 4, groups["monitoring.coreos.com"])
 }

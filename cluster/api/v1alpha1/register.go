@@ -20,6 +20,7 @@ func AddToScheme(s *runtime.Scheme) error {
 		&Environment{}, &EnvironmentList{},
 		&Promotion{}, &PromotionList{},
 		&ApplicationSet{}, &ApplicationSetList{},
+		&LogStack{}, &LogStackList{},
 	)
 	metav1.AddToGroupVersion(s, GroupVersion)
 	return nil

@@ -37,6 +37,12 @@ type Remote struct {
 	CredentialsFile string
 	// CAFile is the authority of its certificate, where it is no public one.
 	CAFile string
+	// Transport in place of the network, where the other side's name is known to nobody here.
+	Transport http.RoundTripper `json:"-"`
+	// Credentials are user:password, where they are in no file.
+	Credentials string `json:"-"`
+	// Replicas, such as 0-1, are index.auto_expand_replicas of what is written.
+	Replicas string `json:"-"`
 	// Retention is after how many days its lifecycle policy deletes.
 	Retention time.Duration
 
@@ -53,18 +59,21 @@ func (r *Remote) Open() error {
 	if u.User != nil {
 		return errors.New("elasticsearch: credentials go into a file, not into the URL")
 	}
-	c := elastictransport.Config{URLs: []*url.URL{u}, DisableRetry: true, CompressRequestBody: true}
+	c := elastictransport.Config{URLs: []*url.URL{u}, DisableRetry: true, CompressRequestBody: true, Transport: r.Transport}
 	if r.CAFile != "" {
 		if c.CACert, err = os.ReadFile(r.CAFile); err != nil {
 			return err
 		}
 	}
+	secret := r.Credentials
 	if r.CredentialsFile != "" {
 		b, err := os.ReadFile(r.CredentialsFile)
 		if err != nil {
 			return err
 		}
-		secret := strings.TrimSpace(string(b))
+		secret = strings.TrimSpace(string(b))
+	}
+	if secret != "" {
 		if user, password, ok := strings.Cut(secret, ":"); ok {
 			c.Username, c.Password = user, password
 		} else {
@@ -155,13 +164,17 @@ func (r *Remote) steps() []step {
 	for _, name := range []string{"namespace", "pod", "container", "stream", "node", "application", "release", "commit", "run", "job", "level", "tag"} {
 		properties[name] = keyword
 	}
+	index := m{"lifecycle": m{"name": Prefix + "logs"}, "mapping": m{"total_fields": m{"ignore_dynamic_beyond_limit": true}}}
+	if r.Replicas != "" {
+		index["auto_expand_replicas"] = r.Replicas
+	}
 	return []step{
 		{"lifecycle policy", esapi.ILMPutLifecycleRequest{Policy: Prefix + "logs", Body: body(m{"policy": m{"phases": m{
 			"hot":    m{"actions": m{"rollover": m{"max_primary_shard_size": "50gb", "max_age": "1d"}}},
 			"delete": m{"min_age": strconv.Itoa(days) + "d", "actions": m{"delete": m{}}},
 		}}})}},
 		{"component template", esapi.ClusterPutComponentTemplateRequest{Name: Prefix + "logs", Body: body(m{"template": m{
-			"settings": m{"index": m{"lifecycle": m{"name": Prefix + "logs"}, "mapping": m{"total_fields": m{"ignore_dynamic_beyond_limit": true}}}},
+			"settings": m{"index": index},
 			"mappings": m{"properties": properties},
 		}})}},
 		{"index template", esapi.IndicesPutIndexTemplateRequest{Name: Prefix + "logs", Body: body(m{
