@@ -29,8 +29,12 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 	db := confined{m.db}
 	a := v1.NewAPI(
 		engine, db, m.store, confinedExemplars{m.db},
-		func(ctx context.Context) v1.ScrapePoolsRetriever { return targets{m.scrape, scopeOf(ctx)} },
-		func(ctx context.Context) v1.TargetRetriever { return targets{m.scrape, scopeOf(ctx)} },
+		func(ctx context.Context) v1.ScrapePoolsRetriever {
+			return targets{m.scrapers(), scopeOf(ctx)}
+		},
+		func(ctx context.Context) v1.TargetRetriever {
+			return targets{m.scrapers(), scopeOf(ctx)}
+		},
 		func(context.Context) v1.AlertmanagerRetriever { return embedded{} },
 		func() config.Config { return *m.conf.Load() },
 		m.opts.flags(),

@@ -24,6 +24,9 @@ type Targets struct {
 	// scraped.
 	Self, Node, Buildkit  string
 	KubeProxy, Containerd string
+	// Machines are addresses besides those of nodes that nobody's own targets may have,
+	// such as the API server's in the cluster.
+	Machines []string
 }
 
 // Limits of a target that a user wrote. What goes over is not stored at all, and the
@@ -129,13 +132,16 @@ scrape_configs:
   - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
   metric_relabel_configs:
   - {action: drop, source_labels: [__name__], regex: 'go_(gc|godebug|cpu|sched|sync).*|coredns_(dns_(request|response)_size_bytes|health_request_duration_seconds|proxy_request_duration_seconds|plugin_enabled|kubernetes_dns_programming).*|coredns_.*_bucket'}
-- job_name: pods
-  kubernetes_sd_configs: [{role: pod, kubeconfig_file: {{printf "%q" .Kubeconfig}}}]
+{{- range $job, $which := .Annotated}}
+- job_name: {{$job}}
+  kubernetes_sd_configs: [{role: pod, kubeconfig_file: {{printf "%q" $.Kubeconfig}}}]
   fallback_scrape_protocol: PrometheusText0.0.4
   follow_redirects: false
-{{- template "limits" .}}
+{{- template "limits" $}}
   relabel_configs:
   - {action: keep, source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], regex: 'true'}
+  - {action: {{$which}}, source_labels: [__meta_kubernetes_pod_ip], target_label: __meta_kubernetes_pod_host_ip}
+  - {target_label: job, replacement: pods}
   - {action: keep, source_labels: [__meta_kubernetes_pod_phase], regex: Running}
   - {action: drop, source_labels: [__meta_kubernetes_pod_container_init], regex: 'true'}
   - {action: replace, source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_path], target_label: __metrics_path__, regex: '(.+)'}
@@ -144,6 +150,7 @@ scrape_configs:
   - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
   - {source_labels: [__meta_kubernetes_pod_label_slipway_dev_application], target_label: application}
   - {source_labels: [__meta_kubernetes_pod_label_slipway_dev_release], target_label: release}
+{{- end}}
 {{- define "limits"}}
   sample_limit: {{.SampleLimit}}
   body_size_limit: {{.BodyLimit}}
@@ -157,17 +164,21 @@ scrape_configs:
 // pages of this process by the job that scrapes them.
 var pages = map[string]string{"node": "/figures/node", "kube-state-metrics": "/figures/objects", "observe": "/figures/self"}
 
+// annotated are the jobs of pods that ask by annotations. Pods of the node's network, which
+// only administrators start, have an address of a machine.
+var annotated = map[string]string{podsJob: "dropequal", "host-pods": "keepequal"}
+
 // render is the configuration in Prometheus' own form.
 func (t Targets) render() (string, error) {
 	var b bytes.Buffer
 	err := scrapeConfig.Execute(&b, struct {
 		Targets
 		Timeout                                                               time.Duration
-		Pages                                                                 map[string]string
+		Pages, Annotated                                                      map[string]string
 		SelfHost, BuildkitHost, BodyLimit                                     string
 		SampleLimit, LabelLimit, LabelNameLimit, LabelValueLimit, TargetLimit int
 	}{
-		t, min(t.Interval, scrapeTimeoutMax), pages, selfHost, buildkitHost,
+		t, min(t.Interval, scrapeTimeoutMax), pages, annotated, selfHost, buildkitHost,
 		BodyLimit, SampleLimit, LabelLimit, LabelNameLimit, LabelValueLimit, TargetLimit,
 	})
 	return b.String(), err

@@ -17,8 +17,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	commonconfig "github.com/prometheus/common/config"
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/discovery"
 	_ "github.com/prometheus/prometheus/discovery/kubernetes" // role node and pod
@@ -37,6 +35,8 @@ const (
 	maxExemplars = 10_000
 	queryTimeout = 30 * time.Second
 	lookback     = 5 * time.Minute
+	// reloadInterval is how long discovered changes are gathered.
+	reloadInterval = 2 * time.Second
 )
 
 // Metrics is a running Prometheus.
@@ -45,9 +45,13 @@ type Metrics struct {
 	db       *tsdb.DB
 	conf     atomic.Pointer[config.Config]
 	discover *discovery.Manager
-	store    storage.Storage // db, and whoever else gets what is stored
-	remote   *remote.Storage // nil: nobody
-	scrape   *scrape.Manager
+	store    storage.Storage                 // db, and whoever else gets what is stored
+	remote   *remote.Storage                 // nil: nobody
+	scrape   *scrape.Manager                 // shipped and open jobs
+	users    *scrape.Manager                 // jobs of namespaces
+	confined atomic.Pointer[map[string]bool] // the names of users' jobs
+	census   census
+	judge    func(address string) error // whether a target of a user may be connected to
 	rules    *rules.Manager
 	book     *ruleBook
 	handler  http.Handler
@@ -58,24 +62,24 @@ type Metrics struct {
 // scrape; Run does it. What rules find to fire goes to notify, which may be nil. Figures about Prometheus itself go to reg.
 func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, reg *prometheus.Registry, log *slog.Logger) (*Metrics, error) {
 	o = o.withDefaults()
-	text, err := o.Targets.render()
+	m := &Metrics{opts: o, log: log, census: census{of: map[string]int{}}}
+	m.judge = m.mayDial
+	m.confined.Store(&map[string]bool{podsJob: true})
+	conf, err := m.shipped()
 	if err != nil {
-		return nil, fmt.Errorf("scrape configuration: %w", err)
-	}
-	conf, err := config.Load(text, log)
-	if err != nil {
-		return nil, fmt.Errorf("scrape configuration: %w", err)
+		return nil, err
 	}
 	opts := tsdb.DefaultOptions()
 	opts.RetentionDuration = o.Retention.Milliseconds()
 	opts.MaxBytes = o.MaxBytes
 	opts.WALSegmentSize = 16 << 20
 	opts.EnableExemplarStorage, opts.MaxExemplars = true, maxExemplars
+	opts.SeriesLifecycleCallback = &m.census
 	db, err := tsdb.Open(dir, log, reg, opts, nil)
 	if err != nil {
 		return nil, fmt.Errorf("metrics store %s: %w", dir, err)
 	}
-	m := &Metrics{opts: o, db: db, log: log}
+	m.db = db
 	if conf.RemoteWriteConfigs, err = RemoteWrites(o.RemoteWrite, log); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -86,16 +90,11 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 		return nil, errors.Join(err, db.Close())
 	}
 	m.discover = discovery.NewManager(ctx, log, reg, sd, discovery.Name("scrape"))
-	m.scrape, err = scrape.NewManager(&scrape.Options{
-		DiscoveryReloadInterval:  model.Duration(2 * time.Second),
-		DiscoveryReloadOnStartup: true,
-		HTTPClientOptions:        []commonconfig.HTTPClientOption{o.Targets.dial()},
-	}, log, nil, nil, m.store, reg)
-	if err != nil {
+	if err := m.newScrapes(reg); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if err := m.scrape.ApplyConfig(conf); err != nil {
-		return nil, errors.Join(fmt.Errorf("scrape configuration: %w", err), db.Close())
+	if err := m.applyScrapes(conf); err != nil {
+		return nil, errors.Join(err, db.Close())
 	}
 	if err := m.startRemote(conf); err != nil {
 		return nil, errors.Join(err, m.close())
@@ -129,7 +128,7 @@ func (m *Metrics) Run(ctx context.Context) error {
 		}
 		return nil
 	})
-	g.Go(func() error { return m.scrape.Run(m.discover.SyncCh()) })
+	m.runScrapes(ctx, &g)
 	g.Go(func() error {
 		m.rules.Run()
 		return nil
@@ -137,5 +136,6 @@ func (m *Metrics) Run(ctx context.Context) error {
 	<-ctx.Done()
 	m.rules.Stop()
 	m.scrape.Stop()
+	m.users.Stop()
 	return errors.Join(g.Wait(), m.close())
 }

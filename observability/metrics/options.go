@@ -12,6 +12,8 @@ type Options struct {
 	// what comes first counts, and the oldest data goes first.
 	Retention time.Duration
 	MaxBytes  int64
+	// MaxSeries that targets and rules of users may bring one namespace to have in memory.
+	MaxSeries int
 	// URL of the front door, for links in alerts.
 	URL string
 	// RemoteWrite is a file with whom samples are sent to besides; see RemoteWrites.
@@ -24,6 +26,7 @@ type Options struct {
 const (
 	DefaultRetention = 15 * 24 * time.Hour
 	DefaultMaxBytes  = 4 << 30
+	DefaultMaxSeries = 100_000
 )
 
 func (o Options) withDefaults() Options {
@@ -32,6 +35,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxBytes == 0 {
 		o.MaxBytes = DefaultMaxBytes
+	}
+	if o.MaxSeries == 0 {
+		o.MaxSeries = DefaultMaxSeries
 	}
 	return o
 }

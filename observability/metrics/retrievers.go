@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"maps"
 	"net/url"
 	"slices"
 
@@ -9,15 +10,15 @@ import (
 	"github.com/prometheus/prometheus/scrape"
 )
 
-// targets are the scrape manager's in a scope: those whose namespace is seen, and of
+// targets are those of the scrapers in a scope: those whose namespace is seen, and of
 // what was dropped nothing, as its labels are not those that it would have had.
 type targets struct {
-	*scrape.Manager
+	of    []*scrape.Manager
 	scope Scope
 }
 
 func (t targets) TargetsActive() map[string][]*scrape.Target {
-	all := t.Manager.TargetsActive()
+	all := union(t.of, (*scrape.Manager).TargetsActive)
 	if t.scope.All {
 		return all
 	}
@@ -35,32 +36,47 @@ func (t targets) TargetsActive() map[string][]*scrape.Target {
 
 func (t targets) TargetsDropped() map[string][]*scrape.Target {
 	if t.scope.All {
-		return t.Manager.TargetsDropped()
+		return union(t.of, (*scrape.Manager).TargetsDropped)
 	}
 	return nil
 }
 
 func (t targets) TargetsDroppedCounts() map[string]int {
 	if t.scope.All {
-		return t.Manager.TargetsDroppedCounts()
+		return union(t.of, (*scrape.Manager).TargetsDroppedCounts)
 	}
 	return nil
 }
 
 func (t targets) ScrapePools() []string {
-	if t.scope.All {
-		return t.Manager.ScrapePools()
-	}
 	var pools []string
-	for pool := range t.TargetsActive() {
-		pools = append(pools, pool)
+	if t.scope.All {
+		for _, m := range t.of {
+			pools = append(pools, m.ScrapePools()...)
+		}
+	} else {
+		pools = slices.Collect(maps.Keys(t.TargetsActive()))
 	}
 	slices.Sort(pools)
 	return pools
 }
 
-func (t targets) ScrapePoolConfig(pool string) (*config.ScrapeConfig, error) {
-	return t.Manager.ScrapePoolConfig(pool)
+func (t targets) ScrapePoolConfig(pool string) (c *config.ScrapeConfig, err error) {
+	for _, m := range t.of {
+		if c, err = m.ScrapePoolConfig(pool); err == nil {
+			return c, nil
+		}
+	}
+	return nil, err
+}
+
+// union of what each scraper has; no two have a job of the same name.
+func union[V any](of []*scrape.Manager, each func(*scrape.Manager) map[string]V) map[string]V {
+	all := map[string]V{}
+	for _, m := range of {
+		maps.Copy(all, each(m))
+	}
+	return all
 }
 
 // embedded is the Alertmanager of this process, which has no address of its own.

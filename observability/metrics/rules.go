@@ -93,7 +93,7 @@ func (m *Metrics) newRules(ctx context.Context, engine *promql.Engine, p parser.
 		notify = func(context.Context, string, ...*rules.Alert) {}
 	}
 	m.rules = rules.NewManager(&rules.ManagerOptions{
-		QueryFunc: rules.EngineQueryFunc(engine, m.db), NotifyFunc: notify, Context: ctx, AppendableV2: m.store, Queryable: m.db,
+		QueryFunc: rules.EngineQueryFunc(engine, m.db), NotifyFunc: notify, Context: ctx, AppendableV2: m.within(), Queryable: m.db,
 		Logger: m.log, Registerer: reg, OutageTolerance: time.Hour, ForGracePeriod: 10 * time.Minute, ResendDelay: time.Minute,
 		GroupLoader: m.book, Parser: p, DefaultRuleQueryOffset: func() time.Duration { return 0 },
 	})

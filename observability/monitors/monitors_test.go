@@ -2,6 +2,7 @@ package monitors
 
 import (
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,7 +19,10 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+	"k8s.io/client-go/tools/cache"
 	kyaml "sigs.k8s.io/yaml"
 
 	"slipway.dev/observability/metrics"
@@ -228,4 +232,47 @@ groups:
 	if _, err := Rules(Source{"PrometheusRule", "shop", "r", true}, bad, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a broken query is taken")
 	}
+}
+
+// refusing is a Prometheus that refused targets of jobs.
+type refusing struct {
+	Prometheus
+	refused map[string]string
+}
+
+func (r refusing) Refusals() map[string]string { return r.refused }
+
+// TestRefusedTargetsAreSaidOnTheirObject, once while that lasts.
+func TestRefusedTargetsAreSaidOnTheirObject(t *testing.T) {
+	client := fake.NewClientset()
+	u := &unstructured.Unstructured{Object: map[string]any{"apiVersion": Group + "/v1", "kind": "ServiceMonitor", "metadata": map[string]any{"name": "web", "namespace": "shop", "uid": "u"}}}
+	store := cache.NewStore(cache.MetaNamespaceKeyFunc)
+	if err := store.Add(u); err != nil {
+		t.Fatal(err)
+	}
+	p := refusing{refused: map[string]string{"servicemonitor/shop/web/0": "sample limit exceeded", "servicemonitor/shop/web/1": "sample limit exceeded", "kubelet": "body size limit exceeded"}}
+	w := &Watcher{Prometheus: p, Log: slog.New(slog.DiscardHandler), stores: map[string]cache.Store{"servicemonitors": store}, made: map[string]Source{}}
+	for i := range 2 {
+		w.made[fmt.Sprintf("servicemonitor/shop/web/%d", i)] = Source{Kind: "ServiceMonitor", Namespace: "shop", Name: "web"}
+	}
+	said := func(want int) {
+		t.Helper()
+		w.look(t.Context(), client)
+		if n := len(client.Actions()); n != want {
+			t.Fatalf("%d events, want %d", n, want)
+		}
+		for _, a := range client.Actions() {
+			e := a.(clienttesting.CreateAction).GetObject().(*corev1.Event)
+			if e.Reason != "TargetRefused" || e.Message != "sample limit exceeded" || e.InvolvedObject.Name != "web" || e.InvolvedObject.UID != "u" || e.Namespace != "shop" {
+				t.Errorf("%+v", e)
+			}
+		}
+	}
+	said(1)
+	said(1)
+	all := p.refused
+	w.Prometheus = refusing{}
+	said(1)
+	w.Prometheus = refusing{refused: all}
+	said(2) // again
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/goccy/go-yaml"
@@ -40,12 +41,17 @@ var (
 	again = 5 * time.Minute
 	// settle is how long changes are gathered.
 	settle = time.Second
+	// look is how often it is asked which targets were refused.
+	look = 15 * time.Second
 )
 
 // Prometheus is what takes jobs and rules; metrics.Metrics is one.
 type Prometheus interface {
 	ParseScrape(text []byte) (*config.ScrapeConfig, error)
-	UseScrapes([]*config.ScrapeConfig) error
+	// UseScrapes takes those that are confined to their namespace, and those that are not.
+	UseScrapes(confined, open []*config.ScrapeConfig) error
+	// Refusals are targets of which nothing is stored, and why, by their job.
+	Refusals() map[string]string
 	UseRules(map[string]*rulefmt.RuleGroups) error
 }
 
@@ -60,6 +66,8 @@ type Watcher struct {
 	stores     map[string]cache.Store
 	namespaces cache.Store
 	said       map[Source]string // what was refused, and why
+	made       map[string]Source // jobs, and what they are of
+	limited    map[Source]bool   // whose targets were refused
 }
 
 // Run watches until ctx ends.
@@ -102,8 +110,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 	factory.Start(ctx.Done())
 	defer factory.Shutdown()
 	factory.WaitForCacheSync(ctx.Done())
-	tick := time.NewTicker(again)
+	tick, looks := time.NewTicker(again), time.NewTicker(look)
 	defer tick.Stop()
+	defer looks.Stop()
 	any := false
 	for {
 		select {
@@ -113,6 +122,9 @@ func (w *Watcher) Run(ctx context.Context) error {
 			if !any {
 				continue
 			}
+		case <-looks.C:
+			w.look(ctx, client)
+			continue
 		case <-changed:
 		}
 		select {
@@ -120,10 +132,10 @@ func (w *Watcher) Run(ctx context.Context) error {
 			return nil
 		case <-time.After(settle):
 		}
-		jobs, rules := w.all(ctx, client)
-		if now := len(jobs)+len(rules) > 0; now || any {
+		confined, open, rules := w.all(ctx, client)
+		if now := len(confined)+len(open)+len(rules) > 0; now || any {
 			any = now
-			if err := errors.Join(w.Prometheus.UseScrapes(jobs), w.Prometheus.UseRules(rules)); err != nil {
+			if err := errors.Join(w.Prometheus.UseScrapes(confined, open), w.Prometheus.UseRules(rules)); err != nil {
 				w.Log.Error("monitors", "err", err)
 			}
 		}
@@ -139,9 +151,10 @@ func stripped(o any) (any, error) {
 }
 
 // all translates everything there is; what is refused is said and left out.
-func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (jobs []*config.ScrapeConfig, rules map[string]*rulefmt.RuleGroups) {
+func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (confined, open []*config.ScrapeConfig, rules map[string]*rulefmt.RuleGroups) {
 	rules = map[string]*rulefmt.RuleGroups{}
 	refused := map[Source]string{}
+	w.made = map[string]Source{}
 	for resource, kind := range kinds {
 		keys := w.stores[resource].ListKeys()
 		slices.Sort(keys)
@@ -156,18 +169,41 @@ func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (jobs []
 			if err != nil {
 				refused[s] = err.Error()
 				if w.said[s] != err.Error() {
-					w.refuse(ctx, client, s, u, err)
+					w.refuse(ctx, client, s, "NotUsed", err.Error())
 				}
 				continue
 			}
-			jobs = append(jobs, made...)
+			if s.Confined {
+				confined = append(confined, made...)
+			} else {
+				open = append(open, made...)
+			}
+			for _, j := range made {
+				w.made[j.JobName] = s
+			}
 			if groups != nil {
 				rules[s.Namespace+"/"+s.Name] = groups
 			}
 		}
 	}
 	w.said = refused
-	return jobs, rules
+	return confined, open, rules
+}
+
+// look says of which objects a target is over a limit or out of reach, once while that lasts.
+func (w *Watcher) look(ctx context.Context, client kubernetes.Interface) {
+	now := map[Source]bool{}
+	for job, why := range w.Prometheus.Refusals() {
+		s, ok := w.made[job]
+		if !ok {
+			continue
+		}
+		if !w.limited[s] && !now[s] {
+			w.refuse(ctx, client, s, "TargetRefused", why)
+		}
+		now[s] = true
+	}
+	w.limited = now
 }
 
 func (w *Watcher) confined(namespace string) bool {
@@ -225,18 +261,23 @@ func Scrape(p Prometheus, j job) (*config.ScrapeConfig, error) {
 	return p.ParseScrape(text)
 }
 
-// refuse says why an object is not used, where its owner looks.
-func (w *Watcher) refuse(ctx context.Context, client kubernetes.Interface, s Source, u *unstructured.Unstructured, why error) {
-	w.Log.Warn("not used", "object", s.String(), "err", why)
-	now := metav1.Now()
-	message := why.Error()
-	if len(message) > 1000 {
-		message = message[:1000]
+// refuse says why an object is not used, or a target of it, where its owner looks.
+func (w *Watcher) refuse(ctx context.Context, client kubernetes.Interface, s Source, reason, why string) {
+	w.Log.Warn("not used", "object", s.String(), "reason", reason, "err", why)
+	resource := strings.ToLower(s.Kind) + "s"
+	o, ok, err := w.stores[resource].GetByKey(s.Namespace + "/" + s.Name)
+	u, _ := o.(*unstructured.Unstructured)
+	if err != nil || !ok || u == nil {
+		return // gone meanwhile
 	}
-	_, err := client.CoreV1().Events(s.Namespace).Create(ctx, &corev1.Event{
+	now := metav1.Now()
+	if len(why) > 1000 {
+		why = strings.ToValidUTF8(why[:1000], "")
+	}
+	_, err = client.CoreV1().Events(s.Namespace).Create(ctx, &corev1.Event{
 		ObjectMeta:     metav1.ObjectMeta{Namespace: s.Namespace, GenerateName: s.Name + "."},
 		InvolvedObject: corev1.ObjectReference{APIVersion: u.GetAPIVersion(), Kind: s.Kind, Namespace: s.Namespace, Name: s.Name, UID: u.GetUID()},
-		Type:           corev1.EventTypeWarning, Reason: "NotUsed", Message: message, Source: corev1.EventSource{Component: "slipway-observe"},
+		Type:           corev1.EventTypeWarning, Reason: reason, Message: why, Source: corev1.EventSource{Component: "slipway-observe"},
 		FirstTimestamp: now, LastTimestamp: now, Count: 1,
 	}, metav1.CreateOptions{})
 	if err != nil {

@@ -15,6 +15,8 @@ type Metrics struct {
 	// what comes first counts.
 	Retention time.Duration `yaml:"retention"`
 	MaxBytes  int64         `yaml:"maxBytes"`
+	// MaxSeries that a namespace's targets and rules may bring it to have in memory.
+	MaxSeries int `yaml:"maxSeries"`
 	// RemoteWrite is a file with a list of remote_write in Prometheus' form: who gets every
 	// sample as well.
 	RemoteWrite string `yaml:"remoteWrite"`
@@ -47,9 +49,13 @@ func existing(setting, file string) (string, error) {
 // minMetrics on disk: a day of an idle cluster has room in it.
 const minMetrics = 64 << 20
 
+// minSeries of a namespace: what the cluster itself says about a small one counts too.
+const minSeries = 1000
+
 func (m *Metrics) flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&m.Retention, "metrics-retention", m.Retention, "how long samples are kept; metrics.retention in the file")
 	fs.Int64Var(&m.MaxBytes, "metrics-max-bytes", m.MaxBytes, "bytes that samples may take on disk before the oldest go; metrics.maxBytes in the file")
+	fs.IntVar(&m.MaxSeries, "metrics-max-series", m.MaxSeries, "series that a namespace's own targets and rules may bring it to have in memory; metrics.maxSeries in the file")
 	fs.StringVar(&m.RemoteWrite, "metrics-remote-write", m.RemoteWrite, "file with whom samples are sent to besides, a list of remote_write in Prometheus' form; metrics.remoteWrite in the file")
 	fs.BoolVar(&m.ReceiveWrites, "metrics-receive-writes", m.ReceiveWrites, "let other Prometheus servers write in at /prometheus/api/v1/write; metrics.receiveWrites in the file")
 }
@@ -63,6 +69,9 @@ func (m *Metrics) check() (err error) {
 	}
 	if m.MaxBytes < minMetrics {
 		return fmt.Errorf("metrics.maxBytes %d: at least %d", m.MaxBytes, minMetrics)
+	}
+	if m.MaxSeries < minSeries {
+		return fmt.Errorf("metrics.maxSeries %d: at least %d", m.MaxSeries, minSeries)
 	}
 	return nil
 }

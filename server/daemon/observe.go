@@ -59,6 +59,11 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 			Retention: conf.Metrics.Retention, MaxBytes: conf.Metrics.MaxBytes, ReceiveWrites: conf.Metrics.ReceiveWrites,
 		},
 	}
+	api, err := nth(conf.ServiceCIDR, 1)
+	if err != nil {
+		return nil, err
+	}
+	oc.Metrics.Targets.Machines, oc.Metrics.MaxSeries = []string{api, c.nodeIP}, conf.Metrics.MaxSeries
 	oc.Logs = elsewhere(conf, c)
 	oc.Metrics.URL, oc.Metrics.RemoteWrite = conf.URL, conf.Metrics.RemoteWrite
 	if _, err := metrics.RemoteWrites(conf.Metrics.RemoteWrite, slog.Default()); err != nil {
