@@ -43,7 +43,7 @@ func (t Target) judge(code int, h http.Header, body []byte, token string, now ti
 	said := says(body, token)
 	where := t.API.Host
 	switch {
-	case code == http.StatusOK || code == http.StatusCreated:
+	case code == http.StatusOK || code == http.StatusCreated || code == http.StatusNoContent && t.Kind == Bitbucket:
 		v.wait = exhausted(h, now) // the next one waits
 		return v
 	case code == http.StatusBadRequest && t.Kind == GitLab && strings.Contains(said, "Cannot transition status"):
@@ -80,6 +80,8 @@ var scopes = map[string]string{
 	GitHub: "the permission \"Commit statuses: write\" (classic: repo:status)",
 	GitLab: "the scope api and the role Developer",
 	Gitea:  "the scope write:repository and write access to it",
+	// Cloud's scope, and Data Center's permission.
+	Bitbucket: "the scope repository:write, and read:pullrequest (Data Center: the permission to write to the repository)",
 }
 
 // asked is how long the forge wants to be left alone.
@@ -129,21 +131,34 @@ func limited(said string) bool { return strings.Contains(strings.ToLower(said), 
 
 // says is what the body of a refusal gives as its reason, such as `: Bad credentials`.
 func says(body []byte, token string) string {
-	var m struct {
+	type object struct {
 		Message json.RawMessage `json:"message"`
-		Error   json.RawMessage `json:"error"`
+	}
+	var m struct {
+		object
+		Error  json.RawMessage `json:"error"`
+		Errors []object        `json:"errors"`
 	}
 	if json.Unmarshal(body, &m) != nil {
 		return ""
 	}
-	raw := m.Message
-	if len(raw) == 0 {
+	raw, inner := m.Message, object{}
+	switch {
+	case len(raw) > 0:
+	case len(m.Errors) > 0: // Bitbucket Data Center
+		raw = m.Errors[0].Message
+	case json.Unmarshal(m.Error, &inner) == nil && len(inner.Message) > 0: // Bitbucket Cloud
+		raw = inner.Message
+	default:
 		raw = m.Error
 	}
 	text := string(raw)
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
 		text = s
+	}
+	if _, password, ok := strings.Cut(token, ":"); ok {
+		token = password // what names it is no secret
 	}
 	if token != "" {
 		text = strings.ReplaceAll(text, token, "[MASKED]")

@@ -1,4 +1,4 @@
-// Package commitstatus owns what a forge (GitHub, GitLab, Gitea, Forgejo) is told of a
+// Package commitstatus owns what a forge (GitHub, GitLab, Gitea, Forgejo, Bitbucket) is told of a
 // run: the status of its commit.
 //
 // It follows Runs and changes nothing about them but status.reported, so that no run ever

@@ -12,11 +12,18 @@ import (
 var words = map[string]map[State]string{
 	GitHub: {Queued: "pending", Running: "pending", Succeeded: "success", Failed: "failure", Refused: "error", Canceled: "error"},
 	Gitea:  {Queued: "pending", Running: "pending", Succeeded: "success", Failed: "failure", Refused: "error", Canceled: "error"},
-	GitLab: {Queued: "pending", Running: "running", Succeeded: "success", Failed: "failed", Refused: "failed", Canceled: "canceled"},
+	// Data Center has had a word for canceled for a few years only, and not in that form.
+	Bitbucket: {Queued: "INPROGRESS", Running: "INPROGRESS", Succeeded: "SUCCESSFUL", Failed: "FAILED", Refused: "FAILED", Canceled: "FAILED"},
+	GitLab:    {Queued: "pending", Running: "running", Succeeded: "success", Failed: "failed", Refused: "failed", Canceled: "canceled"},
 }
 
 // word of the target's forge for the state.
-func (t Target) word(s State) string { return words[t.Kind][s] }
+func (t Target) word(s State) string {
+	if s == Canceled && t.cloud() {
+		return "STOPPED"
+	}
+	return words[t.Kind][s]
+}
 
 // githubStatus is also what Gitea and Forgejo take.
 type githubStatus struct {
@@ -39,10 +46,13 @@ type gitlabStatus struct {
 func (t Target) request(ctx context.Context, s Status, token string) (*http.Request, error) {
 	var body any
 	var path []string
-	if t.Kind == GitLab {
+	switch t.Kind {
+	case GitLab:
 		path = []string{"projects", t.Project, "statuses", s.Commit} // the project's slashes are escaped
 		body = gitlabStatus{State: t.word(s.State), Ref: s.Ref, Name: s.Context, TargetURL: s.URL, Description: s.Description, Coverage: s.Coverage}
-	} else {
+	case Bitbucket:
+		path, body = t.bitbucketStatus(s)
+	default:
 		path = append(append([]string{"repos"}, strings.Split(t.Project, "/")...), "statuses", s.Commit)
 		body = githubStatus{State: t.word(s.State), TargetURL: s.URL, Description: s.Description, Context: s.Context}
 	}

@@ -29,9 +29,13 @@ func (r *Reporter) MergeRequest(ctx context.Context, repo *v1alpha1.Repository, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	path := append(append([]string{"repos"}, strings.Split(t.Project, "/")...), "pulls", strconv.FormatInt(number, 10))
-	if t.Kind == GitLab {
-		path = []string{"projects", t.Project, "merge_requests", strconv.FormatInt(number, 10)}
+	id := strconv.FormatInt(number, 10)
+	path, read := append(append([]string{"repos"}, strings.Split(t.Project, "/")...), "pulls", id), readRequest
+	switch t.Kind {
+	case GitLab:
+		path = []string{"projects", t.Project, "merge_requests", id}
+	case Bitbucket:
+		path, read = t.bitbucketPull(id), readPull
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.at(path), nil)
 	if err != nil {
@@ -49,10 +53,13 @@ func (r *Reporter) MergeRequest(ctx context.Context, repo *v1alpha1.Repository, 
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("%s: %w", t.API.Host, err)
 	}
+	if t.Kind == Bitbucket && deletedPull(res.StatusCode, body) {
+		return v1alpha1.MergeRequestClosed, time.Now(), nil
+	}
 	if res.StatusCode != http.StatusOK {
 		return "", time.Time{}, fmt.Errorf("%s does not say how request %d of %s is (%d%s)", t.API.Host, number, t.Project, res.StatusCode, says(body, token))
 	}
-	return readRequest(body)
+	return read(body)
 }
 
 // readRequest reads GitHub's, Gitea's and GitLab's form.
@@ -96,6 +103,9 @@ func (t Target) sign(r *http.Request, token string) {
 	case GitLab:
 		r.Header.Set("Accept", "application/json")
 		r.Header.Set("PRIVATE-TOKEN", token)
+	case Bitbucket:
+		r.Header.Set("Accept", "application/json")
+		signBitbucket(r, token)
 	default:
 		r.Header.Set("Accept", "application/json")
 		r.Header.Set("Authorization", "token "+token)

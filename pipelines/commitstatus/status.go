@@ -28,7 +28,9 @@ const (
 type Status struct {
 	Commit string
 	// Branch or Tag, short; empty where the ref is neither.
-	Ref         string
+	Ref string
+	// FullRef is the same with its refs/heads/ or refs/tags/.
+	FullRef     string
 	State       State
 	Context     string
 	Description string
@@ -44,7 +46,7 @@ const maxDescription = 140
 // Of a run as it is now. server is the front door's address as people know it.
 func Of(run *v1alpha1.Run, forge *v1alpha1.Forge, server string) Status {
 	s := Status{
-		Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref), Context: contextOf(run, forge),
+		Commit: run.Spec.Commit, Ref: shortRef(run.Spec.Ref), FullRef: fullRef(run.Spec.Ref), Context: contextOf(run, forge),
 		URL: strings.TrimSuffix(server, "/") + "/runs/" + url.PathEscape(run.Namespace) + "/" + url.PathEscape(run.Name),
 	}
 	if f, err := strconv.ParseFloat(run.Status.Coverage, 64); err == nil && f >= 0 && f <= 100 {
@@ -175,6 +177,13 @@ func shortRef(ref string) string {
 		}
 	}
 	return ""
+}
+
+func fullRef(ref string) string {
+	if shortRef(ref) == "" {
+		return ""
+	}
+	return ref
 }
 
 // clip s to one line of at most n characters.

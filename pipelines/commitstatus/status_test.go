@@ -64,6 +64,10 @@ func TestTargets(t *testing.T) {
 		{"ssh://git@git.example:2222/acme/shop", v1alpha1.Forge{Kind: GitLab}, "gitlab https://git.example/api/v4 acme/shop"},
 		{"https://git.example/gitlab/acme/shop", v1alpha1.Forge{Kind: GitLab, API: "https://git.example/gitlab/api/v4/", Project: "acme/shop"}, "gitlab https://git.example/gitlab/api/v4 acme/shop"},
 		{"", v1alpha1.Forge{Kind: Gitea, API: "http://127.0.0.1:3000/api/v1", Project: "a/b"}, "gitea http://127.0.0.1:3000/api/v1 a/b"},
+		{"https://bitbucket.org/acme/shop.git", v1alpha1.Forge{}, "bitbucket https://api.bitbucket.org/2.0 acme/shop"},
+		{"ssh://git@altssh.bitbucket.org:443/acme/shop.git", v1alpha1.Forge{}, "bitbucket https://api.bitbucket.org/2.0 acme/shop"},
+		{"https://git.example:7990/scm/ACME/shop.git", v1alpha1.Forge{Kind: Bitbucket}, "bitbucket https://git.example:7990/rest/api/latest ACME/shop"},
+		{"ssh://git@git.example:7999/~ann/shop.git", v1alpha1.Forge{Kind: Bitbucket}, "bitbucket https://git.example/rest/api/latest ~ann/shop"},
 		{"https://git.example/acme/shop", v1alpha1.Forge{}, "!spec.forge.kind"},
 		{"http://git.example/acme/shop", v1alpha1.Forge{Kind: Gitea}, "!plain http"},
 		{"https://github.com/shop", v1alpha1.Forge{}, "!owner/name"},
@@ -93,6 +97,9 @@ func TestBoundHosts(t *testing.T) {
 	}{
 		{"https://api.github.com", "github.com", true},
 		{"https://api.github.com", "api.github.com", true},
+		{"https://api.bitbucket.org", "bitbucket.org", true},
+		{"https://api.bitbucket.org", "github.com", false},
+		{"https://evil.example", "bitbucket.org", false},
 		{"https://evil.example", "github.com", false},
 		{"https://git.example:8443/api/v4", "git.example:8443", true},
 		{"https://git.example:8443/api/v4", "git.example", false},
@@ -110,10 +117,12 @@ func TestBoundHosts(t *testing.T) {
 func FuzzAnswer(f *testing.F) {
 	f.Add(429, "60", "0", "1", `{"message":"slow"}`)
 	f.Add(400, "", "", "", `{"message":{"state":["is bad"]}}`)
+	f.Add(400, "", "", "", `{"type":"error","error":{"message":"Bad request","fields":{}}}`)
+	f.Add(409, "", "", "", `{"errors":[{"context":null,"message":"no","exceptionName":null}]}`)
 	f.Add(401, "-9223372036854775808", "0", "-9223372036854775808", `{"error":"`+secret+`"}`)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, code int, retry, remaining, reset, body string) {
-		for _, kind := range []string{GitHub, GitLab, Gitea} {
+		for _, kind := range []string{GitHub, GitLab, Gitea, Bitbucket} {
 			target, err := TargetOf(&v1alpha1.Repository{Spec: v1alpha1.RepositorySpec{Forge: &v1alpha1.Forge{Kind: kind, API: "https://h", Project: "a/b"}}})
 			if err != nil {
 				t.Fatal(err)

@@ -17,13 +17,15 @@ const (
 	GitLab = "gitlab"
 	// Gitea is Forgejo too.
 	Gitea = "gitea"
+	// Bitbucket is Cloud and Data Center.
+	Bitbucket = "bitbucket"
 )
 
 // public forges, by host.
-var public = map[string]string{"github.com": GitHub, "gitlab.com": GitLab, "codeberg.org": Gitea, "gitea.com": Gitea}
+var public = map[string]string{"github.com": GitHub, "gitlab.com": GitLab, "codeberg.org": Gitea, "gitea.com": Gitea, "bitbucket.org": Bitbucket}
 
 // sshHosts are those that public forges have for ssh on another port.
-var sshHosts = map[string]string{"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
+var sshHosts = map[string]string{"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com", "altssh.bitbucket.org": "bitbucket.org"}
 
 // Target is where the statuses of a repository go.
 type Target struct {
@@ -54,11 +56,14 @@ func TargetOf(repo *v1alpha1.Repository) (Target, error) {
 		}
 		if t.Project == "" {
 			t.Project = strings.TrimSuffix(strings.Trim(at.Path, "/"), ".git")
+			if f.Kind == Bitbucket {
+				t.Project = strings.TrimPrefix(t.Project, "scm/") // what Data Center puts before it over https
+			}
 		}
 	}
 	if t.Kind == "" {
 		if t.Kind = public[host]; t.Kind == "" {
-			return Target{}, fmt.Errorf("forge: of which kind %q is cannot be told; set spec.forge.kind to github, gitlab or gitea", host)
+			return Target{}, fmt.Errorf("forge: of which kind %q is cannot be told; set spec.forge.kind to github, gitlab, gitea or bitbucket", host)
 		}
 	}
 	if err := validProject(t.Kind, t.Project); err != nil {
@@ -87,11 +92,14 @@ func api(kind string, at *url.URL, host string) string {
 	if kind == GitHub && host == "github.com" {
 		return "https://api.github.com"
 	}
+	if kind == Bitbucket && host == "bitbucket.org" {
+		return bitbucketCloud
+	}
 	base := "https://" + host
 	if at.Scheme == "https" || at.Scheme == "http" {
 		base = at.Scheme + "://" + at.Host
 	}
-	return base + map[string]string{GitHub: "/api/v3", GitLab: "/api/v4", Gitea: "/api/v1"}[kind]
+	return base + map[string]string{GitHub: "/api/v3", GitLab: "/api/v4", Gitea: "/api/v1", Bitbucket: "/rest/api/latest"}[kind]
 }
 
 // validProject refuses what is not owner/name, and what a server could read as a way up.
@@ -112,10 +120,10 @@ func loopback(host string) bool {
 	return host == "localhost" || err == nil && a.IsLoopback()
 }
 
-// bound says whether a Secret that names host may be sent to the target. GitHub's API has
-// a host of its own, which people who write github.com mean as well.
+// bound says whether a Secret that names host may be sent to the target. The APIs of GitHub
+// and Bitbucket have hosts of their own, which people who write github.com mean as well.
 func (t Target) bound(host string) bool {
-	if host == "github.com" && t.API.Host == "api.github.com" && t.API.Scheme == "https" {
+	if (host == "github.com" || host == "bitbucket.org") && t.API.Host == "api."+host && t.API.Scheme == "https" {
 		return true
 	}
 	return host != "" && (host == t.API.Host || host == t.API.Hostname() && t.API.Port() == "" || host == net.JoinHostPort(t.API.Hostname(), port(t.API)))

@@ -98,7 +98,7 @@ func repoAdd(c *user) *cobra.Command {
 	cmd.Flags().StringVar(&r.Spec.MergeRequests, "merge-requests", "", "those that have runs: all (of forks after approval), branches (not of forks), none (default all)")
 	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
 	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
-	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab or gitea (default: by the host of URL)")
+	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab, gitea or bitbucket (default: by the host of URL)")
 	cmd.Flags().StringVar(&forge.API, "forge-api", "", "address of the forge's API (default: by URL)")
 	cmd.Flags().StringVar(&forge.Project, "forge-project", "", "owner/name at the forge (default: by URL)")
 	return cmd

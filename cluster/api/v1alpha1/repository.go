@@ -71,10 +71,11 @@ type RepositorySpec struct {
 
 // Forge is where commit statuses are written.
 type Forge struct {
-	// Kind: github, gitlab, gitea (Forgejo too). Empty: known by the host of URL, for
-	// github.com, gitlab.com, codeberg.org and gitea.com.
+	// Kind: github, gitlab, gitea (Forgejo too), bitbucket (Cloud and Data Center). Empty:
+	// known by the host of URL, for github.com, gitlab.com, bitbucket.org, codeberg.org and
+	// gitea.com.
 	// +optional
-	// +kubebuilder:validation:Enum=github;gitlab;gitea
+	// +kubebuilder:validation:Enum=github;gitlab;gitea;bitbucket
 	Kind string `json:"kind,omitempty"`
 	// API address, such as https://git.example.org/api/v4; empty: derived from URL.
 	// +optional
