@@ -12,7 +12,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/util/retry"
 )
 
 // addNode makes a node that the scheduler accepts.
@@ -21,15 +23,21 @@ func addNode(t *testing.T, c kubernetes.Interface) {
 	room := corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("8Gi"), corev1.ResourcePods: resource.MustParse("100"),
 	}
-	node, err := c.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "e2e"}}, metav1.CreateOptions{})
+	_, err := c.CoreV1().Nodes().Create(t.Context(), &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "e2e"}}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	node.Status = corev1.NodeStatus{
-		Capacity: room, Allocatable: room,
-		Addresses:  []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "10.41.0.1"}},
-		Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now()}},
-	}
-	_, err = c.CoreV1().Nodes().UpdateStatus(t.Context(), node, metav1.UpdateOptions{})
-	require.NoError(t, err)
+	require.NoError(t, retry.RetryOnConflict(retry.DefaultBackoff, func() error { // controllers write to it too
+		node, err := c.CoreV1().Nodes().Get(t.Context(), "e2e", metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		node.Status = corev1.NodeStatus{
+			Capacity: room, Allocatable: room,
+			Addresses:  []corev1.NodeAddress{{Type: corev1.NodeInternalIP, Address: "10.41.0.1"}},
+			Conditions: []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue, LastHeartbeatTime: metav1.Now()}},
+		}
+		_, err = c.CoreV1().Nodes().UpdateStatus(t.Context(), node, metav1.UpdateOptions{})
+		return err
+	}))
 }
 
 // heartbeat keeps the node ready: without one it is tainted after 40 seconds.
@@ -55,13 +63,24 @@ func heartbeat(ctx context.Context, c kubernetes.Interface) {
 
 // kubelet says of every pod that it runs, and that it is ready unless its image
 // ends in "-broken"; those of images that end in "-done" and "-fails" end at once, and
-// deleted pods go at once. It stops with the context.
-func kubelet(ctx context.Context, t *testing.T, c kubernetes.Interface) {
-	w, err := c.CoreV1().Pods("").Watch(ctx, metav1.ListOptions{})
-	if err != nil {
-		t.Errorf("watch: %v", err)
-		return
+// deleted pods go at once. Those with "-slow" in their image wait for somebody to run
+// them. It stops with the context, and comes back with an apiserver that was away.
+func kubelet(ctx context.Context, c kubernetes.Interface) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if w, err := c.CoreV1().Pods("").Watch(ctx, metav1.ListOptions{}); err == nil {
+			keep(ctx, c, w)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
+}
+
+func keep(ctx context.Context, c kubernetes.Interface, w watch.Interface) {
 	defer w.Stop()
 	zero := int64(0)
 	for event := range w.ResultChan() {
@@ -70,6 +89,7 @@ func kubelet(ctx context.Context, t *testing.T, c kubernetes.Interface) {
 		case !ok || event.Type == "DELETED":
 		case p.DeletionTimestamp != nil:
 			_ = c.CoreV1().Pods(p.Namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &zero})
+		case strings.Contains(p.Spec.Containers[0].Image, "-slow"):
 		case p.Spec.NodeName != "" && (p.Status.Phase == corev1.PodPending || p.Status.Phase == ""):
 			run(ctx, c, p)
 		}

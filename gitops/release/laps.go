@@ -27,6 +27,7 @@ type laps struct {
 
 type lap struct {
 	what string
+	// seen is when the last look was, zero when it saw nothing.
 	seen time.Time
 	took time.Duration
 }
@@ -46,10 +47,25 @@ func (l *laps) took(app types.NamespacedName, what string, since, now time.Time,
 	if !ok || at.what != what {
 		at = lap{what: what, seen: now, took: max(min(now.Sub(since), limit-grace), 0)}
 	}
-	at.took += max(min(now.Sub(at.seen), maxGap), 0)
+	if !at.seen.IsZero() {
+		at.took += max(min(now.Sub(at.seen), maxGap), 0)
+	}
 	at.seen = now
 	l.of[app] = at
 	return at.took
+}
+
+// blind notes that nothing could be seen: the time until the next look is nobody's.
+func (l *laps) blind(app types.NamespacedName) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if at, ok := l.of[app]; ok {
+		at.seen = time.Time{}
+		l.of[app] = at
+	}
 }
 
 func (l *laps) forget(app types.NamespacedName) {

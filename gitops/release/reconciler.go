@@ -140,6 +140,9 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	app := &v1alpha1.Application{}
 	if err := r.Reader.Get(ctx, req.NamespacedName, app); err != nil {
+		if !apierrors.IsNotFound(err) {
+			r.laps.blind(req.NamespacedName) // the apiserver is away: no deadline runs meanwhile
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	result, err := r.step(ctx, app)

@@ -5,6 +5,7 @@ package release
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -33,6 +34,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 3 && os.Args[1] == "plane" {
+		fmt.Fprintln(os.Stderr, "control plane:", servePlane(os.Args[2]))
+		os.Exit(1)
+	}
 	if len(os.Args) > 1 && os.Args[1] == "render" {
 		if err := render.Main(os.Stdin, os.Stdout, nil); err != nil {
 			os.Exit(1)

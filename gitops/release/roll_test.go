@@ -2,13 +2,16 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/render"
@@ -322,6 +325,42 @@ func TestTheClockMayJumpAndTheAPIServerBeAway(t *testing.T) {
 	require.Equal(t, v1alpha1.ReleaseProgressing, w.release(2).Status.Result)
 	w.pass(time.Minute)
 	require.Equal(t, v1alpha1.ReleaseFailed, w.release(2).Status.Result)
+}
+
+// refusing is an apiserver that refuses.
+type refusing struct{ client.Reader }
+
+func (refusing) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
+	return errors.New("connection refused")
+}
+
+// TestNoDeadlineRunsWhileTheAPIServerIsAway: one that is shorter than the gaps between
+// looks holds too.
+func TestNoDeadlineRunsWhileTheAPIServerIsAway(t *testing.T) {
+	w := newWorld(t)
+	w.cluster.health["v1"] = "InProgress"
+	w.desire("c1", 1)
+	w.spec(func(s *v1alpha1.ApplicationSpec) { s.HealthDeadline = &metav1.Duration{Duration: 12 * time.Second} })
+	w.settle()
+	w.now = w.now.Add(5 * time.Second)
+	w.settle()
+	seeing := w.r.Reader
+	w.r.Reader = refusing{}
+	for range 3 {
+		w.now = w.now.Add(10 * time.Second)
+		_, err := w.reconcile()
+		require.ErrorContains(t, err, "connection refused")
+	}
+	w.r.Reader = seeing
+	w.now = w.now.Add(10 * time.Second)
+	w.settle()
+	require.Equal(t, v1alpha1.ReleaseProgressing, w.release(1).Status.Result)
+	w.now = w.now.Add(6 * time.Second)
+	w.settle()
+	require.Equal(t, v1alpha1.ReleaseProgressing, w.release(1).Status.Result, "five and six seconds were seen")
+	w.now = w.now.Add(2 * time.Second)
+	w.settle()
+	require.Equal(t, v1alpha1.ReleaseFailed, w.release(1).Status.Result)
 }
 
 func TestDefinitionsComeFirst(t *testing.T) {
