@@ -40,14 +40,17 @@ type Spool struct {
 	queue  []spooled // oldest first
 	bytes  int64
 	number int
-	lost   int
-	came   chan struct{}
-	turned chan struct{}
+	// sending is the file that is on its way, state what became of those before it.
+	sending string
+	state   OutputState
+	came    chan struct{}
+	turned  chan struct{}
 }
 
 type spooled struct {
 	name  string
 	bytes int64
+	rows  uint64
 }
 
 // OpenSpool opens the spool in dir with what it holds.
@@ -66,7 +69,7 @@ func OpenSpool(dir string, max int64, out Output, log *slog.Logger) (*Spool, err
 		if err != nil {
 			return nil, err
 		}
-		s.queue = append(s.queue, spooled{filepath.Base(name), fi.Size()})
+		s.queue = append(s.queue, spooled{filepath.Base(name), fi.Size(), rowsOf(name)})
 		s.bytes += fi.Size()
 		_, _ = fmt.Sscanf(filepath.Base(name), "%d.chunk", &s.number)
 	}
@@ -83,14 +86,9 @@ func (s *Spool) Put(id string, rows []Row) error {
 	if err := atomicfile.Write(filepath.Join(s.dir, name), b, 0o600); err != nil {
 		return fmt.Errorf("buffer for %s: %w", s.out.Name(), err)
 	}
-	s.queue = append(s.queue, spooled{name, int64(len(b))})
+	s.queue = append(s.queue, spooled{name, int64(len(b)), uint64(len(rows))})
 	s.bytes += int64(len(b))
-	for s.bytes > s.max && len(s.queue) > 1 {
-		s.drop(0)
-		if s.lost++; s.lost == 1 || s.lost%100 == 0 {
-			s.log.Warn("the buffer is full; the oldest lines are not sent", "to", s.out.Name(), "bytes", s.max, "chunks", s.lost)
-		}
-	}
+	s.shrink()
 	select {
 	case s.came <- struct{}{}:
 	default:
@@ -180,7 +178,8 @@ func (s *Spool) oldest() string {
 	if len(s.queue) == 0 {
 		return ""
 	}
-	return s.queue[0].name
+	s.sending = s.queue[0].name
+	return s.sending
 }
 
 func (s *Spool) sendFile(ctx context.Context, name string, again bool) error {
@@ -190,13 +189,21 @@ func (s *Spool) sendFile(ctx context.Context, name string, again bool) error {
 		return nil
 	}
 	if err != nil {
+		s.tried(0, err)
 		return err
 	}
 	c, err := decodeChunk(b)
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrRefused, name, err)
+		err = fmt.Errorf("%w: %s: %w", ErrRefused, name, err)
+		s.tried(uint64(len(c.Rows)), err)
+		return err
 	}
-	if err := s.output().Send(ctx, c.ID, c.Rows, again); err != nil {
+	err = s.output().Send(ctx, c.ID, c.Rows, again)
+	if ctx.Err() != nil && err != nil {
+		return err
+	}
+	s.tried(uint64(len(c.Rows)), err)
+	if err != nil {
 		return err
 	}
 	s.forget(name)

@@ -79,7 +79,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	g.Go(func() error { return receiver.Serve(ctx, forward) })
 
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), outputFigures{store.Outputs})
 	am, err := alerts.Open(c.Alerts, reg, log.With("part", "alerts"))
 	if err != nil {
 		return err
@@ -108,6 +108,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
 	mux.HandleFunc("GET /logs", search(store))
+	mux.HandleFunc("GET /logs/outputs", outputs(store))
 	if err := figures(ctx, mux, c, cluster, reg, log); err != nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
 	"slipway.dev/observability/observe"
+	"slipway.dev/server/api"
 	"slipway.dev/server/config"
 )
 
@@ -38,6 +39,7 @@ func (s *services) openObserve(ctx context.Context) (err error) {
 	}
 	s.observe, err = observeChild(ctx, s.conf, s.cluster, s.cluster.own, file)
 	s.state.ask(children(s.cluster.own.State))
+	s.state.ask(func(ctx context.Context) []api.Component { return outputStates(ctx, s.observe.Outputs) })
 	return err
 }
 

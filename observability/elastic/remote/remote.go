@@ -220,7 +220,7 @@ func (r *Remote) Send(ctx context.Context, id string, rows []logs.Row, _ bool) e
 		}
 	}
 	if refused > 0 {
-		return fmt.Errorf("%w: %d of %d lines: %s", logs.ErrRefused, refused, len(rows), first)
+		return &logs.RefusedError{Lines: refused, Err: fmt.Errorf("%d of %d lines: %s", refused, len(rows), first)}
 	}
 	return nil
 }

@@ -79,6 +79,8 @@ type strict struct {
 	mu  sync.Mutex
 	put []string
 	ids map[string]bool
+	// again counts the documents that were there already.
+	again int
 	// answers to the next bulk requests, before it takes them.
 	next []int
 	// refuse an item whose message matches.
@@ -151,6 +153,7 @@ func (s *strict) bulk(w http.ResponseWriter, body io.Reader) {
 		switch {
 		case s.ids[meta["_id"]]:
 			failed = true
+			s.again++
 			items = append(items, `{"create":{"status":409,"error":{"type":"version_conflict_engine_exception"}}}`)
 		case s.refuse != nil && s.refuse.MatchString(fmt.Sprint(doc["message"])):
 			failed = true
