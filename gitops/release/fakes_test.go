@@ -376,10 +376,13 @@ type sets struct {
 
 func (s *sets) Put(_ context.Context, repository, tag, _ string, r io.Reader) (string, int64, error) {
 	data, err := io.ReadAll(r)
+	if err != nil {
+		return "", 0, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.content[repository+":"+tag] = data
-	return "", int64(len(data)), err
+	return "", int64(len(data)), nil
 }
 
 func (s *sets) Get(_ context.Context, repository, tag string) (io.ReadCloser, error) {
@@ -387,7 +390,7 @@ func (s *sets) Get(_ context.Context, repository, tag string) (io.ReadCloser, er
 	defer s.mu.Unlock()
 	data, ok := s.content[repository+":"+tag]
 	if !ok {
-		return nil, errors.New("not found")
+		return nil, artifacts.ErrNotFound
 	}
 	return io.NopCloser(bytes.NewReader(data)), nil
 }

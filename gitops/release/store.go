@@ -317,9 +317,14 @@ func (s *Store) cipher(ctx context.Context) (cipher.AEAD, error) {
 	return s.key, err
 }
 
+// packers are reused: one is most of a megabyte, and a set a few kilobytes.
+var packers = sync.Pool{New: func() any { return gzip.NewWriter(io.Discard) }}
+
 func pack(data []byte) ([]byte, error) {
 	var b bytes.Buffer
-	zw, _ := gzip.NewWriterLevel(&b, gzip.BestCompression)
+	zw := packers.Get().(*gzip.Writer)
+	defer packers.Put(zw)
+	zw.Reset(&b)
 	if _, err := zw.Write(data); err != nil {
 		return nil, err
 	}

@@ -12,10 +12,14 @@ import (
 	"regexp"
 	"strings"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/opencontainers/go-digest"
 	specs "github.com/opencontainers/image-spec/specs-go"
 	v1 "github.com/opencontainers/image-spec/specs-go/v1"
 )
+
+// maxConfigured repositories are remembered.
+const maxConfigured = 1 << 12
 
 // maxManifest is more than a manifest with one layer can need.
 const maxManifest = 64 << 10
@@ -30,6 +34,8 @@ var (
 type registry struct {
 	client *http.Client
 	base   string
+	// configured repositories have the configuration of artifacts, as far as is known.
+	configured *lru.Cache[string, struct{}]
 }
 
 var _ Store = (*registry)(nil)
@@ -37,7 +43,8 @@ var _ Store = (*registry)(nil)
 // New returns a Store on the registry behind a round tripper that authenticates
 // by itself, such as the one of embedded.Registry.Transport.
 func New(rt http.RoundTripper) Store {
-	return &registry{client: &http.Client{Transport: rt}, base: "http://registry.slipway.internal"}
+	configured, _ := lru.New[string, struct{}](maxConfigured) // fails for sizes below 1 only
+	return &registry{client: &http.Client{Transport: rt}, base: "http://registry.slipway.internal", configured: configured}
 }
 
 func (s *registry) path(repo string, elements ...string) (string, error) {
@@ -63,8 +70,11 @@ func (s *registry) Put(ctx context.Context, repo, tag, mediaType string, r io.Re
 	content.MediaType = mediaType
 	config := v1.DescriptorEmptyJSON
 	config.Data = nil
-	if _, err := s.upload(ctx, repo, strings.NewReader("{}")); err != nil {
-		return "", 0, fmt.Errorf("artifact %s: %w", repo, err)
+	known := s.configured.Contains(repo)
+	if !known {
+		if err := s.configure(ctx, repo, config); err != nil {
+			return "", 0, fmt.Errorf("artifact %s: %w", repo, err)
+		}
 	}
 	manifest, err := json.Marshal(v1.Manifest{
 		Versioned: specs.Versioned{SchemaVersion: 2}, MediaType: v1.MediaTypeImageManifest,
@@ -78,20 +88,72 @@ func (s *registry) Put(ctx context.Context, repo, tag, mediaType string, r io.Re
 	if ref == "" {
 		ref = dgst.String()
 	}
-	to, err := s.path(repo, "manifests", ref)
-	if err != nil {
-		return "", 0, err
+	err = s.name(ctx, repo, ref, manifest)
+	if err != nil && known && ctx.Err() == nil {
+		// The repository may have been removed since, and be another one now.
+		if err = s.configure(ctx, repo, config); err == nil {
+			err = s.name(ctx, repo, ref, manifest)
+		}
 	}
-	res, err := s.do(ctx, http.MethodPut, to, bytes.NewReader(manifest), "Content-Type", v1.MediaTypeImageManifest)
 	if err != nil {
 		return "", 0, fmt.Errorf("artifact %s:%s: %w", repo, ref, err)
 	}
-	return dgst.String(), content.Size, res.Body.Close()
+	return dgst.String(), content.Size, nil
 }
 
-// upload streams one blob and commits it under the digest of what was sent.
+// name puts a manifest under a tag or its digest.
+func (s *registry) name(ctx context.Context, repo, ref string, manifest []byte) error {
+	to, err := s.path(repo, "manifests", ref)
+	if err != nil {
+		return err
+	}
+	res, err := s.do(ctx, http.MethodPut, to, bytes.NewReader(manifest), "Content-Type", v1.MediaTypeImageManifest)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
+
+// configure sees to it that the repository has the configuration that every artifact
+// has. One that another repository has is mounted, which is a request without content.
+func (s *registry) configure(ctx context.Context, repo string, config v1.Descriptor) error {
+	start, err := s.path(repo, "blobs", "uploads", "")
+	if err != nil {
+		return err
+	}
+	query := url.Values{}
+	from, _, other := s.configured.GetOldest()
+	if other {
+		query = url.Values{"mount": {config.Digest.String()}, "from": {Prefix + "/" + from}}
+	}
+	res, err := s.do(ctx, http.MethodPost, start+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	_ = res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		// The other repository has gone, or there was none: an upload has begun.
+		s.configured.Remove(from)
+		if err := s.complete(ctx, res, config.Digest, []byte("{}")); err != nil {
+			return err
+		}
+	}
+	s.configured.Add(repo, struct{}{})
+	return nil
+}
+
+// maxWhole is what is uploaded in one piece.
+const maxWhole = 64 << 10
+
+// upload one blob and commit it under the digest of what was sent.
 func (s *registry) upload(ctx context.Context, repo string, r io.Reader) (v1.Descriptor, error) {
 	start, err := s.path(repo, "blobs", "uploads", "")
+	if err != nil {
+		return v1.Descriptor{}, err
+	}
+	// What is small is read first: its digest is known then, and a reader that fails
+	// leaves nothing behind.
+	first, err := io.ReadAll(io.LimitReader(r, maxWhole+1))
 	if err != nil {
 		return v1.Descriptor{}, err
 	}
@@ -100,6 +162,10 @@ func (s *registry) upload(ctx context.Context, repo string, r io.Reader) (v1.Des
 		return v1.Descriptor{}, err
 	}
 	_ = res.Body.Close()
+	if len(first) <= maxWhole {
+		dgst := digest.FromBytes(first)
+		return v1.Descriptor{Digest: dgst, Size: int64(len(first))}, s.complete(ctx, res, dgst, first)
+	}
 	at, err := location(res)
 	if err != nil {
 		return v1.Descriptor{}, err
@@ -107,24 +173,31 @@ func (s *registry) upload(ctx context.Context, repo string, r io.Reader) (v1.Des
 	digester := digest.Canonical.Digester()
 	counted := &counter{}
 	// The type hides what else the reader is, so that net/http asks for nothing but bytes.
-	body := struct{ io.Reader }{io.TeeReader(r, io.MultiWriter(digester.Hash(), counted))}
+	body := struct{ io.Reader }{io.TeeReader(io.MultiReader(bytes.NewReader(first), r), io.MultiWriter(digester.Hash(), counted))}
 	res, err = s.do(ctx, http.MethodPatch, at.String(), body, "Content-Type", "application/octet-stream")
 	if err != nil {
 		s.abandon(ctx, at)
 		return v1.Descriptor{}, err
 	}
 	_ = res.Body.Close()
-	if at, err = location(res); err != nil {
-		return v1.Descriptor{}, err
+	return v1.Descriptor{Digest: digester.Digest(), Size: counted.n}, s.complete(ctx, res, digester.Digest(), nil)
+}
+
+// complete an upload that an answer has told the place of, with the rest of its content.
+func (s *registry) complete(ctx context.Context, begun *http.Response, dgst digest.Digest, rest []byte) error {
+	at, err := location(begun)
+	if err != nil {
+		return err
 	}
 	query := at.Query()
-	query.Set("digest", digester.Digest().String())
+	query.Set("digest", dgst.String())
 	at.RawQuery = query.Encode()
-	res, err = s.do(ctx, http.MethodPut, at.String(), nil)
+	res, err := s.do(ctx, http.MethodPut, at.String(), bytes.NewReader(rest), "Content-Type", "application/octet-stream")
 	if err != nil {
-		return v1.Descriptor{}, err
+		s.abandon(ctx, at)
+		return err
 	}
-	return v1.Descriptor{Digest: digester.Digest(), Size: counted.n}, res.Body.Close()
+	return res.Body.Close()
 }
 
 // abandon frees what an upload that failed has left behind.

@@ -98,16 +98,25 @@ func (d *durableDriver) Move(ctx context.Context, from, to string) error {
 	return d.settle(path.Dir(to), true)
 }
 
-// Delete removes a path and what is known about it.
+// Delete removes a path and what is known about it. Nothing is known of uploads, which
+// are what is deleted most: each goes with its end.
 func (d *durableDriver) Delete(ctx context.Context, name string) error {
+	if !strings.Contains(name, "/_uploads/") {
+		d.forget(name)
+	}
+	return d.Driver.Delete(ctx, name)
+}
+
+// forget a directory and those below it.
+func (d *durableDriver) forget(name string) {
+	below := name + "/"
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	for dir := range d.known {
-		if dir == name || strings.HasPrefix(dir, name+"/") {
+		if dir == name || strings.HasPrefix(dir, below) {
 			delete(d.known, dir)
 		}
 	}
-	d.mu.Unlock()
-	return d.Driver.Delete(ctx, name)
 }
 
 // settle syncs the directory when asked, and every ancestor that may have got a

@@ -43,7 +43,8 @@ func (b *bench) applications(ctx context.Context) (err error) {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
-	idle := memories{server: serverMemory(in), all: memoryOf(in.dir)}
+	idle := memories{all: memoryOf(in.dir)}
+	idle.server, idle.files = serverMemory(in)
 	for _, n := range b.Applications {
 		if err := b.installed(ctx, many, n); err != nil {
 			return err
@@ -109,6 +110,7 @@ func (b *bench) changed(ctx context.Context, f *fleet, idle memories) error {
 	}
 	b.report.add(fmt.Sprintf("full reconcile of %d applications, processor time of everything", n), "s", used)
 	b.report.add(fmt.Sprintf("memory over idle at %d applications, most of the server (apiserver and etcd in it)", n), "MiB", float64(peak.server-idle.server)/1024)
+	b.report.add(fmt.Sprintf("memory over idle at %d applications, files mapped by the server (etcd's)", n), "MiB", float64(peak.files-idle.files)/1024)
 	b.report.add(fmt.Sprintf("memory over idle at %d applications, most of everything", n), "MiB", float64(peak.all-idle.all)/1024)
 	return f.note(ctx)
 }
@@ -220,16 +222,17 @@ func (b *bench) profile(ctx context.Context, in *instance, name string) (done fu
 	}
 	got, ended := make(chan error, 2), make(chan struct{})
 	go func() {
-		get := func(path, ext string) error {
-			body, err := kube.Discovery().RESTClient().Get().AbsPath(path).Param("seconds", "20").DoRaw(ctx)
+		get := func(path, ext, key, value string) error {
+			body, err := kube.Discovery().RESTClient().Get().AbsPath(path).Param(key, value).DoRaw(ctx)
 			if err != nil {
 				return err
 			}
 			return os.WriteFile(filepath.Join(b.Profiles, name+ext), body, 0o644)
 		}
-		got <- errors.Join(get("/metrics", ".before"), get("/debug/pprof/profile", ".cpu"), get("/debug/pprof/heap", ".heap"))
+		got <- errors.Join(get("/metrics", ".before", "", ""), get("/debug/pprof/profile", ".cpu", "seconds", "20"))
 		<-ended
-		got <- get("/metrics", ".after")
+		// What is in use then, all of it: with seconds it would be what was added.
+		got <- errors.Join(get("/metrics", ".after", "", ""), get("/debug/pprof/heap", ".heap", "gc", "1"))
 	}()
 	return func() error {
 		close(ended)
@@ -237,19 +240,22 @@ func (b *bench) profile(ctx context.Context, in *instance, name string) (done fu
 	}
 }
 
-// memories in KiB.
-type memories struct{ server, all int }
+// memories in KiB; files are those that the server has mapped, its part of them in
+// memory: the kernel takes them back when it needs the room.
+type memories struct{ server, files, all int }
 
-func serverMemory(in *instance) int {
-	kb, _ := proportional(in.server.Process.Pid) // 0 if it has ended, which shows elsewhere
-	return kb
+func serverMemory(in *instance) (all, files int) {
+	all, files, _ = shares(in.server.Process.Pid) // 0 if it has ended, which shows elsewhere
+	return all, files
 }
 
 // watchMemories follows an instance; most stops it and gives the most of each.
 func watchMemories(in *instance) (most func() memories) {
 	var top memories
 	all := mostOf(time.Second, func() int {
-		top.server = max(top.server, serverMemory(in))
+		if all, files := serverMemory(in); all > top.server {
+			top.server, top.files = all, files
+		}
 		return memoryOf(in.dir)
 	})
 	return func() memories {

@@ -128,14 +128,29 @@ func processorTime(dir string) float64 {
 
 // proportional is a process's share of memory in KiB.
 func proportional(pid int) (int, error) {
+	all, _, err := shares(pid)
+	return all, err
+}
+
+// shares are a process's share of memory in KiB, and what of it are mapped files.
+func shares(pid int) (all, files int, err error) {
 	b, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "smaps_rollup"))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for line := range strings.Lines(string(b)) {
-		if rest, ok := strings.CutPrefix(line, "Pss:"); ok {
-			return strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+		name, rest, _ := strings.Cut(line, ":")
+		kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
+		switch {
+		case err != nil:
+		case name == "Pss":
+			all = kb
+		case name == "Pss_File":
+			files = kb
 		}
 	}
-	return 0, errors.New("no Pss")
+	if all == 0 {
+		return 0, 0, errors.New("no Pss")
+	}
+	return all, files, nil
 }

@@ -61,7 +61,7 @@ func (s *services) openGitops(context.Context) error {
 	if err != nil {
 		return err
 	}
-	store := &release.Store{Sets: artifacts.New(s.registry.Transport()), Client: mc, Reader: direct}
+	store := &release.Store{Sets: release.NewRecent(artifacts.New(s.registry.Transport())), Client: mc, Reader: direct}
 	renderer, err := s.renderer(direct, store)
 	if err != nil {
 		return err
