@@ -20,7 +20,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/render"
@@ -44,8 +43,6 @@ const (
 
 const (
 	keySecret  = "release-set-key"
-	setSecret  = v1alpha1.LabelApplication + "-set" // the type of the Secret with the last healthy set
-	maxKept    = 900 << 10                          // what a Secret can hold
 	maxPacked  = 64 << 20
 	sealedMark = "SLPS1"
 	maxHidden  = 5000 // values of one application that masks hide
@@ -162,114 +159,6 @@ func (s *Store) hiding(namespace string) []corev1.Secret {
 		out = append(out, secret)
 	}
 	return out
-}
-
-// Names of the Secrets that hold a set, after the application's.
-const (
-	lastHealthy   = "-last-healthy"
-	healthyBefore = "-healthy-before"
-)
-
-// Keep holds the last healthy set in the cluster, and the one before it, so that going
-// back to either needs neither registry nor forge. Secrets are encrypted at rest by the
-// apiserver.
-func (s *Store) Keep(ctx context.Context, app *v1alpha1.Application, n int64, set *render.Set) error {
-	text, err := set.Stored()
-	if err != nil {
-		return err
-	}
-	data, err := pack(text)
-	if err != nil {
-		return err
-	}
-	if len(data) > maxKept {
-		return fmt.Errorf("set of %d KiB does not fit into a Secret", len(data)>>10)
-	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name + lastHealthy}}
-	exists := true
-	if err := s.Reader.Get(ctx, client.ObjectKeyFromObject(secret), secret); apierrors.IsNotFound(err) {
-		exists = false
-	} else if err != nil {
-		return err
-	}
-	if exists && secret.Type != setSecret {
-		return fmt.Errorf("secret %s is not ours", secret.Name)
-	}
-	number := strconv.FormatInt(n, 10)
-	if exists && string(secret.Data["digest"]) == set.Digest() && string(secret.Data["release"]) == number {
-		return nil
-	}
-	if exists && string(secret.Data["release"]) != number {
-		if err := s.keepBefore(ctx, app, secret); err != nil {
-			return err
-		}
-	}
-	secret.Type = setSecret
-	secret.Data = map[string][]byte{"release": []byte(number), "digest": []byte(set.Digest()), "set": data}
-	if err := controllerutil.SetControllerReference(app, secret, s.Client.Scheme()); err != nil {
-		return err
-	}
-	if exists {
-		return s.Client.Update(ctx, secret)
-	}
-	return s.Client.Create(ctx, secret)
-}
-
-// keepBefore moves the set that is about to be replaced to a Secret of its own.
-func (s *Store) keepBefore(ctx context.Context, app *v1alpha1.Application, last *corev1.Secret) error {
-	before := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: app.Namespace, Name: app.Name + healthyBefore}}
-	write := s.Client.Update
-	err := s.Reader.Get(ctx, client.ObjectKeyFromObject(before), before)
-	switch {
-	case apierrors.IsNotFound(err):
-		write = func(ctx context.Context, o client.Object, _ ...client.UpdateOption) error {
-			return s.Client.Create(ctx, o)
-		}
-	case err != nil:
-		return err
-	case before.Type != setSecret:
-		return fmt.Errorf("secret %s is not ours", before.Name)
-	}
-	before.Type, before.Data = setSecret, last.Data
-	if err := controllerutil.SetControllerReference(app, before, s.Client.Scheme()); err != nil {
-		return err
-	}
-	return write(ctx, before)
-}
-
-// Kept reads the set of a release from the cluster, where it is one of those that Keep holds.
-func (s *Store) Kept(ctx context.Context, app *v1alpha1.Application, digest string) (*render.Set, error) {
-	for _, name := range []string{lastHealthy, healthyBefore} {
-		secret := &corev1.Secret{}
-		err := s.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Name + name}, secret)
-		if err != nil && !apierrors.IsNotFound(err) {
-			return nil, err
-		}
-		if err == nil && secret.Type == setSecret && string(secret.Data["digest"]) == digest {
-			set, err := unpack(secret.Data["set"], digest)
-			if err == nil {
-				s.hide(app.Namespace, app.Name, set)
-			}
-			return set, err
-		}
-	}
-	return nil, fmt.Errorf("set %s is not kept in the cluster", digest)
-}
-
-// LastHealthy reads what Keep held for release n.
-func (s *Store) LastHealthy(ctx context.Context, app *v1alpha1.Application, n int64) (*render.Set, error) {
-	secret := &corev1.Secret{}
-	if err := s.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Name + lastHealthy}, secret); err != nil {
-		return nil, err
-	}
-	if secret.Type != setSecret || string(secret.Data["release"]) != strconv.FormatInt(n, 10) {
-		return nil, fmt.Errorf("secret %s holds release %s, not %d", secret.Name, secret.Data["release"], n)
-	}
-	set, err := unpack(secret.Data["set"], string(secret.Data["digest"]))
-	if err == nil {
-		s.hide(app.Namespace, app.Name, set)
-	}
-	return set, err
 }
 
 // Key is the cluster key, of which other secrets are derived. It is made once.
