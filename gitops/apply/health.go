@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -165,6 +166,18 @@ func Deadline(objects []*unstructured.Unstructured) time.Duration {
 		}
 	}
 	return longest
+}
+
+// Exposed says whether a set asks for node ports. That others may have asked for some, on
+// what the set leaves open, is no part of it.
+func Exposed(objects []*unstructured.Unstructured) bool {
+	return slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
+		if o.GetKind() != "Service" || o.GetAPIVersion() != "v1" {
+			return false
+		}
+		kind, _, _ := unstructured.NestedString(o.Object, "spec", "type")
+		return kind == string(corev1.ServiceTypeNodePort) || kind == string(corev1.ServiceTypeLoadBalancer)
+	})
 }
 
 // Addresses at which NodePort services of the inventory answer.

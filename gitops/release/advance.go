@@ -85,6 +85,11 @@ func (r *Reconciler) advanceWith(ctx context.Context, app *v1alpha1.Application,
 	if !reflect.DeepEqual(before, &app.Status) {
 		app.Status.Message = "" // so that it is written, whatever it says now
 	}
+	if left := limit - r.took(app, rel, limit); fresh && plan.Simple() && left > 0 && apply.Failed(refs) == nil {
+		// What pods say is of before; there is an event for what they say next.
+		_, message := apply.Summary(refs)
+		return r.rolling(ctx, app, rel, left, message)
+	}
 	return r.unhealthy(ctx, app, rel, limit, refs, "")
 }
 

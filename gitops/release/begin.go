@@ -22,16 +22,17 @@ import (
 // with the same number, and finds what it had made.
 func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl.Result, error) {
 	n := app.Status.Last + 1
-	rel, err := r.release(ctx, app, n)
+	rel, set, refused, err := r.create(ctx, app, n)
 	if err != nil {
-		return ctrl.Result{}, err
-	}
-	var refused string
-	var set *render.Set
-	if rel == nil {
-		if rel, set, refused, err = r.create(ctx, app, n); err != nil {
+		// It may have been made before a crash, and is what counts then.
+		made, rerr := r.release(ctx, app, n)
+		if rerr != nil {
+			return ctrl.Result{}, rerr
+		}
+		if made == nil {
 			return ctrl.Result{}, r.trouble(ctx, app, err)
 		}
+		rel, set, refused = made, nil, ""
 	}
 	if !same(rel.Spec.Desired, *app.Spec.Desired) && !finished(rel) {
 		// Made before a crash, for a value that is no longer desired.

@@ -93,8 +93,10 @@ func (r *Reconciler) activateWith(ctx context.Context, app *v1alpha1.Application
 	app.Status.Drift = nil
 	drifts(app)
 	app.Status.Sync, app.Status.Health, app.Status.Message = sync, health, message
-	if app.Status.Addresses, err = r.Applier.Addresses(ctx, r.target(app, n), refs); err != nil {
-		return ctrl.Result{}, err
+	if len(app.Status.Addresses) > 0 || apply.Exposed(set.Objects) {
+		if app.Status.Addresses, err = r.Applier.Addresses(ctx, r.target(app, n), refs); err != nil {
+			return ctrl.Result{}, err
+		}
 	}
 	return ctrl.Result{RequeueAfter: r.unwatched(app)}, r.Client.Status().Update(ctx, app)
 }
