@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -129,7 +130,15 @@ func TestLinesGoToAFluentd(t *testing.T) {
 		}
 	}
 	host, port := input(t, there, Input{KeysFile: keys, CertFile: cert, KeyFile: key})
-	out := &Fluent{Address: net.JoinHostPort(host, strconv.Itoa(port)), CAFile: cert, KeyFile: own, Tag: "cluster"}
+	// The certificate is for the address, and not for this name of it.
+	out := &Fluent{Address: net.JoinHostPort("localhost", strconv.Itoa(port)), CAFile: cert, KeyFile: own, Tag: "cluster", IDField: "slipway_id"}
+	if err := out.Open(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Send(t.Context(), "c0", []Row{NewRow(1, nil)}, false); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Fatalf("a certificate of somebody else: %v", err)
+	}
+	out.ServerName = host
 	if err := out.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +158,7 @@ func TestLinesGoToAFluentd(t *testing.T) {
 	}
 	eventually(t, "the line is there", func() bool { return count(t, there, "theirs", `"to both"`) == 1 })
 	row := search(t, there, "theirs", "")[0]
-	if row["pod"] != "shop-1" || row["tag"] != "cluster" || row["_time"] != at.UTC().Format(time.RFC3339Nano) {
+	if row["pod"] != "shop-1" || row["tag"] != "cluster" || row["slipway_id"] != "c1-0" || row["_time"] != at.UTC().Format(time.RFC3339Nano) {
 		t.Errorf("got %v", row)
 	}
 	if n := count(t, here, "default", `"to both"`); n != 1 {

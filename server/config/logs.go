@@ -16,14 +16,17 @@ type Logs struct {
 	Forward     string `yaml:"forward"`
 	ForwardKeys string `yaml:"forwardKeys"`
 	// Fluent is the forward input of a Fluentd or Fluent Bit that gets every line as
-	// well; FluentKey is the file with its shared key, FluentCA makes it TLS.
-	Fluent    string `yaml:"fluent"`
-	FluentKey string `yaml:"fluentKey"`
-	FluentCA  string `yaml:"fluentCA"`
+	// well; FluentKey is the file with its shared key, FluentCA makes it TLS, to whom
+	// FluentServerName names if that is not the host of Fluent.
+	Fluent           string `yaml:"fluent"`
+	FluentKey        string `yaml:"fluentKey"`
+	FluentCA         string `yaml:"fluentCA"`
+	FluentServerName string `yaml:"fluentServerName"`
 	// Elasticsearch is the URL of one that gets every line as well.
 	Elasticsearch            string `yaml:"elasticsearch"`
 	ElasticsearchCredentials string `yaml:"elasticsearchCredentials"`
 	ElasticsearchCA          string `yaml:"elasticsearchCA"`
+	ElasticsearchServerName  string `yaml:"elasticsearchServerName"`
 	// Buffer is how many bytes wait on disk for each of these while it is away.
 	Buffer int64 `yaml:"buffer"`
 }
@@ -36,9 +39,11 @@ func (l *Logs) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&l.Fluent, "logs-fluent", l.Fluent, "HOST:PORT of a Fluentd or Fluent Bit that gets every line as well; logs.fluent in the file")
 	fs.StringVar(&l.FluentKey, "logs-fluent-key", l.FluentKey, "file with its shared key; logs.fluentKey in the file")
 	fs.StringVar(&l.FluentCA, "logs-fluent-ca", l.FluentCA, "file with the authority of its certificate: lines go by TLS; logs.fluentCA in the file")
+	fs.StringVar(&l.FluentServerName, "logs-fluent-server-name", l.FluentServerName, "name in its certificate, if not the HOST above; logs.fluentServerName in the file")
 	fs.StringVar(&l.Elasticsearch, "logs-elasticsearch", l.Elasticsearch, "URL of an Elasticsearch 8 or later that gets every line as well; logs.elasticsearch in the file")
 	fs.StringVar(&l.ElasticsearchCredentials, "logs-elasticsearch-credentials", l.ElasticsearchCredentials, "file with an API key, or USER:PASSWORD; logs.elasticsearchCredentials in the file")
 	fs.StringVar(&l.ElasticsearchCA, "logs-elasticsearch-ca", l.ElasticsearchCA, "file with the authority of its certificate; logs.elasticsearchCA in the file")
+	fs.StringVar(&l.ElasticsearchServerName, "logs-elasticsearch-server-name", l.ElasticsearchServerName, "name in its certificate, if not the host of its URL; logs.elasticsearchServerName in the file")
 	fs.Int64Var(&l.Buffer, "logs-buffer", l.Buffer, "bytes of lines that wait on disk for each of them while it is away; logs.buffer in the file")
 }
 
@@ -48,6 +53,9 @@ func (l *Logs) check() error {
 		if err := (logs.Input{Address: l.Forward, KeysFile: l.ForwardKeys, CertFile: "front door"}).Check(); err != nil {
 			return fmt.Errorf("logs.forward: %w", err)
 		}
+	}
+	if l.FluentServerName != "" && l.FluentCA == "" {
+		return fmt.Errorf("logs.fluentServerName %q: lines go by TLS only with logs.fluentCA", l.FluentServerName)
 	}
 	if l.Elasticsearch != "" {
 		if u, err := url.Parse(l.Elasticsearch); err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {

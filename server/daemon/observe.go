@@ -25,6 +25,7 @@ import (
 	"slipway.dev/observability/logs"
 	"slipway.dev/observability/metrics"
 	"slipway.dev/observability/observe"
+	"slipway.dev/observability/stack"
 	"slipway.dev/server/api"
 	"slipway.dev/server/config"
 )
@@ -97,10 +98,15 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 // elsewhere is where lines come from and go to besides this node and the store.
 func elsewhere(conf config.Config, c *cluster) observe.Logs {
 	l := observe.Logs{
-		Input:         logs.Input{Address: conf.Logs.Forward, KeysFile: conf.Logs.ForwardKeys, Namespace: tenant},
-		Fluent:        logs.Fluent{Address: conf.Logs.Fluent, CAFile: conf.Logs.FluentCA, KeyFile: conf.Logs.FluentKey},
-		Elasticsearch: remote.Remote{URL: conf.Logs.Elasticsearch, CAFile: conf.Logs.ElasticsearchCA, CredentialsFile: conf.Logs.ElasticsearchCredentials, Retention: logs.Retention},
-		Buffer:        conf.Logs.Buffer,
+		Input: logs.Input{Address: conf.Logs.Forward, KeysFile: conf.Logs.ForwardKeys, Namespace: tenant},
+		Fluent: logs.Fluent{
+			Address: conf.Logs.Fluent, CAFile: conf.Logs.FluentCA, ServerName: conf.Logs.FluentServerName, KeyFile: conf.Logs.FluentKey, IDField: stack.IDField,
+		},
+		Elasticsearch: remote.Remote{
+			URL: conf.Logs.Elasticsearch, CAFile: conf.Logs.ElasticsearchCA, ServerName: conf.Logs.ElasticsearchServerName,
+			CredentialsFile: conf.Logs.ElasticsearchCredentials, Retention: logs.Retention,
+		},
+		Buffer: conf.Logs.Buffer,
 	}
 	if conf.Logs.ForwardKeys != "" {
 		l.Input.CertFile, l.Input.KeyFile = c.pki.Front.Cert, c.pki.Front.Key

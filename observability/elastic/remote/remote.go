@@ -9,6 +9,7 @@ package remote
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,8 @@ type Remote struct {
 	CredentialsFile string
 	// CAFile is the authority of its certificate, where it is no public one.
 	CAFile string
+	// ServerName is whom its certificate is for, if not for the host of URL.
+	ServerName string
 	// Transport in place of the network, where the other side's name is known to nobody here.
 	Transport http.RoundTripper `json:"-"`
 	// Credentials are user:password, where they are in no file.
@@ -60,6 +63,11 @@ func (r *Remote) Open() error {
 		return errors.New("elasticsearch: credentials go into a file, not into the URL")
 	}
 	c := elastictransport.Config{URLs: []*url.URL{u}, DisableRetry: true, CompressRequestBody: true, Transport: r.Transport}
+	if r.ServerName != "" && c.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, ServerName: r.ServerName}
+		c.Transport = t
+	}
 	if r.CAFile != "" {
 		if c.CACert, err = os.ReadFile(r.CAFile); err != nil {
 			return err

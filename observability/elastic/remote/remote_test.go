@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -203,5 +204,26 @@ func TestPublishedContract(t *testing.T) {
 func TestCredentialsAreNotInTheURL(t *testing.T) {
 	if err := (&Remote{URL: "https://elastic:secret@es:9200"}).Open(); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestServerName(t *testing.T) {
+	srv := httptest.NewTLSServer(&strict{t: t, ids: map[string]bool{}})
+	defer srv.Close()
+	dir := t.TempDir()
+	key, ca := filepath.Join(dir, "key"), filepath.Join(dir, "ca")
+	if err := errors.Join(os.WriteFile(key, []byte("a-key"), 0o600), os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	// The certificate is for example.com and 127.0.0.1.
+	r := &Remote{URL: strings.Replace(srv.URL, "127.0.0.1", "localhost", 1), CredentialsFile: key, CAFile: ca, Retention: time.Hour}
+	for name, fine := range map[string]bool{"": false, "example.com": true, "example.org": false} {
+		r.ServerName = name
+		if err := r.Open(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Provision(t.Context()); (err == nil) != fine {
+			t.Errorf("name %q: %v", name, err)
+		}
 	}
 }
