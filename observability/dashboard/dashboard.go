@@ -22,9 +22,15 @@ type Dashboard struct {
 	// Name is the end of its UID, such as cluster.
 	Name  string `json:"name"`
 	Title string `json:"title"`
+	// About says what it is for.
+	About string   `json:"description,omitempty"`
+	Tags  []string `json:"tags,omitempty"`
 	// JSON is Grafana's own form.
 	JSON json.RawMessage `json:"-"`
 }
+
+// tags of what Slipway makes.
+var tags = []string{"slipway"}
 
 // UID of a shipped dashboard in Grafana.
 func UID(name string) string { return "slipway-" + name }
@@ -57,7 +63,7 @@ var all = sync.OnceValues(func() ([]Dashboard, error) {
 		if err != nil {
 			return nil, fmt.Errorf("dashboard %s: %w", b.name, err)
 		}
-		out = append(out, Dashboard{b.name, b.title, text})
+		out = append(out, Dashboard{b.name, b.title, b.about, tags, text})
 	}
 	return out, nil
 })
@@ -85,7 +91,7 @@ func source() common.DataSourceRef {
 }
 
 func (b board) build() (dashboard.Dashboard, error) {
-	d := dashboard.NewDashboardBuilder(b.title).Uid(UID(b.name)).Description(b.about).Tags([]string{"slipway"}).
+	d := dashboard.NewDashboardBuilder(b.title).Uid(UID(b.name)).Description(b.about).Tags(tags).
 		Time("now-3h", "now").Refresh("30s").Timezone("browser").Tooltip(dashboard.DashboardCursorSyncCrosshair).Readonly().
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"))
 	for _, v := range b.variables {

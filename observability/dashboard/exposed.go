@@ -38,16 +38,24 @@ func OfApplication(namespace, application string, exposed []Metric) (Dashboard, 
 		return Dashboard{}, fmt.Errorf("dashboard of application %s: %w", application, err)
 	}
 	text, err := json.MarshalIndent(d, "", "  ")
-	return Dashboard{b.name, b.title, text}, err
+	return Dashboard{b.name, b.title, b.about, tags, text}, err
+}
+
+// NameOfApplication is the dashboard of one application without its JSON.
+func NameOfApplication(namespace, application string) Dashboard {
+	sum := sha256.Sum256([]byte(namespace + "/" + application)) // a UID of Grafana has 40 characters at most
+	return Dashboard{
+		Name: fmt.Sprintf("app-%x", sum[:8]), Title: "Application / " + namespace + " / " + application,
+		About: "Made from what the application exposes, with its releases marked.", Tags: tags,
+	}
 }
 
 func ofApplication(namespace, application string, exposed []Metric) board {
 	app := fmt.Sprintf(`namespace=%q,application=%q`, namespace, application)
 	pods := fmt.Sprintf(`* on (namespace, pod) group_left () namespace_pod:slipway_application:info{%s}`, app)
 	in := fmt.Sprintf(`namespace=%q`, namespace)
-	sum := sha256.Sum256([]byte(namespace + "/" + application)) // a UID of Grafana has 40 characters at most
-	b := board{name: fmt.Sprintf("app-%x", sum[:8]), title: "Application / " + namespace + " / " + application,
-		about: "Made from what the application exposes, with its releases marked.", logs: true, marks: app}
+	d := NameOfApplication(namespace, application)
+	b := board{name: d.Name, title: d.Title, about: d.About, logs: true, marks: app}
 	if own := own(app, exposed); len(own) > 0 {
 		b.rows = append(b.rows, row{"What it tells", own})
 	}

@@ -8,23 +8,26 @@ import (
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/observability/dashboard"
+	"slipway.dev/observability/dashboard/stored"
 )
 
 func dashboardRoutes(ns string) []Route {
 	return []Route{
-		{"GET", "/api/v1/dashboards", "", "", "the dashboards that ship", (*server).dashboards},
+		{"GET", "/api/v1/dashboards", "", "", "the dashboards that ship, and those of repositories and applications of all namespaces in which the user may read them; ?namespace=, ?source=shipped, repository or application", (*server).dashboards},
 		{"GET", ns + "/applications/{name}/dashboard", "get", "applications", "a dashboard in Grafana's JSON made from what the application exposes", (*server).applicationDashboard},
-		{"GET", "/api/v1/dashboards/{name}", "", "", "a dashboard in Grafana's JSON", (*server).dashboard},
+		{"GET", ns + "/dashboards/{uid}", "list", "repositories", "a dashboard in Grafana's JSON that a repository keeps, by its UID", (*server).repositoryDashboard},
+		{"GET", "/api/v1/dashboards/{name}", "", "", "a dashboard in Grafana's JSON that ships", (*server).dashboard},
 	}
 }
 
-func (s *server) dashboards(w http.ResponseWriter, _ *http.Request) error {
-	all, err := dashboard.All()
-	if err != nil {
-		return err
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"items": all})
-	return nil
+// Dashboards are those that repositories keep; *stored.Store satisfies it.
+type Dashboards interface {
+	// List those of a namespace, without their texts.
+	List(namespace string) []stored.Kept
+	// Problems of files, by repository.
+	Problems(namespace string) map[string][]dashboard.Problem
+	// Get one with its text.
+	Get(namespace, uid string) (stored.Kept, bool, error)
 }
 
 func (s *server) dashboard(w http.ResponseWriter, r *http.Request) error {
@@ -37,6 +40,22 @@ func (s *server) dashboard(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "`slipway dashboard list` has the names", "dashboard %s: not found", name)
 	}
 	writeJSON(w, http.StatusOK, d.JSON)
+	return nil
+}
+
+func (s *server) repositoryDashboard(w http.ResponseWriter, r *http.Request) error {
+	uid := r.PathValue("uid")
+	if !dashboard.ValidUID(uid) {
+		return refuse(http.StatusBadRequest, "", "uid %q: want at most 40 letters, digits, - and _", uid)
+	}
+	k, ok, err := s.Dashboards.Get(r.PathValue("ns"), uid)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return refuse(http.StatusNotFound, "`slipway dashboard list` has the names", "dashboard %s: no repository of namespace %s keeps it", uid, r.PathValue("ns"))
+	}
+	writeJSON(w, http.StatusOK, k.JSON)
 	return nil
 }
 

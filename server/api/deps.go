@@ -171,6 +171,7 @@ type Deps struct {
 	Alerts          Alerts
 	Exposed         Exposed
 	LogStack        LogStack
+	Dashboards      Dashboards
 	// Grafana is nil where none is configured.
 	Grafana Grafana
 	Images  Seeder

@@ -31,6 +31,7 @@ import (
 	"slipway.dev/cluster/images/seed"
 	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/git"
+	"slipway.dev/observability/dashboard/stored"
 	"slipway.dev/observability/grafana"
 	"slipway.dev/observability/observe"
 	"slipway.dev/observability/stack"
@@ -64,6 +65,7 @@ type services struct {
 	around    *around
 	observe   *observe.Client
 	grafana   *grafana.Provisioner // nil: none is configured
+	boards    *stored.Store
 	logStack  *stack.Controller
 	door      *front.Door
 	listeners []front.Listener
@@ -77,7 +79,7 @@ func newServices(ctx context.Context, conf config.Config, c *cluster, state *sta
 	ctrl.SetLogger(logr.FromSlogHandler(quieter{log.With("part", "controllers").Handler()}))
 	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
-		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openGrafana, s.openLogStack, s.openDoor,
+		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openGrafana, s.openDashboards, s.openLogStack, s.openDoor,
 	} {
 		if err := step(ctx); err != nil {
 			s.close(log)
@@ -135,7 +137,7 @@ func (s *services) openDoor(context.Context) error {
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: applications{s.gitops}, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
-			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), LogStack: logStacks{s.manager.GetClient(), s.manager.GetAPIReader(), s.logStack}, Exposed: s.observe, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), LogStack: logStacks{s.manager.GetClient(), s.manager.GetAPIReader(), s.logStack}, Exposed: s.observe, Dashboards: s.boards, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),

@@ -25,6 +25,7 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 	r := newRepo(t, "ruled", map[string]string{
 		".gitlab-ci.yml":  "say: {image: busybox, script: [echo \"greeting $GREETING\"]}\n",
 		"deploy/web.yaml": manifest("ruled"), "docs/index.md": "# one\n",
+		"dashboards/sales.json": "{\"uid\": \"ruled-sales\", \"title\": \"Sales\", \"panels\": [{\"type\": \"text\"}]}\n",
 	})
 	must(t, "app", "create", r.name, "--sync", "push")
 	r.push()
@@ -66,11 +67,28 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 	r.git("reset", "--quiet", "--hard", docs)
 	r.refused("push option merge_request.create is not supported", "-o", "merge_request.create", "HEAD:other")
 
-	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ruled-more}\n"})
+	eventually(t, 30*time.Second, func() error {
+		if out := must(t, "dashboard", "list"); !strings.Contains(out, "repo/ruled-sales") || !strings.Contains(out, "dashboards/sales.json") || !strings.Contains(out, "app/ruled ") {
+			return fmt.Errorf("dashboards:\n%s", out)
+		}
+		return nil
+	})
+	if out := must(t, "dashboard", "get", "repo/ruled-sales"); !strings.Contains(out, `"title":"Sales"`) {
+		t.Errorf("dashboard: %s", out)
+	}
+	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ruled-more}\n", "dashboards/more.json": "{\n  \"uid\": \"more\",\n}\n"})
 	r.commit()
 	if out := r.git("push", "-o", "ci.variable=GREETING=hello", r.url(), "HEAD:main"); !strings.Contains(out, "Run ruled-3:") {
 		t.Fatalf("push of manifests:\n%s", out)
 	}
+	eventually(t, 30*time.Second, func() error {
+		const want = "dashboards/more.json:3:1: invalid character '}'"
+		out, listed := must(t, "kubectl", "get", "repository", r.name, "-o", `jsonpath={.status.conditions[?(@.type=="Dashboards")].message}`), must(t, "dashboard", "list")
+		if !strings.Contains(out, want) || !strings.Contains(listed, want) || !strings.Contains(listed, "repo/ruled-sales") {
+			return fmt.Errorf("condition %q, dashboards:\n%s", out, listed)
+		}
+		return nil
+	})
 	r.seq = 3
 	if run := r.finished(); run.Spec.Variables["GREETING"] != "hello" || !strings.Contains(r.log("say"), "greeting hello") {
 		t.Fatalf("variables %v", run.Spec.Variables)

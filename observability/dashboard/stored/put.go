@@ -1,0 +1,113 @@
+package stored
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"slipway.dev/cluster/atomicfile"
+	"slipway.dev/observability/dashboard"
+)
+
+// State of a repository's dashboards.
+type State struct {
+	Count    int
+	Problems []dashboard.Problem
+	// Waits: a UID is another repository's. Put it again later.
+	Waits bool
+}
+
+// State of the dashboards of a repository.
+func (s *Store) State(namespace, repository string) State {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c := s.have[key{namespace, repository}]
+	if c == nil {
+		return State{}
+	}
+	return State{len(c.Items), slices.Clone(c.Problems), c.Waits}
+}
+
+// Put what is in the directory of dashboards of a commit in place of what was there. A
+// dashboard whose file is bad stays as it was last good. It says whether there are others
+// than before, or other ones.
+func (s *Store) Put(namespace, repository, commit string, files []dashboard.File) (changed bool, err error) {
+	k := key{namespace, repository}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(files) == 0 {
+		changed, err = s.forget(k)
+		if err == nil { // so that the commit is not looked at again
+			s.have[k] = &content{Rules: rules, Commit: commit}
+		}
+		return changed, err
+	}
+	file, err := s.file(k)
+	if err != nil {
+		return false, err
+	}
+	before := &content{}
+	if c, err := k.load(file); s.have[k] != nil && err == nil {
+		before = c
+	}
+	good, bad := dashboard.Read(files, s.others(k))
+	now := &content{Rules: rules, Commit: commit, Problems: bad, Waits: slices.ContainsFunc(bad, func(p dashboard.Problem) bool { return p.Taken })}
+	for _, o := range good {
+		var short bytes.Buffer
+		if err := json.Compact(&short, o.JSON); err != nil {
+			return false, err
+		}
+		o.JSON = short.Bytes()
+		now.Items = append(now.Items, Kept{Own: o, Namespace: namespace, Repository: repository, Commit: commit})
+	}
+	now.Items = append(now.Items, lastGood(before.Items, now.Items, bad)...)
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // a text stays byte for byte as it is compared
+	if err := e.Encode(now); err != nil {
+		return false, err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return false, err
+	}
+	if err := atomicfile.Write(file, text.Bytes(), 0o600); err != nil {
+		return false, err
+	}
+	s.have[k] = now.brief()
+	return !same(before.Items, now.Items), nil
+}
+
+// others are the UIDs of the other repositories of the namespace, and who has them.
+func (s *Store) others(of key) map[string]string {
+	out := map[string]string{}
+	for k, c := range s.have {
+		if k.namespace == of.namespace && k != of {
+			for _, o := range c.Items {
+				out[o.UID] = o.File + " of repository " + k.repository
+			}
+		}
+	}
+	return out
+}
+
+// lastGood are those of before whose file is bad now and whose UID is free.
+func lastGood(before, now []Kept, bad []dashboard.Problem) (out []Kept) {
+	for _, o := range before {
+		file, _, _ := strings.Cut(o.File, "#")
+		broken := slices.ContainsFunc(bad, func(p dashboard.Problem) bool { return p.File == file })
+		replaced := slices.ContainsFunc(now, func(n Kept) bool { return n.UID == o.UID || n.File == o.File })
+		if broken && !replaced {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+func same(a, b []Kept) bool {
+	return slices.EqualFunc(a, b, func(a, b Kept) bool {
+		return a.UID == b.UID && a.File == b.File && string(a.JSON) == string(b.JSON)
+	})
+}

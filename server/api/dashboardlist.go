@@ -1,0 +1,134 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/observability/dashboard"
+)
+
+// Where a dashboard comes from.
+const (
+	SourceShipped     = "shipped"
+	SourceRepository  = "repository"
+	SourceApplication = "application"
+)
+
+// Dashboard is one as it is listed.
+type Dashboard struct {
+	// Name it is got by: of one that ships; app/ and an application; repo/ and a UID.
+	Name        string   `json:"name"`
+	Title       string   `json:"title"`
+	UID         string   `json:"uid"`
+	Source      string   `json:"source"`
+	Namespace   string   `json:"namespace,omitempty"`
+	Application string   `json:"application,omitempty"`
+	Repository  string   `json:"repository,omitempty"`
+	File        string   `json:"file,omitempty"`
+	Commit      string   `json:"commit,omitempty"`
+	Description string   `json:"description,omitempty"`
+	Tags        []string `json:"tags,omitempty"`
+}
+
+// DashboardProblem is a file of a repository that is wrong.
+type DashboardProblem struct {
+	Namespace  string `json:"namespace"`
+	Repository string `json:"repository"`
+	dashboard.Problem
+}
+
+func (s *server) dashboards(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	namespace, source := q.Get("namespace"), q.Get("source")
+	if source != "" && source != SourceShipped && source != SourceRepository && source != SourceApplication {
+		return refuse(http.StatusBadRequest, "", "source %q: want %s, %s or %s", source, SourceShipped, SourceRepository, SourceApplication)
+	}
+	items, problems := []Dashboard{}, []DashboardProblem{}
+	if source == "" || source == SourceShipped {
+		all, err := dashboard.All()
+		if err != nil {
+			return err
+		}
+		for _, d := range all {
+			items = append(items, Dashboard{Name: d.Name, Title: d.Title, UID: dashboard.UID(d.Name), Source: SourceShipped, Description: d.About, Tags: d.Tags})
+		}
+	}
+	if source != SourceShipped {
+		tenants, err := s.Tenants(r.Context())
+		if err != nil {
+			return err
+		}
+		slices.Sort(tenants)
+		for _, ns := range tenants {
+			if namespace != "" && ns != namespace {
+				continue
+			}
+			if source != SourceApplication {
+				more, bad, err := s.keptDashboards(r.Context(), ns)
+				if err != nil {
+					return err
+				}
+				items, problems = append(items, more...), append(problems, bad...)
+			}
+			if source != SourceRepository {
+				more, err := s.madeDashboards(r.Context(), ns)
+				if err != nil {
+					return err
+				}
+				items = append(items, more...)
+			}
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"items": items, "problems": problems})
+	return nil
+}
+
+func (s *server) mayList(ctx context.Context, resource, namespace string) (bool, error) {
+	u, _ := UserFrom(ctx)
+	return s.Authorizer.Allowed(ctx, u, "list", resource, namespace, "")
+}
+
+// keptDashboards of the repositories of a namespace.
+func (s *server) keptDashboards(ctx context.Context, ns string) (items []Dashboard, bad []DashboardProblem, err error) {
+	if allowed, err := s.mayList(ctx, "repositories", ns); err != nil || !allowed {
+		return nil, nil, err
+	}
+	for _, k := range s.Dashboards.List(ns) {
+		items = append(items, Dashboard{
+			Name: "repo/" + k.UID, Title: k.Title, UID: k.UID, Source: SourceRepository, Namespace: ns, Repository: k.Repository, File: k.File, Commit: k.Commit,
+			Description: k.Description, Tags: k.Tags,
+		})
+	}
+	for repo, problems := range s.Dashboards.Problems(ns) {
+		for _, p := range problems {
+			bad = append(bad, DashboardProblem{ns, repo, p})
+		}
+	}
+	slices.SortStableFunc(bad, func(a, b DashboardProblem) int { return cmp.Compare(a.Repository, b.Repository) })
+	return items, bad, nil
+}
+
+// madeDashboards are those of the applications of a namespace.
+func (s *server) madeDashboards(ctx context.Context, ns string) (items []Dashboard, err error) {
+	if allowed, err := s.mayList(ctx, "applications", ns); err != nil || !allowed {
+		return nil, err
+	}
+	var apps slipway.ApplicationList
+	if err := s.Reader.List(ctx, &apps, client.InNamespace(ns), client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	for i := range apps.Items {
+		d := dashboard.NameOfApplication(ns, apps.Items[i].Name)
+		items = append(items, Dashboard{
+			Name: "app/" + apps.Items[i].Name, Title: d.Title, UID: dashboard.UID(d.Name), Source: SourceApplication, Namespace: ns, Application: apps.Items[i].Name,
+			Repository: apps.Items[i].Spec.Source.Repository, Description: d.About, Tags: d.Tags,
+		})
+	}
+	slices.SortFunc(items, func(a, b Dashboard) int { return cmp.Compare(a.Name, b.Name) })
+	return items, nil
+}
