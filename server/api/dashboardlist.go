@@ -84,8 +84,23 @@ func (s *server) dashboards(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"items": items, "problems": problems})
+	answer := dashboardList{Items: items, Problems: problems, ScrapeSeconds: s.ScrapeInterval.Seconds()}
+	if s.Grafana != nil {
+		if st := s.Grafana.Status(); !st.Removed {
+			answer.Grafana = st.URL
+		}
+	}
+	writeJSON(w, http.StatusOK, answer)
 	return nil
+}
+
+type dashboardList struct {
+	Items    []Dashboard        `json:"items"`
+	Problems []DashboardProblem `json:"problems"`
+	// ScrapeSeconds are between two samples of a series, of which $__rate_interval is made.
+	ScrapeSeconds float64 `json:"scrapeSeconds"`
+	// Grafana is the address of one that has dashboards too.
+	Grafana string `json:"grafana,omitempty"`
 }
 
 func (s *server) mayList(ctx context.Context, resource, namespace string) (bool, error) {

@@ -13,7 +13,7 @@ import (
 
 func dashboardRoutes(ns string) []Route {
 	return []Route{
-		{"GET", "/api/v1/dashboards", "", "", "the dashboards that ship, and those of repositories and applications of all namespaces in which the user may read them; ?namespace=, ?source=shipped, repository or application", (*server).dashboards},
+		{"GET", "/api/v1/dashboards", "", "", "the dashboards that ship, and those of repositories and applications of all namespaces in which the user may read them; ?namespace=, ?source=shipped, repository or application; with what a page needs to draw one: the scrape interval, and the address of Grafana if there is one", (*server).dashboards},
 		{"GET", ns + "/applications/{name}/dashboard", "get", "applications", "a dashboard in Grafana's JSON made from what the application exposes", (*server).applicationDashboard},
 		{"GET", ns + "/dashboards/{uid}", "list", "repositories", "a dashboard in Grafana's JSON that a repository keeps, by its UID", (*server).repositoryDashboard},
 		{"GET", "/api/v1/dashboards/{name}", "", "", "a dashboard in Grafana's JSON that ships", (*server).dashboard},

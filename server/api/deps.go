@@ -174,7 +174,9 @@ type Deps struct {
 	Dashboards      Dashboards
 	// Grafana is nil where none is configured.
 	Grafana Grafana
-	Images  Seeder
+	// ScrapeInterval is between two samples of a series.
+	ScrapeInterval time.Duration
+	Images         Seeder
 	// Uploads is a directory for what comes in and is looked at before it is kept; Room is
 	// nil while its disk has some.
 	Uploads string

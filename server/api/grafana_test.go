@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"slipway.dev/observability/grafana"
 )
@@ -51,6 +52,12 @@ func TestGrafana(t *testing.T) {
 	expect(Deps{Grafana: g}, "GET", "/api/v1/grafana", http.StatusOK, "https://grafana.example")
 	expect(Deps{Grafana: g}, "POST", "/api/v1/grafana/sync", http.StatusOK, "https://grafana.example")
 	expect(Deps{Grafana: g}, "DELETE", "/api/v1/grafana?edited=true", http.StatusOK, `{"left":["Mine"]}`)
+	// Where the page that draws dashboards links to, and how often there is a sample.
+	expect(Deps{}, "GET", "/api/v1/dashboards?source=shipped", http.StatusOK, `"uid":"slipway-cluster"`)
+	expect(Deps{Grafana: g, ScrapeInterval: 30 * time.Second}, "GET", "/api/v1/dashboards?source=shipped", http.StatusOK, `"scrapeSeconds":30,"grafana":"https://grafana.example"}`)
+	if _, body := ask(Deps{}, "GET", "/api/v1/dashboards?source=shipped"); strings.Contains(body, "grafana") {
+		t.Errorf("a Grafana that there is not: %s", body)
+	}
 	if !g.edited {
 		t.Error("edited ones were not asked for")
 	}

@@ -1,12 +1,51 @@
 package console
 
 import (
+	"bytes"
+	"encoding/json"
+	"flag"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"slipway.dev/observability/dashboard"
 )
+
+var update = flag.Bool("update", false, "write e2e/boards.json")
+
+// TestBoards keeps the dashboards that the page's tests draw the same as those that ship.
+func TestBoards(t *testing.T) {
+	all, err := dashboard.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := dashboard.OfApplication("default", "hello", []dashboard.Metric{{Name: "http_requests_total", Type: "counter"}, {Name: "http_request_duration_seconds_bucket"}, {Name: "queue_length", Type: "gauge"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	app.Name = "app/default/hello"
+	var want bytes.Buffer
+	for i, d := range append(all, app) {
+		want.WriteString([]string{"{", ","}[min(i, 1)] + `"` + d.Name + `":`)
+		if err := json.Compact(&want, d.JSON); err != nil {
+			t.Fatal(err)
+		}
+		want.WriteByte('\n')
+	}
+	want.WriteString("}\n")
+	const file = "e2e/boards.json"
+	if *update {
+		if err := os.WriteFile(file, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if have, err := os.ReadFile(file); err != nil || !bytes.Equal(have, want.Bytes()) {
+		t.Errorf("%s is not what ships (%v): go test ./server/console -update", file, err)
+	}
+}
 
 func TestServe(t *testing.T) {
 	built := serve(fstest.MapFS{

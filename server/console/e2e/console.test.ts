@@ -1,20 +1,14 @@
 // The page in real Chromium. Without SLIPWAY_URL it runs against the fixture beside
 // it; with SLIPWAY_URL and SLIPWAY_TOKEN against a running server, which must have
 // an application with two healthy releases and one finished run.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { chromium, type BrowserContext, type Page } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from "vitest";
-import { start, token as fixtureToken } from "./fixture";
+import type { BrowserContext, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { open, real } from "./browser";
 
-const real = process.env.SLIPWAY_URL;
-let base = real?.replace(/\/$/, "") ?? "";
-let token = process.env.SLIPWAY_TOKEN ?? "";
-let stop = async () => {};
+let base = "";
+let token = "";
+let close = async () => {};
 let asked: string[] = []; // of the fixture
-let profile = "";
 let context: BrowserContext;
 let page: Page;
 let faults: string[] = [];
@@ -30,28 +24,7 @@ async function api<T>(path: string): Promise<T> {
 }
 
 beforeAll(async () => {
-  if (!real) {
-    const f = await start(fileURLToPath(new URL("../dist", import.meta.url)));
-    base = f.url;
-    token = fixtureToken;
-    stop = f.stop;
-    asked = f.asked;
-  }
-  profile = await mkdtemp(join(tmpdir(), "slipway-console-"));
-  context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-    ignoreHTTPSErrors: true,
-    locale: "en-US",
-    viewport: { width: 1280, height: 900 },
-  });
-  page = await context.newPage();
-  page.setDefaultTimeout(20_000);
-  page.on("pageerror", (e) => faults.push(`error: ${e.message}`));
-  page.on("console", (m) => {
-    // A refused request is a line of the browser's own; the tests that make one look at the page.
-    if (m.type() === "error" && !m.text().includes("Failed to load resource")) faults.push(`console: ${m.text()}`);
-  });
+  ({ base, token, asked, context, page, faults, close } = await open());
   await page.goto(`${base}/`);
   await page.getByLabel("Token").fill("not-a-token");
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -61,14 +34,10 @@ beforeAll(async () => {
   await page.getByRole("button", { name: "Sign out" }).waitFor();
 });
 
-afterAll(async () => {
-  await context?.close();
-  await stop();
-  if (profile) await rm(profile, { recursive: true, force: true });
-});
+afterAll(() => close());
 
 beforeEach(() => {
-  faults = [];
+  faults.length = 0;
 });
 
 afterEach(async () => {
@@ -78,7 +47,7 @@ afterEach(async () => {
 
 test("every page opens, live", async () => {
   await page.getByText("live", { exact: true }).waitFor();
-  for (const name of ["Repositories", "Runs", "Applications", "Logs", "Status", "Overview"]) {
+  for (const name of ["Repositories", "Runs", "Applications", "Dashboards", "Logs", "Status", "Overview"]) {
     await page.getByRole("navigation").getByRole("link", { name, exact: true }).click();
     await page.getByRole("heading", { level: 1, name, exact: true }).waitFor();
   }
@@ -356,7 +325,7 @@ test("Chinese, and dark", async () => {
 
 test("readable on a phone", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
-  for (const path of ["/", "/repositories", "/runs", "/applications", "/environments", "/logs", "/alerts", "/status"]) {
+  for (const path of ["/", "/repositories", "/runs", "/applications", "/environments", "/dashboards", "/dashboards/cluster", "/dashboards/logs", "/logs", "/alerts", "/status"]) {
     await page.goto(`${base}${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
     expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(360);

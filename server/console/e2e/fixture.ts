@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { extname, join, normalize } from "node:path";
 import type { AddressInfo } from "node:net";
+import { board, lines, metrics, shipped } from "./dashboards";
 import { around, many, object, page, tree } from "./applications";
 import { repository } from "./repository";
 
@@ -122,10 +123,14 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
     if (path === "/api/v1/whoami") return json(res, { name: "admin" });
     if (path === "/api/v1/status") return json(res, { ready: true, components: [{ name: "apiserver", ready: true, message: "v1.37.2", since: at(60) }] });
     if (path.startsWith("/prometheus/")) {
-      const [from, to, step] = ["start", "end", "step"].map((k) => Number(url.searchParams.get(k)));
-      const values = [];
-      for (let x = from; x <= to; x += step) values.push([x, String(0.2 + 0.1 * Math.sin(x / 300))]);
-      return json(res, { status: "success", data: { resultType: "matrix", result: [{ metric: {}, values }] } });
+      const answer = metrics(path, url.searchParams, planted);
+      return json(res, answer.body, answer.code);
+    }
+    if (path.startsWith("/elastic/")) return json(res, lines((await body(req)) as unknown as Parameters<typeof lines>[0], planted));
+    if (path === `${ns}/dashboards/sales_1`) return json(res, board("/api/v1/dashboards/everything", null, planted));
+    if (path.startsWith("/api/v1/dashboards")) {
+      const answer = board(path, url.searchParams.get("source"), planted);
+      return answer ? json(res, answer) : json(res, { error: { message: "dashboard: not found" } }, 404);
     }
     if (path === `${ns}/watch`) {
       res.writeHead(200, { "Content-Type": "text/event-stream" }).flushHeaders();
@@ -208,6 +213,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
       const answer = repository(planted, rest, url.searchParams);
       return answer ? json(res, answer) : json(res, { error: { message: `no route ${path}` } }, 404);
     }
+    if (rest === "dashboard") return json(res, shipped["app/default/hello"]);
     if (rest === "tests") return json(res, { run: name, previous: "hello-1199", coverage: "80.00", previousCoverage: "75.50", broken: [{ job: "unit", name: `breaks ${planted}`, class: "Sum", status: "failed", message: "3 is not 4" }] });
     if (rest === "releases") return json(res, { items: state.releases });
     if (rest === "diff") return res.end("--- live\n+++ desired\n-a\n+b\n") as unknown as void;
@@ -263,7 +269,7 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
 
   const server: Server = createServer((req, res) => {
     const url = new URL(req.url ?? "/", "http://localhost");
-    const done = url.pathname.startsWith("/api/") || url.pathname.startsWith("/prometheus/") ? api(req, res, url) : file(res, url.pathname);
+    const done = url.pathname.startsWith("/api/") || /^\/(prometheus|elastic)\//.test(url.pathname) ? api(req, res, url) : file(res, url.pathname);
     done.catch((e: unknown) => {
       if (!res.headersSent) res.writeHead(500);
       res.end(String(e));

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { language, setLanguage, t, useLanguage, type Language } from "./i18n";
 import { get, namespace, remove, whenSessionEnds } from "./lib/api";
 import { viewOf } from "./lib/browse";
+import { Later } from "./lib/later";
 import { go, Link, to, usePlace, type Place } from "./lib/router";
 import { connect, disconnect, enter, useStore } from "./lib/store";
 import { setTheme, theme, type Theme } from "./lib/theme";
@@ -20,6 +21,8 @@ import { Repositories, RepositoryPage } from "./pages/repositories";
 import { RunPage } from "./pages/run";
 import { Runs } from "./pages/runs";
 import { StatusPage } from "./pages/status";
+
+const dashboards = () => import("./dash");
 
 interface User {
   name: string;
@@ -43,7 +46,7 @@ export function App() {
   return <Frame user={user} leave={() => setUser(null)} />;
 }
 
-const sections = ["repositories", "runs", "applications", "environments", "logs", "alerts", "status"] as const;
+const sections = ["repositories", "runs", "applications", "environments", "dashboards", "logs", "alerts", "status"] as const;
 
 function Frame({ user, leave }: { user: User; leave: () => void }) {
   const place = usePlace();
@@ -162,6 +165,7 @@ function withNamespace(place: Place): boolean {
 
 /** named is the object of an address, /runs/hello-1 or with its namespace. */
 function named(place: Place): string | undefined {
+  if (place.parts[0] === "dashboards" && place.parts.length > 1) return place.parts.slice(1).join("/");
   return place.parts[withNamespace(place) ? 2 : 1];
 }
 
@@ -180,6 +184,8 @@ function Page({ place }: { place: Place }) {
       return name ? <ApplicationPage key={name} name={name} /> : <Applications />;
     case "environments":
       return name ? <EnvironmentPage key={name} name={name} /> : <Environments />;
+    case "dashboards":
+      return <Later load={dashboards} props={{ place }} />;
     case "logs":
       return <Logs query={place.query.get("query") ?? ""} language={place.query.get("language") === "lucene" ? "lucene" : "logsql"} when={whenOf(place.query)} />;
     case "alerts":

@@ -1,8 +1,10 @@
 import { apps } from "./apps.en";
+import { dash } from "./dash.en";
 
 // Every text of the page. zh.ts has the same keys; {x} is filled in.
 export const en = {
   ...apps,
+  ...dash,
   overview: "Overview",
   repositories: "Repositories",
   runs: "Runs",

@@ -1,8 +1,10 @@
 import { apps } from "./apps.zh";
+import { dash } from "./dash.zh";
 import type { Key } from "./en";
 
 export const zh: Record<Key, string> = {
   ...apps,
+  ...dash,
   overview: "概览",
   repositories: "代码仓库",
   runs: "流水线运行",

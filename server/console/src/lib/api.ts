@@ -35,9 +35,13 @@ export async function raw(path: string, init?: RequestInit): Promise<Response> {
   let message = `${res.status} ${res.statusText}`;
   let hint: string | undefined;
   try {
-    const body = (await res.json()) as { error?: { message?: string; hint?: string } };
-    message = body.error?.message ?? message;
-    hint = body.error?.hint;
+    // Our own shape, Prometheus' and Elasticsearch's.
+    const { error } = (await res.json()) as { error?: string | { message?: string; hint?: string; reason?: string } };
+    if (typeof error === "string") message = error;
+    else {
+      message = error?.message ?? error?.reason ?? message;
+      hint = error?.hint;
+    }
   } catch {
     // Not our own answer, a proxy's: the status line is all there is.
   }

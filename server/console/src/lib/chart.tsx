@@ -1,10 +1,11 @@
 // One measured line of an application, with its releases marked on it.
-import { useEffect, useRef, useState } from "preact/hooks";
-import uPlot from "uplot";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type uPlot from "uplot";
 import { language, t } from "../i18n";
 import type { Application, Release } from "../types";
 import { get, namespace } from "./api";
 import { bytes } from "./format";
+import { cssColor, Plot, verticals } from "./plot";
 import { Problem } from "./ui";
 
 type Measure = "cpu" | "memory";
@@ -54,41 +55,40 @@ async function load(app: Application, measure: Measure, seconds: number, signal:
   return [xs, ys];
 }
 
-function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
 /** marks draws one line for each release within the range, red for a failed one. */
 function marks(releases: () => Release[]): uPlot.Plugin {
   return {
     hooks: {
       draw: (u) => {
-        const { ctx, bbox } = u;
-        ctx.save();
-        ctx.font = `${11 * devicePixelRatio}px sans-serif`;
-        ctx.textAlign = "left";
-        ctx.textBaseline = "alphabetic";
-        ctx.lineWidth = devicePixelRatio;
-        ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
-        const shown: number[] = [];
-        for (const r of releases()) {
-          const at = Date.parse(r.status?.startedAt ?? r.metadata.creationTimestamp ?? "") / 1000;
-          if (!(at >= (u.scales.x.min ?? 0) && at <= (u.scales.x.max ?? 0))) continue;
-          const x = u.valToPos(at, "x", true);
-          ctx.strokeStyle = ctx.fillStyle = colour(r.status?.result === "Failed" ? "--bad" : "--accent");
-          ctx.beginPath();
-          ctx.moveTo(x, bbox.top);
-          ctx.lineTo(x, bbox.top + bbox.height);
-          ctx.stroke();
-          ctx.fillText(`#${r.spec.number}`, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
-          shown.push(r.spec.number);
-        }
-        ctx.restore();
+        const all = releases().map((r) => ({
+          at: Date.parse(r.status?.startedAt ?? r.metadata.creationTimestamp ?? "") / 1000,
+          label: `#${r.spec.number}`,
+          color: cssColor(r.status?.result === "Failed" ? "--bad" : "--accent"),
+          number: r.spec.number,
+        }));
+        const shown = verticals(u, all);
         // A canvas tells nobody what is on it.
         const holder = u.root.parentElement;
-        if (holder) holder.dataset.deploys = shown.sort((a, b) => a - b).join(" ");
+        if (holder) holder.dataset.deploys = shown.map((v) => v.number).sort((a, b) => a - b).join(" ");
       },
     },
+  };
+}
+
+function optionsOf(measure: Measure, releases: () => Release[]): Omit<uPlot.Options, "width" | "height"> {
+  const value = (v: number) => (measure === "cpu" ? v.toPrecision(3) : bytes(v));
+  const axis = { stroke: () => cssColor("--text-soft"), grid: { stroke: () => cssColor("--line"), width: 1 }, ticks: { show: false } };
+  const time = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" });
+  return {
+    legend: { show: false },
+    cursor: { y: false },
+    scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
+    axes: [
+      { ...axis, values: (_u, v) => v.map((x) => time.format(new Date(x * 1000))) },
+      { ...axis, size: 76, values: (_u, v) => v.map(value) },
+    ],
+    series: [{}, { stroke: () => cssColor("--accent"), width: 2, fill: () => cssColor("--accent-soft"), spanGaps: false }],
+    plugins: [marks(releases)],
   };
 }
 
@@ -96,43 +96,16 @@ export function Chart({ app, releases }: { app: Application; releases: Release[]
   const [measure, setMeasure] = useState<Measure>("cpu");
   const [range, setRange] = useState<Range>("lastHour");
   const [error, setError] = useState<unknown>();
-  const [none, setNone] = useState(false);
-  const holder = useRef<HTMLDivElement>(null);
-  const plot = useRef<uPlot>();
+  const [data, setData] = useState<uPlot.AlignedData>([[], []]);
   const current = useRef(releases);
   current.current = releases;
   const what = pods(app)?.pattern;
 
   useEffect(() => {
-    const parent = holder.current;
-    if (!parent) return;
     const abort = new AbortController();
-    const value = (v: number) => (measure === "cpu" ? v.toPrecision(3) : bytes(v));
-    const axis = { stroke: () => colour("--text-soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false } };
-    const time = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" });
-    const u = new uPlot(
-      {
-        width: parent.clientWidth || 600,
-        height: 220,
-        legend: { show: false },
-        cursor: { y: false },
-        scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
-        axes: [
-          { ...axis, values: (_u, v) => v.map((x) => time.format(new Date(x * 1000))) },
-          { ...axis, size: 76, values: (_u, v) => v.map(value) },
-        ],
-        series: [{}, { stroke: () => colour("--accent"), width: 2, fill: () => colour("--accent-soft"), spanGaps: false }],
-        plugins: [marks(() => current.current)],
-      },
-      [[], []],
-      parent,
-    );
-    plot.current = u;
     const refresh = async () => {
       try {
-        const data = await load(app, measure, ranges[range], abort.signal);
-        setNone(!(data[1] as (number | null)[]).some((v) => v !== null));
-        u.setData(data);
+        setData(await load(app, measure, ranges[range], abort.signal));
         setError(undefined);
       } catch (e) {
         if (!abort.signal.aborted) setError(e);
@@ -140,17 +113,13 @@ export function Chart({ app, releases }: { app: Application; releases: Release[]
     };
     void refresh();
     const id = window.setInterval(refresh, 15_000);
-    const size = new ResizeObserver(() => u.setSize({ width: parent.clientWidth, height: 220 }));
-    size.observe(parent);
     return () => {
       abort.abort();
       window.clearInterval(id);
-      size.disconnect();
-      u.destroy();
-      plot.current = undefined;
     };
-  }, [app.metadata.name, what, measure, range, language()]);
-  useEffect(() => plot.current?.redraw(false), [releases.length]);
+  }, [app.metadata.name, what, measure, range]);
+  const options = useMemo(() => optionsOf(measure, () => current.current), [measure, language()]);
+  const none = data[0].length > 0 && !(data[1] as (number | null)[]).some((v) => v !== null);
 
   const label = measure === "cpu" ? t("chartCpu") : t("chartMemory");
   return (
@@ -174,7 +143,7 @@ export function Chart({ app, releases }: { app: Application; releases: Release[]
       </div>
       <Problem error={error} />
       {none ? <p class="hint">{t("chartNone")}</p> : null}
-      <div ref={holder} class="chart" role="img" aria-label={label} />
+      <Plot options={options} data={data} label={label} height={220} over={releases.length} />
     </section>
   );
 }

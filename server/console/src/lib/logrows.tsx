@@ -96,7 +96,7 @@ export function FollowChoice({ follow, choose }: { follow: boolean; choose: (on:
 }
 
 /** Text is a line as text with the styles of a terminal: a line is hostile, and never markup. */
-function Text({ line }: { line: string }) {
+export function Text({ line }: { line: string }) {
   return (
     <>
       {parse(line).spans.map((s, k) => (

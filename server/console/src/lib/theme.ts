@@ -18,3 +18,15 @@ export function applyTheme(): void {
   if (t === "system") document.documentElement.removeAttribute("data-theme");
   else document.documentElement.setAttribute("data-theme", t);
 }
+
+/** onTheme tells when light becomes dark or the other way round, until it is called off. */
+export function onTheme(f: () => void): () => void {
+  const chosen = new MutationObserver(f);
+  chosen.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  system.addEventListener("change", f);
+  return () => {
+    chosen.disconnect();
+    system.removeEventListener("change", f);
+  };
+}

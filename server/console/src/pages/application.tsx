@@ -57,6 +57,7 @@ export function ApplicationPage({ name }: { name: string }) {
         <State value={st.health ?? "Unknown"} />
         <State value={syncOf(app)} />
         <span class="fill" />
+        <Link href={to("dashboards", "app", namespace, name)}>{t("dashboard")}</Link>
         <button type="button" class="primary" onClick={() => setDialog("sync")}>
           {t("syncButton")}
         </button>

@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { t, word } from "../i18n";
+import { BoardLink } from "../lib/boardlink";
 import { addressOf, filterOf, useApplications, type AppFilter } from "../lib/applist";
 import { namespace } from "../lib/api";
 import { valueOf } from "../lib/format";
@@ -42,7 +43,11 @@ export function Applications() {
   const narrow = address !== "/applications";
   return (
     <>
-      <h1>{t("applications")}</h1>
+      <div class="row head">
+        <h1>{t("applications")}</h1>
+        <span class="fill" />
+        <BoardLink board="gitops" ofNamespace />
+      </div>
       <Filters filter={filter} health={page?.health ?? {}} sync={page?.sync ?? {}} />
       <Problem error={error} />
       {items.length ? (

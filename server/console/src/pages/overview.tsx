@@ -1,4 +1,5 @@
 import { t } from "../i18n";
+import { BoardLink } from "../lib/boardlink";
 import { addressOf, useApplications } from "../lib/applist";
 import { Link, to } from "../lib/router";
 import { useStore } from "../lib/store";
@@ -20,7 +21,11 @@ export function Overview() {
   if (!store.all("Repository").length && !runs.length) return <Welcome />;
   return (
     <>
-      <h1>{t("overview")}</h1>
+      <div class="row head">
+        <h1>{t("overview")}</h1>
+        <span class="fill" />
+        <BoardLink board="namespace" ofNamespace />
+      </div>
       <section>
         <h2>{bad?.total ? t("failing") : t("applications")}</h2>
         {bad && all && all.total > 0 ? (

@@ -1,4 +1,5 @@
 import { t } from "../i18n";
+import { BoardLink } from "../lib/boardlink";
 import { refName, short, span } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { moreRuns, olderRuns, useStore } from "../lib/store";
@@ -46,7 +47,11 @@ export function Runs() {
   const runs = newestFirst(store.all("Run"));
   return (
     <>
-      <h1>{t("runs")}</h1>
+      <div class="row head">
+        <h1>{t("runs")}</h1>
+        <span class="fill" />
+        <BoardLink board="pipelines" ofNamespace />
+      </div>
       {runs.length ? <RunTable runs={runs} /> : <Empty>{store.loaded("Run") ? t("noRuns") : t("loading")}</Empty>}
       {moreRuns() ? <Action label={t("olderRuns")} run={olderRuns} /> : null}
     </>

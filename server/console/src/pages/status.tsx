@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { t } from "../i18n";
+import { BoardLink } from "../lib/boardlink";
 import { get } from "../lib/api";
 import { Ago, Empty, Problem, State, Table, type Column } from "../lib/ui";
 import type { Component } from "../types";
@@ -39,7 +40,11 @@ export function StatusPage() {
   ];
   return (
     <>
-      <h1>{t("status")}</h1>
+      <div class="row head">
+        <h1>{t("status")}</h1>
+        <span class="fill" />
+        <BoardLink board="slipway" />
+      </div>
       <Problem error={error} />
       {status ? (
         <>
