@@ -89,6 +89,9 @@ type Status struct {
 	Dashboards int    `json:"dashboards"`
 	// Kept are dashboards that people edited, and that were left so.
 	Kept []string `json:"kept,omitempty"`
+	// Incomplete: something of what should be there could not be looked up; it is asked for
+	// again soon, and nothing is taken away meanwhile.
+	Incomplete bool `json:"incomplete,omitempty"`
 	// Writes of the last pass.
 	Writes int `json:"writes"`
 }

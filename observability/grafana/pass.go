@@ -62,6 +62,7 @@ func (p *Provisioner) Pass(ctx context.Context) error {
 	}
 	p.mu.Lock()
 	p.status.Dashboards, p.status.Kept, p.status.Writes = len(p.state.Dashboards), r.kept, r.writes
+	p.status.Incomplete = want.Incomplete
 	p.mu.Unlock()
 	return errors.Join(r.errs...)
 }

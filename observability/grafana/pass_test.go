@@ -285,3 +285,31 @@ func TestAwayForAnHour(t *testing.T) {
 		}
 	})
 }
+
+// TestIncompleteIsLookedUpAgainSoon: nothing is taken away before all is known.
+func TestIncompleteIsLookedUpAgainSoon(t *testing.T) {
+	w := newWorld(t, Keep)
+	w.pass(t, everything...)
+	synctest.Test(t, func(t *testing.T) {
+		w.trigger = make(chan struct{}, 1) // of the bubble
+		all := w.want.Dashboards
+		w.want.Incomplete, w.want.Dashboards = true, all[:1]
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- w.Run(ctx) }()
+		synctest.Wait()
+		if got := w.g.wrote(); len(got) > 0 || !w.Status().Incomplete {
+			t.Errorf("wrote %q, status %+v", got, w.Status())
+		}
+		w.want.Incomplete = false
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if got := w.g.wrote(); !slices.Equal(got, []string{"DELETE /api/dashboards/uid/slipway-b"}) || w.Status().Incomplete {
+			t.Errorf("wrote %q, status %+v", got, w.Status())
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -15,7 +15,8 @@ func retries() wait.Backoff {
 }
 
 // Run passes until ctx ends: at once, when it is asked to, and every few minutes; after a
-// failure sooner at first, then as seldom. What goes wrong is logged when it changes.
+// failure, or where something could not be looked up, sooner at first, then as seldom.
+// What goes wrong is logged when it changes.
 func (p *Provisioner) Run(ctx context.Context) error {
 	again := retries()
 	for {
@@ -24,7 +25,7 @@ func (p *Provisioner) Run(ctx context.Context) error {
 			return nil
 		}
 		after := Every
-		if p.told(err); err != nil {
+		if p.told(err); err != nil || p.Status().Incomplete {
 			after = min(again.Step(), Every)
 		} else {
 			again = retries()

@@ -21,6 +21,7 @@ import (
 type Client struct {
 	socket, forward string
 	http            *http.Client
+	types           types
 }
 
 // NewClient talks to the child at the sockets of its Config.

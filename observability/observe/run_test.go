@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/prometheus/alertmanager/api/v2/models"
 
 	"slipway.dev/observability/alerts"
+	"slipway.dev/observability/dashboard"
 	"slipway.dev/observability/metrics"
 )
 
@@ -64,7 +66,9 @@ func TestChild(t *testing.T) {
 		"namespaces":      `{"apiVersion":"v1","kind":"Namespace","metadata":{"name":"shop"}}`,
 		"servicemonitors": `{"apiVersion":"monitoring.coreos.com/v1","kind":"ServiceMonitor","metadata":{"name":"web","namespace":"shop"},"spec":{"selector":{},"endpoints":[{"port":"metrics"}]}}`,
 		"prometheusrules": `{"apiVersion":"monitoring.coreos.com/v1","kind":"PrometheusRule","metadata":{"name":"web","namespace":"shop"},"spec":{"groups":[{"name":"g","interval":"5s","rules":[
-			{"alert":"Always","expr":"vector(1)","annotations":{"summary":"planted"}},{"record":"stolen","expr":"count(up)"}]}]}}`,
+			{"alert":"Always","expr":"vector(1)","annotations":{"summary":"planted"}},{"record":"stolen","expr":"count(up)"},
+			{"record":"orders_total","expr":"vector(1)","labels":{"application":"web"}},{"record":"go_goroutines","expr":"vector(1)","labels":{"application":"web"}},
+			{"record":"orders_of_others","expr":"vector(1)","labels":{"application":"other"}}]}]}}`,
 	})
 	dir, err := os.MkdirTemp("/tmp", "obs") // a socket's path is short
 	if err != nil {
@@ -126,6 +130,19 @@ func TestChild(t *testing.T) {
 		}
 		return err
 	})
+	soon("what an application exposes, with its type where it is told", func() error {
+		found, err := c.Exposed(ctx, "shop", "web")
+		if err == nil && !slices.Equal(found, []dashboard.Metric{{Name: "go_goroutines", Type: "gauge"}, {Name: "orders_total"}}) {
+			c.types.until = time.Time{} // the child may not have asked its targets yet
+			err = fmt.Errorf("%v", found)
+		}
+		return err
+	})
+	for _, of := range [][2]string{{"bank", "web"}, {"shop", "none"}, {"shop", `web"} or up{x="`}} {
+		if found, err := c.Exposed(ctx, of[0], of[1]); err != nil || len(found) > 0 {
+			t.Errorf("%s exposes %v, %v", of, found, err)
+		}
+	}
 	if other, err := c.Alerts(ctx, "bank", ""); err != nil || len(other) > 0 {
 		t.Errorf("another namespace: %v %v", other, err)
 	}

@@ -8,10 +8,14 @@ import (
 	"slipway.dev/server/boards"
 )
 
-// openDashboards follows the dashboards that repositories keep.
+// openDashboards follows the dashboards that repositories keep, and readies them and those
+// of applications for Grafana.
 func (s *services) openDashboards(context.Context) (err error) {
 	if s.boards, err = stored.Open(filepath.Join(s.conf.DataDir, "dashboards")); err != nil {
 		return err
+	}
+	s.provision = &boards.Provision{
+		Store: s.boards, Reader: s.manager.GetClient(), Tenants: s.tenants, Exposed: s.observe.Exposed, Log: s.log.With("part", "grafana"),
 	}
 	f := &boards.Follower{
 		Client: s.manager.GetClient(), Git: s.git.Store, Store: s.boards, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "dashboards"),
@@ -22,4 +26,12 @@ func (s *services) openDashboards(context.Context) (err error) {
 		},
 	}
 	return f.SetupWithManager(s.manager)
+}
+
+// runGrafana provisions once it is known which applications there are.
+func (s *services) runGrafana(ctx context.Context) error {
+	if !s.manager.GetCache().WaitForCacheSync(ctx) {
+		return nil
+	}
+	return s.grafana.Run(ctx)
 }

@@ -59,6 +59,7 @@ func (s *services) forGrafana(ctx context.Context) (grafana.Desired, error) {
 	for _, b := range all {
 		d.Dashboards = append(d.Dashboards, grafana.Dashboard{UID: dashboard.UID(b.Name), Title: b.Title, Folder: "slipway", JSON: json.RawMessage(b.JSON)})
 	}
+	s.provision.Add(ctx, &d)
 	return d, err
 }
 
@@ -105,6 +106,9 @@ func (s *services) grafanaState(context.Context) []api.Component {
 		c.Message = "provisioning " + st.URL
 	case st.Problem == "":
 		c.Message = st.URL
+		if st.Incomplete {
+			c.Message += "; not all that should be there could be looked up: it is tried again"
+		}
 		if len(st.Kept) > 0 {
 			c.Message += "; kept as people edited them: " + strings.Join(st.Kept, ", ")
 		}

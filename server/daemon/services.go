@@ -38,6 +38,7 @@ import (
 	"slipway.dev/registry/embedded"
 	"slipway.dev/server/api"
 	"slipway.dev/server/badge"
+	"slipway.dev/server/boards"
 	"slipway.dev/server/changes"
 	"slipway.dev/server/config"
 	"slipway.dev/server/console"
@@ -66,6 +67,7 @@ type services struct {
 	observe   *observe.Client
 	grafana   *grafana.Provisioner // nil: none is configured
 	boards    *stored.Store
+	provision *boards.Provision
 	logStack  *stack.Controller
 	door      *front.Door
 	listeners []front.Listener
@@ -225,7 +227,7 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 	})
 	run("resource metrics", s.serveResource)
 	if s.grafana != nil {
-		run("grafana", s.grafana.Run)
+		run("grafana", s.runGrafana)
 	}
 	run("seeds", s.seed)
 	run("disk", s.watchDisk)
