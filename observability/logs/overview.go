@@ -39,14 +39,26 @@ type FacetValue struct {
 const (
 	// buckets are about how many a histogram has.
 	buckets = 60
-	// facetValues are shown of a field; one with more than maxFacetValues tells nothing.
-	facetValues, maxFacetValues = 8, 1000
+	// FacetValues are shown of a field; one with more than maxFacetValues tells nothing.
+	FacetValues, maxFacetValues = 8, 1000
 )
 
 // steps are what a person expects a bucket to be.
 var steps = []time.Duration{
 	time.Second, 5 * time.Second, 10 * time.Second, 30 * time.Second, time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute,
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// Step is how long a bucket of the query's overview is.
+func (q Query) Step() time.Duration { return stepFor(q.End.Sub(q.Start)) }
+
+// Buckets are those between the query's bounds, with the counts by their first nanosecond.
+func (q Query) Buckets(counts map[int64]int) []Bucket {
+	all := []Bucket{}
+	for t := q.Start.Truncate(q.Step()); t.Before(q.End); t = t.Add(q.Step()) {
+		all = append(all, Bucket{t.UTC(), counts[t.UnixNano()]})
+	}
+	return all
 }
 
 func stepFor(d time.Duration) time.Duration {
@@ -64,7 +76,7 @@ func (s *Store) Overview(ctx context.Context, query Query) (*Overview, error) {
 	if text == "" {
 		text = "*"
 	}
-	o := &Overview{Step: stepFor(query.End.Sub(query.Start)), Buckets: []Bucket{}, Facets: []Facet{}}
+	o := &Overview{Step: query.Step(), Facets: []Facet{}}
 	sel := Selection{Namespaces: []string{query.Namespace}, Start: query.Start, End: query.End}
 	counts := map[int64]int{}
 	sel.Text = fmt.Sprintf("%s | stats by (_time:%ds) count() n", text, int(o.Step.Seconds()))
@@ -84,10 +96,8 @@ func (s *Store) Overview(ctx context.Context, query Query) (*Overview, error) {
 	if err != nil {
 		return nil, err
 	}
-	for t := query.Start.Truncate(o.Step); t.Before(query.End); t = t.Add(o.Step) {
-		o.Buckets = append(o.Buckets, Bucket{t.UTC(), counts[t.UnixNano()]})
-	}
-	sel.Text = fmt.Sprintf("%s | facets %d max_values_per_field %d max_value_len 128", text, facetValues, maxFacetValues)
+	o.Buckets = query.Buckets(counts)
+	sel.Text = fmt.Sprintf("%s | facets %d max_values_per_field %d max_value_len 128", text, FacetValues, maxFacetValues)
 	err = s.Select(ctx, sel, func(fields []Field) {
 		var name, value, hits string
 		for _, f := range fields {
@@ -125,14 +135,14 @@ type Around struct {
 	Before, After             int
 }
 
-// maxAround is how far from a line its context may be in time.
-const maxAround = 24 * time.Hour
+// MaxAround is how far from a line its context may be in time.
+const MaxAround = 24 * time.Hour
 
 // queries are those of the lines before and at the time, and of those after it.
 func (a Around) queries() (before, after Selection) {
 	filter := fmt.Sprintf("pod:=%s container:=%s", Quote(a.Pod), Quote(a.Container))
 	own := []string{a.Namespace}
-	before = Selection{Namespaces: own, Start: a.At.Add(-maxAround), End: a.At, Text: filter + fmt.Sprintf(" | sort by (_time) desc limit %d", a.Before+1)}
-	after = Selection{Namespaces: own, Start: a.At.Add(1), End: a.At.Add(maxAround), Text: filter + fmt.Sprintf(" | sort by (_time) limit %d", a.After)}
+	before = Selection{Namespaces: own, Start: a.At.Add(-MaxAround), End: a.At, Text: filter + fmt.Sprintf(" | sort by (_time) desc limit %d", a.Before+1)}
+	after = Selection{Namespaces: own, Start: a.At.Add(1), End: a.At.Add(MaxAround), Text: filter + fmt.Sprintf(" | sort by (_time) limit %d", a.After)}
 	return before, after
 }

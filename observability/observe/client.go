@@ -20,6 +20,7 @@ import (
 // Client is the server's side of the child.
 type Client struct {
 	socket, forward string
+	from            string // where lines are read; "" is the store
 	http            *http.Client
 	types           types
 }
@@ -96,6 +97,16 @@ func (c *Client) SendTo(ctx context.Context, to *logs.Fluent) error {
 	return nil
 }
 
+// From is a client that reads lines there: of the store, or of the Elasticsearch that is
+// configured.
+func (c *Client) From(elasticsearch bool) *Client {
+	other := &Client{socket: c.socket, forward: c.forward, http: c.http}
+	if elasticsearch {
+		other.from = fromElasticsearch
+	}
+	return other
+}
+
 // Search writes the rows that match q to w as lines of JSON.
 func (c *Client) Search(ctx context.Context, w io.Writer, q logs.Query) error {
 	v := values(q)
@@ -126,6 +137,7 @@ func values(q logs.Query) url.Values {
 }
 
 func (c *Client) get(ctx context.Context, w io.Writer, path string, v url.Values) error {
+	v.Set("from", c.from)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe"+path+"?"+v.Encode(), nil)
 	if err != nil {
 		return err

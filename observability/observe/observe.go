@@ -106,16 +106,17 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	}
 	g.Go(func() error { return es.Run(ctx) })
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
+	from := readers{store, &c.Logs.Elasticsearch}
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
-	mux.HandleFunc("GET /logs", search(store))
+	mux.HandleFunc("GET /logs", search(from))
 	mux.HandleFunc("GET /logs/outputs", outputs(store))
 	if err := figures(ctx, mux, c, cluster, reg, log); err != nil {
 		return err
 	}
 	mux.HandleFunc("PUT "+outputPath, out.put)
 	mux.HandleFunc("DELETE "+outputPath, out.delete)
-	mux.HandleFunc("GET /logs/overview", overview(store))
-	mux.HandleFunc("GET /logs/context", around(store))
+	mux.HandleFunc("GET /logs/overview", overview(from))
+	mux.HandleFunc("GET /logs/context", around(from))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	l, err := listen(c.Socket)
 	if err != nil {

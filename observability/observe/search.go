@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -14,6 +15,26 @@ import (
 
 // queryTime is how long a search may take that does not follow.
 const queryTime = 30 * time.Second
+
+// reader is where lines are read from: the store, or the Elasticsearch that has them too.
+type reader interface {
+	Search(ctx context.Context, w io.Writer, q logs.Query) error
+	Overview(ctx context.Context, q logs.Query) (*logs.Overview, error)
+	Context(ctx context.Context, w io.Writer, a logs.Around) error
+}
+
+// fromElasticsearch is the parameter's value that asks for the other one.
+const fromElasticsearch = "elasticsearch"
+
+// readers choose by the request's parameter from.
+type readers struct{ store, elasticsearch reader }
+
+func (r readers) of(v url.Values) reader {
+	if v.Get("from") == fromElasticsearch {
+		return r.elasticsearch
+	}
+	return r.store
+}
 
 func readQuery(v url.Values) (logs.Query, error) {
 	q := logs.Query{Namespace: v.Get("namespace"), Text: v.Get("query"), Follow: v.Get("follow") == "1"}
@@ -35,7 +56,7 @@ func fail(w http.ResponseWriter, err error) {
 	http.Error(w, err.Error(), status)
 }
 
-func overview(store *logs.Store) http.HandlerFunc {
+func overview(from readers) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q, err := readQuery(r.URL.Query())
 		if err != nil {
@@ -44,7 +65,7 @@ func overview(store *logs.Store) http.HandlerFunc {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), queryTime)
 		defer cancel()
-		o, err := store.Overview(ctx, q)
+		o, err := from.of(r.URL.Query()).Overview(ctx, q)
 		if err != nil {
 			fail(w, err)
 			return
@@ -53,7 +74,7 @@ func overview(store *logs.Store) http.HandlerFunc {
 	}
 }
 
-func around(store *logs.Store) http.HandlerFunc {
+func around(from readers) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := r.URL.Query()
 		a := logs.Around{Namespace: v.Get("namespace"), Pod: v.Get("pod"), Container: v.Get("container")}
@@ -68,13 +89,13 @@ func around(store *logs.Store) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), queryTime)
 		defer cancel()
 		out := &flusher{w: w, rc: http.NewResponseController(w)}
-		if err := store.Context(ctx, out, a); err != nil && !out.wrote {
+		if err := from.of(v).Context(ctx, out, a); err != nil && !out.wrote {
 			fail(w, err)
 		}
 	}
 }
 
-func search(store *logs.Store) http.HandlerFunc {
+func search(from readers) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		q, err := readQuery(r.URL.Query())
 		if err != nil {
@@ -91,7 +112,7 @@ func search(store *logs.Store) http.HandlerFunc {
 		if q.Follow {
 			out.flush()
 		}
-		if err := store.Search(ctx, out, q); err != nil && !out.wrote {
+		if err := from.of(r.URL.Query()).Search(ctx, out, q); err != nil && !out.wrote {
 			fail(w, err)
 		}
 	}

@@ -118,6 +118,7 @@ type LogContext struct {
 	Namespace, Pod, Container string
 	At                        time.Time
 	Before, After             int
+	From                      string
 }
 
 // LogQuery asks for the log rows of one namespace.
@@ -129,6 +130,8 @@ type LogQuery struct {
 	Start, End time.Time
 	Limit      int
 	Follow     bool
+	// From is where the lines are read: store or elasticsearch; "" is as configured.
+	From string
 }
 
 // Component is a part of Slipway and how it is.

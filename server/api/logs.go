@@ -9,7 +9,7 @@ import (
 
 func ofLogs(ns string) []Route {
 	return []Route{
-		{"GET", ns + "/logs", "get", "logs", "search logs: ?query, language (logsql or lucene), start, end, limit, format (json, csv or raw); follow=1 goes on, download=1 saves", (*server).logs},
+		{"GET", ns + "/logs", "get", "logs", "search logs: ?query, language (logsql or lucene), start, end, limit, format (json, csv or raw); from (store or elasticsearch); follow=1 goes on, download=1 saves", (*server).logs},
 		{"GET", ns + "/logs/overview", "get", "logs", "how many lines a query finds by time, and the values of their fields", (*server).logOverview},
 		{"GET", ns + "/logs/context", "get", "logs", "the lines around one: ?pod, container, at, before, after", (*server).logContext},
 	}
@@ -25,6 +25,9 @@ func logQuery(r *http.Request) (LogQuery, error) {
 		lq.Lucene = true
 	default:
 		return lq, refuse(http.StatusBadRequest, "", "language %q: want logsql or lucene", v)
+	}
+	if err := readFrom(r, &lq.From); err != nil {
+		return lq, err
 	}
 	for key, at := range map[string]*time.Time{"start": &lq.Start, "end": &lq.End} {
 		if v := q.Get(key); v != "" {
@@ -44,6 +47,23 @@ func logQuery(r *http.Request) (LogQuery, error) {
 	}
 	return lq, nil
 }
+
+// readFrom reads where lines are read.
+func readFrom(r *http.Request, from *string) error {
+	switch v := r.URL.Query().Get("from"); v {
+	case "", FromStore, FromElasticsearch:
+		*from = v
+		return nil
+	default:
+		return refuse(http.StatusBadRequest, "", "from %q: want %s or %s", v, FromStore, FromElasticsearch)
+	}
+}
+
+// Where lines are read.
+const (
+	FromStore         = "store"
+	FromElasticsearch = "elasticsearch"
+)
 
 func logTime(key, v string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, v)
@@ -103,6 +123,9 @@ func (s *server) logContext(w http.ResponseWriter, r *http.Request) error {
 		if *n, err = strconv.Atoi(v); err != nil || *n < 0 || *n > maxContext {
 			return refuse(http.StatusBadRequest, "", "%s %q: want a number from 0 to %d", key, v, maxContext)
 		}
+	}
+	if err := readFrom(r, &c.From); err != nil {
+		return err
 	}
 	rowHeader(w)
 	return s.Logs.Context(r.Context(), w, c)

@@ -15,10 +15,10 @@ import (
 
 // logFlags are those of `slipway logs`.
 type logFlags struct {
-	app, pod, container, run, job, release, commit, language string
-	since                                                    time.Duration
-	limit, context                                           int
-	follow, overview                                         bool
+	app, pod, container, run, job, release, commit, language, from string
+	since                                                          time.Duration
+	limit, context                                                 int
+	follow, overview                                               bool
 }
 
 func logsVerb(c *user) *cobra.Command {
@@ -54,6 +54,7 @@ func logsVerb(c *user) *cobra.Command {
 	fs.StringVar(&f.release, "release", "", "of the pods of this release only, such as shop-3")
 	fs.StringVar(&f.commit, "commit", "", "of the jobs and pods of this commit only; its whole name")
 	fs.StringVar(&f.language, "language", "logsql", "of the query: logsql or lucene")
+	fs.StringVar(&f.from, "from", "", "where to read: store, or elasticsearch, which is configured beside it; default: what the server's logs.read says")
 	fs.DurationVar(&f.since, "since", time.Hour, "how far back; 30 days where a run, release, commit or pod is given")
 	fs.IntVar(&f.limit, "limit", 500, "how many lines at the most; the newest")
 	fs.IntVarP(&f.context, "context", "C", 0, "print so many lines of its container before and after each as well; of at most 20 lines")
@@ -83,7 +84,7 @@ func (f *logFlags) values(query string) url.Values {
 		query = "+" + query
 	}
 	v := url.Values{
-		"query": {filter + query}, "limit": {strconv.Itoa(f.limit)}, "language": {f.language},
+		"query": {filter + query}, "limit": {strconv.Itoa(f.limit)}, "language": {f.language}, "from": {f.from},
 		"start": {time.Now().Add(-f.since).Format(time.RFC3339Nano)},
 	}
 	if f.follow {
@@ -153,7 +154,7 @@ func (f *logFlags) printContext(cmd *cobra.Command, c *user, query string) error
 			fmt.Fprintln(cmd.OutOrStdout(), "--")
 		}
 		n := strconv.Itoa(f.context)
-		v := url.Values{"pod": {row["pod"]}, "container": {row["container"]}, "at": {row["_time"]}, "before": {n}, "after": {n}}
+		v := url.Values{"pod": {row["pod"]}, "container": {row["container"]}, "at": {row["_time"]}, "before": {n}, "after": {n}, "from": {f.from}}
 		if err := f.each(cmd, c, "logs/context", v, func(row map[string]string, line string) { c.printLine(cmd, row, line) }); err != nil {
 			return err
 		}

@@ -136,7 +136,7 @@ func Default() Config {
 		ServiceCIDR:    "10.43.0.0/16",
 		ScrapeInterval: 30 * time.Second,
 		Metrics:        Metrics{Retention: 15 * 24 * time.Hour, MaxBytes: 4 << 30, MaxSeries: 100_000},
-		Logs:           Logs{Buffer: 1 << 30},
+		Logs:           Logs{Read: "store", Buffer: 1 << 30},
 		Grafana:        Grafana{Edits: grafana.Keep},
 		CacheLimit:     10 << 30,
 		JobLogLimit:    64 << 20,

@@ -27,6 +27,8 @@ type Logs struct {
 	ElasticsearchCredentials string `yaml:"elasticsearchCredentials"`
 	ElasticsearchCA          string `yaml:"elasticsearchCA"`
 	ElasticsearchServerName  string `yaml:"elasticsearchServerName"`
+	// Read is where lines are read that nobody says otherwise of: store or elasticsearch.
+	Read string `yaml:"read"`
 	// Buffer is how many bytes wait on disk for each of these while it is away.
 	Buffer int64 `yaml:"buffer"`
 }
@@ -44,6 +46,7 @@ func (l *Logs) flags(fs *pflag.FlagSet) {
 	fs.StringVar(&l.ElasticsearchCredentials, "logs-elasticsearch-credentials", l.ElasticsearchCredentials, "file with an API key, or USER:PASSWORD; logs.elasticsearchCredentials in the file")
 	fs.StringVar(&l.ElasticsearchCA, "logs-elasticsearch-ca", l.ElasticsearchCA, "file with the authority of its certificate; logs.elasticsearchCA in the file")
 	fs.StringVar(&l.ElasticsearchServerName, "logs-elasticsearch-server-name", l.ElasticsearchServerName, "name in its certificate, if not the host of its URL; logs.elasticsearchServerName in the file")
+	fs.StringVar(&l.Read, "logs-read", l.Read, "where the console and slipway logs read lines: store, or elasticsearch, the one above; logs.read in the file")
 	fs.Int64Var(&l.Buffer, "logs-buffer", l.Buffer, "bytes of lines that wait on disk for each of them while it is away; logs.buffer in the file")
 }
 
@@ -61,6 +64,12 @@ func (l *Logs) check() error {
 		if u, err := url.Parse(l.Elasticsearch); err != nil || u.Host == "" || u.User != nil || (u.Scheme != "http" && u.Scheme != "https") {
 			return fmt.Errorf("logs.elasticsearch: want a URL such as https://elasticsearch:9200, without credentials")
 		}
+	}
+	switch {
+	case l.Read != "store" && l.Read != "elasticsearch":
+		return fmt.Errorf("logs.read %q: want store or elasticsearch", l.Read)
+	case l.Read == "elasticsearch" && l.Elasticsearch == "":
+		return fmt.Errorf("logs.read elasticsearch: logs.elasticsearch names none")
 	}
 	if l.Buffer < minLogBuffer {
 		return fmt.Errorf("logs.buffer %d: at least %d bytes", l.Buffer, minLogBuffer)

@@ -139,7 +139,7 @@ func (s *services) openDoor(context.Context) error {
 			Authorizer: s.access, Runs: s.pipelines, Kept: kept{s.pipelines.Controller}, Applications: applications{s.gitops}, Promotions: promotions{s.gitops.promotions}, Repositories: repositories{s.gitops}, Deliveries: s.gitops.spool,
 			ApplicationSets: s.gitops.sets, Browser: browser{s.git, s.manager.GetClient()},
 			Variables: s.pipelines.Variables, Schedules: s.around.schedules, Environments: s.around.environments,
-			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), ScrapeInterval: s.conf.ScrapeInterval, LogStack: logStacks{s.manager.GetClient(), s.manager.GetAPIReader(), s.logStack}, Exposed: s.observe, Dashboards: s.boards, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
+			Tokens: tokenAdmin{s.access.tokens}, Logs: logSearch{s.observe, s.conf.Logs.Read}, Alerts: alertAPI{s.observe}, Grafana: s.grafanaAPI(), ScrapeInterval: s.conf.ScrapeInterval, LogStack: logStacks{s.manager.GetClient(), s.manager.GetAPIReader(), s.logStack}, Exposed: s.observe, Dashboards: s.boards, Images: s.registry, Uploads: uploads, Room: s.disk.Room, Status: s.components, Tenants: s.tenants,
 		}, s.log),
 		Jobs: s.pipelines.jobs, Git: s.git.Handler(), Hooks: s.gitops.hooks, Registry: s.registry,
 		Metrics: s.access.guarded("get", "metrics", s.metricsHandler()),

@@ -24,18 +24,17 @@ func (r *Remote) Health(ctx context.Context) (string, error) {
 // Users gives Kibana's own user its password, and makes the one who writes lines, with a
 // role that may do that and no more. It may be done again at any time.
 func (r *Remote) Users(ctx context.Context, kibana, writer User) error {
-	body := func(v any) io.Reader {
+	text := func(v any) io.Reader {
 		b, _ := json.Marshal(v) // maps and strings
 		return bytes.NewReader(b)
 	}
-	type m = map[string]any
 	for _, s := range []step{
-		{"password of " + kibana.Name, esapi.SecurityChangePasswordRequest{Username: kibana.Name, Body: body(m{"password": kibana.Password})}},
-		{"role " + writer.Name, esapi.SecurityPutRoleRequest{Name: writer.Name, Body: body(m{
+		{"password of " + kibana.Name, esapi.SecurityChangePasswordRequest{Username: kibana.Name, Body: text(m{"password": kibana.Password})}},
+		{"role " + writer.Name, esapi.SecurityPutRoleRequest{Name: writer.Name, Body: text(m{
 			"cluster": []string{"monitor"},
 			"indices": []m{{"names": []string{Prefix + "logs-*"}, "privileges": []string{"auto_configure", "create_doc"}}},
 		})}},
-		{"user " + writer.Name, esapi.SecurityPutUserRequest{Username: writer.Name, Body: body(m{"password": writer.Password, "roles": []string{writer.Name}})}},
+		{"user " + writer.Name, esapi.SecurityPutUserRequest{Username: writer.Name, Body: text(m{"password": writer.Password, "roles": []string{writer.Name}})}},
 	} {
 		if err := r.call(ctx, s.req, s.what, nil); err != nil {
 			return err

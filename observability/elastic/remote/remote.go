@@ -3,7 +3,7 @@
 // and searching there. It speaks by Elastic's own client for Go.
 //
 // It never reads the embedded store: chunks come to it from a logs.Spool, which keeps them
-// while the other side is away. Start at Remote.
+// while the other side is away. Start at Remote; search.go reads.
 package remote
 
 import (
@@ -110,7 +110,7 @@ func (r *Remote) call(ctx context.Context, req esapi.Request, what string, out a
 		return err
 	}
 	if resp.IsError() {
-		return &statusError{what: what, status: resp.StatusCode, body: fmt.Sprintf("%.500s", b)}
+		return &statusError{what: what, status: resp.StatusCode, body: fmt.Sprintf("%.4000s", b)}
 	}
 	if out == nil {
 		return nil
@@ -124,7 +124,7 @@ type statusError struct {
 	body   string
 }
 
-func (e *statusError) Error() string { return fmt.Sprintf("%s: %d %s", e.what, e.status, e.body) }
+func (e *statusError) Error() string { return fmt.Sprintf("%s: %d %.500s", e.what, e.status, e.body) }
 
 // Unwrap tells what will be refused again from what may go better later. A wrong password
 // is put right by a person, and lines wait for that.
@@ -162,11 +162,10 @@ type step struct {
 // steps are in the order of what needs what.
 func (r *Remote) steps() []step {
 	days := max(1, int(r.Retention.Hours()/24))
-	body := func(v any) io.Reader {
+	text := func(v any) io.Reader {
 		b, _ := json.Marshal(v) // maps of strings
 		return bytes.NewReader(b)
 	}
-	type m = map[string]any
 	keyword := m{"type": "keyword"}
 	properties := m{"@timestamp": m{"type": "date_nanos"}, "message": m{"type": "match_only_text"}}
 	for _, name := range []string{"namespace", "pod", "container", "stream", "node", "application", "release", "commit", "run", "job", "level", "tag"} {
@@ -177,15 +176,15 @@ func (r *Remote) steps() []step {
 		index["auto_expand_replicas"] = r.Replicas
 	}
 	return []step{
-		{"lifecycle policy", esapi.ILMPutLifecycleRequest{Policy: Prefix + "logs", Body: body(m{"policy": m{"phases": m{
+		{"lifecycle policy", esapi.ILMPutLifecycleRequest{Policy: Prefix + "logs", Body: text(m{"policy": m{"phases": m{
 			"hot":    m{"actions": m{"rollover": m{"max_primary_shard_size": "50gb", "max_age": "1d"}}},
 			"delete": m{"min_age": strconv.Itoa(days) + "d", "actions": m{"delete": m{}}},
 		}}})}},
-		{"component template", esapi.ClusterPutComponentTemplateRequest{Name: Prefix + "logs", Body: body(m{"template": m{
+		{"component template", esapi.ClusterPutComponentTemplateRequest{Name: Prefix + "logs", Body: text(m{"template": m{
 			"settings": m{"index": index},
 			"mappings": m{"properties": properties},
 		}})}},
-		{"index template", esapi.IndicesPutIndexTemplateRequest{Name: Prefix + "logs", Body: body(m{
+		{"index template", esapi.IndicesPutIndexTemplateRequest{Name: Prefix + "logs", Body: text(m{
 			"index_patterns": []string{Prefix + "logs-*"}, "data_stream": m{}, "composed_of": []string{Prefix + "logs"}, "priority": 300,
 		})}},
 	}
@@ -255,33 +254,4 @@ func bulk(id string, rows []logs.Row) []byte {
 		_ = e.Encode(doc)
 	}
 	return b.Bytes()
-}
-
-// Search asks for the lines of a namespace there: query is Elasticsearch's, the newest
-// size hits come back as they are.
-func (r *Remote) Search(ctx context.Context, namespace string, query json.RawMessage, size int) ([]json.RawMessage, error) {
-	if len(query) == 0 {
-		query = json.RawMessage(`{"match_all":{}}`)
-	}
-	b, err := json.Marshal(map[string]any{
-		"size": size, "sort": []any{map[string]string{"@timestamp": "desc"}},
-		"query": map[string]any{"bool": map[string]any{"filter": []any{map[string]any{"term": map[string]string{"namespace": namespace}}, query}}},
-	})
-	if err != nil {
-		return nil, err
-	}
-	var answer struct {
-		Hits struct {
-			Hits []struct {
-				Source json.RawMessage `json:"_source"`
-			}
-		}
-	}
-	yes := true
-	err = r.call(ctx, esapi.SearchRequest{Index: []string{Prefix + "logs-*"}, Body: bytes.NewReader(b), IgnoreUnavailable: &yes}, "search", &answer)
-	rows := make([]json.RawMessage, len(answer.Hits.Hits))
-	for i, h := range answer.Hits.Hits {
-		rows[i] = h.Source
-	}
-	return rows, err
 }
