@@ -91,46 +91,78 @@ func (f *Fluent) Send(ctx context.Context, id string, rows []Row, _ bool) error 
 			return err
 		}
 	}
-	// An acknowledgement takes as long as the other side's own flush.
-	err := s.conn.SetDeadline(time.Now().Add(time.Minute))
-	if err == nil {
-		err = f.send(id, rows)
-	}
+	err := f.send(id, rows)
 	if err != nil {
 		_ = s.Close()
 	}
 	return err
 }
 
-// send writes PackedForward, whose entries have the nanoseconds of each row.
+// messageBytes is about how large a message is: those who receive have limits, and buffers
+// whose chunks have them.
+const messageBytes = 2 << 20
+
+// send writes PackedForward, whose entries have the nanoseconds of each row; a chunk that
+// is larger than a message may be goes in several.
 func (f *Fluent) send(id string, rows []Row) error {
 	var entries bytes.Buffer
 	w := msgp.NewWriter(&entries)
+	first, size := 0, 0
 	for i, r := range rows {
-		at := fluent.EventTime(time.Unix(0, r.Time))
-		record := make(map[string]string, len(r.Fields)+2)
+		// By the rows alone, so that a chunk which is sent again has the same messages.
 		for _, f := range r.Fields {
-			if !ownField(f.Name) {
-				record[foreignName(f.Name)] = f.Value
-			}
+			size += len(f.Name) + len(f.Value)
 		}
-		if f.IDField != "" {
-			record[f.IDField] = id + "-" + strconv.Itoa(i)
-		}
-		if f.IndexField != "" {
-			record[f.IndexField] = f.IndexPrefix + r.Index()
-		}
-		if err := errors.Join(w.WriteArrayHeader(2), w.WriteExtension(&at), w.WriteMapStrStr(record)); err != nil {
+		if err := f.entry(w, id, i, r); err != nil {
 			return err
 		}
+		if size < messageBytes && i < len(rows)-1 {
+			continue
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		part := id
+		if first > 0 {
+			part += "/" + strconv.Itoa(first)
+		}
+		if err := f.message(part, entries.Bytes(), i+1-first); err != nil {
+			return err
+		}
+		entries.Reset()
+		first, size = i+1, 0
 	}
-	if err := w.Flush(); err != nil {
+	return nil
+}
+
+// entry is the i-th row of a chunk.
+func (f *Fluent) entry(w *msgp.Writer, id string, i int, r Row) error {
+	at := fluent.EventTime(time.Unix(0, r.Time))
+	record := make(map[string]string, len(r.Fields)+2)
+	for _, f := range r.Fields {
+		if !ownField(f.Name) {
+			record[foreignName(f.Name)] = f.Value
+		}
+	}
+	if f.IDField != "" {
+		record[f.IDField] = id + "-" + strconv.Itoa(i)
+	}
+	if f.IndexField != "" {
+		record[f.IndexField] = f.IndexPrefix + r.Index()
+	}
+	return errors.Join(w.WriteArrayHeader(2), w.WriteExtension(&at), w.WriteMapStrStr(record))
+}
+
+// message sends entries and returns when they are acknowledged.
+func (f *Fluent) message(id string, entries []byte, n int) error {
+	s := f.sender
+	// An acknowledgement takes as long as the other side's own flush.
+	if err := s.conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
 		return err
 	}
-	s := f.sender
 	err := write(s.out, func() error {
-		return errors.Join(s.out.WriteArrayHeader(3), s.out.WriteString(f.Tag), s.out.WriteBytes(entries.Bytes()),
-			s.out.WriteMapStrIntf(map[string]any{"chunk": id, "size": len(rows)}))
+		return errors.Join(s.out.WriteArrayHeader(3), s.out.WriteString(f.Tag), s.out.WriteBytes(entries),
+			s.out.WriteMapStrIntf(map[string]any{"chunk": id, "size": n}))
 	})
 	if err != nil {
 		return err

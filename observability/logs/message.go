@@ -83,7 +83,7 @@ func readMessage(in *msgp.Reader) (message, error) {
 			}
 		}
 	case msgp.BinType:
-		packed, err = in.ReadBytesLimit(nil, maxChunk)
+		packed, err = readPacked(in)
 	case msgp.StrType:
 		packed, err = in.ReadStringAsBytes(nil)
 	default:
@@ -103,6 +103,21 @@ func readMessage(in *msgp.Reader) (message, error) {
 		err = m.unpack(packed, compressed)
 	}
 	return m, err
+}
+
+// readPacked reads bytes as they come. The reader's own way would take its limit of rows
+// for one of bytes.
+func readPacked(in *msgp.Reader) ([]byte, error) {
+	n, err := in.ReadBytesHeader()
+	if err != nil {
+		return nil, err
+	}
+	if n > maxChunk {
+		return nil, fmt.Errorf("a chunk is larger than %d bytes", maxChunk)
+	}
+	var b bytes.Buffer
+	_, err = io.CopyN(&b, in.R, int64(n))
+	return b.Bytes(), err
 }
 
 // option reads the map behind the events, or the nil in its place.

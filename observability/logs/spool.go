@@ -115,6 +115,9 @@ func (s *Spool) Turn(to Output) {
 	}
 }
 
+// Retry what waits now, and not when its time has come.
+func (s *Spool) Retry() { s.Turn(s.output()) }
+
 func (s *Spool) output() Output {
 	s.mu.Lock()
 	defer s.mu.Unlock()

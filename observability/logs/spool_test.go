@@ -157,7 +157,22 @@ func TestLinesGoToAFluentd(t *testing.T) {
 		}
 	}
 	eventually(t, "the line is there", func() bool { return count(t, there, "theirs", `"to both"`) == 1 })
-	row := search(t, there, "theirs", "")[0]
+	// A chunk that is larger than their messages may be comes whole, and once.
+	many := make([]Row, 60_000)
+	for i := range many {
+		many[i] = NewRow(at.Add(time.Duration(i)).UnixNano(), map[string]string{"namespace": "default", "_msg": "many", "pad": strings.Repeat("x", 300)})
+	}
+	for range 2 {
+		if err := out.Send(t.Context(), "c2", many, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "all are there", func() bool {
+		there.Flush()
+		rows := search(t, there, "theirs", `"many" | stats count() n`)
+		return len(rows) == 1 && rows[0]["n"] == strconv.Itoa(len(many))
+	})
+	row := search(t, there, "theirs", `"to both"`)[0]
 	if row["pod"] != "shop-1" || row["tag"] != "cluster" || row["slipway_id"] != "c1-0" || row["_time"] != at.UTC().Format(time.RFC3339Nano) {
 		t.Errorf("got %v", row)
 	}
