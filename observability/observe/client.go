@@ -71,17 +71,20 @@ func (c *Client) Prometheus() http.Handler {
 func (c *Client) Elastic() http.Handler { return c.Prometheus() }
 
 // SendTo has every line go to a Fluentd as well, from now on; nil ends that, and forgets
-// what waits for it. It may be asked for again, and the child remembers it.
-func (c *Client) SendTo(ctx context.Context, to *logs.Fluent) error {
-	method, body := http.MethodDelete, []byte(nil)
+// what waits for it. It may be asked for again, and the child remembers it. With retry,
+// what waits is tried at once, as the other side is known to be there again.
+func (c *Client) SendTo(ctx context.Context, to *logs.Fluent, retry bool) error {
+	method, path, body := http.MethodDelete, outputPath, []byte(nil)
 	if to != nil {
 		var err error
 		if body, err = json.Marshal(to); err != nil {
 			return err
 		}
-		method = http.MethodPut
+		if method = http.MethodPut; retry {
+			path += "?retry=1"
+		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+outputPath, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+path, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}

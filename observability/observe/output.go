@@ -105,6 +105,9 @@ func (o *output) put(w http.ResponseWriter, r *http.Request) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.spool != nil && same(o.to, to) {
+		if r.URL.Query().Get("retry") != "" {
+			o.spool.Retry()
+		}
 		return
 	}
 	b, err := json.Marshal(to)

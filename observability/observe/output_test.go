@@ -100,7 +100,7 @@ func TestAnOutputComesAndGoes(t *testing.T) {
 		srv.Listener, srv.Config.Handler = l, mux
 		srv.Start()
 		defer srv.Close()
-		if err := NewClient(socket, "").SendTo(t.Context(), to); err != nil {
+		if err := NewClient(socket, "").SendTo(t.Context(), to, false); err != nil {
 			t.Fatalf("%s: %v", method, err)
 		}
 	}

@@ -145,18 +145,30 @@ func (c *Controller) remove(ctx context.Context, stack *v1alpha1.LogStack) (ctrl
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	if ours && stack.Annotations[AnnotationRemoveData] == "true" {
-		gone, err := c.RemoveData(ctx)
-		if err != nil || !gone {
-			return ctrl.Result{RequeueAfter: soon / 5}, err
-		}
-	} else if ours {
+	if ours {
 		if err := c.prune(ctx, nil); err != nil {
 			return ctrl.Result{}, err
 		}
 	}
+	if ours && stack.Annotations[AnnotationRemoveData] == "true" {
+		gone, err := c.emptied(ctx)
+		if err == nil && gone {
+			// A namespace with pods in it is left alone for as long as these may take to end.
+			gone, err = c.RemoveData(ctx)
+		}
+		if err != nil || !gone {
+			return ctrl.Result{RequeueAfter: soon / 5}, err
+		}
+	}
 	controllerutil.RemoveFinalizer(stack, finalizer)
 	return ctrl.Result{}, client.IgnoreNotFound(c.Client.Update(ctx, stack))
+}
+
+// emptied says whether the pods are gone.
+func (c *Controller) emptied(ctx context.Context) (bool, error) {
+	var pods corev1.PodList
+	err := c.Reader.List(ctx, &pods, client.InNamespace(namespace), client.HasLabels{labelPart})
+	return len(pods.Items) == 0, err
 }
 
 // RemoveData deletes the namespace with what a stack left there, and says whether it is gone.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,6 +57,8 @@ type Lines interface {
 type Forward struct {
 	Address, ServerName, SharedKey string
 	CA                             []byte
+	// Back says that it is ready since a moment ago: what waits for it need wait no longer.
+	Back bool
 }
 
 const (
@@ -78,6 +81,9 @@ type Controller struct {
 	Log    *slog.Logger
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
+
+	// fluentdReady is what the last pass found; passes do not overlap.
+	fluentdReady bool
 }
 
 // SetupWithManager watches the LogStack and the pods of its namespace.
@@ -164,7 +170,10 @@ func (c *Controller) join(ctx context.Context, spec v1alpha1.LogStackSpec, s *Se
 	if err != nil {
 		return err
 	}
-	err = c.Lines.Send(ctx, Forward{Address: fluentd, ServerName: Host(Fluentd), SharedKey: s.Passwords[sharedKey], CA: s.Authority.Cert})
+	ready := slices.ContainsFunc(status.Components, func(p v1alpha1.StackComponent) bool { return p.Name == Fluentd && p.Ready > 0 })
+	back := ready && !c.fluentdReady
+	c.fluentdReady = ready
+	err = c.Lines.Send(ctx, Forward{Back: back, Address: fluentd, ServerName: Host(Fluentd), SharedKey: s.Passwords[sharedKey], CA: s.Authority.Cert})
 	if err != nil {
 		return fmt.Errorf("sending lines to fluentd: %w", err)
 	}

@@ -44,10 +44,10 @@ func (l stackLines) Send(ctx context.Context, to stack.Forward) error {
 	return l.observe.SendTo(ctx, &logs.Fluent{
 		Address: to.Address, ServerName: to.ServerName, CA: string(to.CA), Key: to.SharedKey,
 		IDField: stack.IDField, IndexField: stack.IndexField, IndexPrefix: remote.Prefix,
-	})
+	}, to.Back)
 }
 
-func (l stackLines) Stop(ctx context.Context) error { return l.observe.SendTo(ctx, nil) }
+func (l stackLines) Stop(ctx context.Context) error { return l.observe.SendTo(ctx, nil, false) }
 
 // settled is how long users and templates are taken for as they should be.
 const settled = 10 * time.Minute

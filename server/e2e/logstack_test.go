@@ -1,0 +1,177 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
+	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/tarball"
+
+	api "slipway.dev/cluster/api/v1alpha1"
+)
+
+// standin builds the program that stands for all of a stack's and pushes an image of it for
+// the stack's own namespace.
+func standin(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "standin")
+	build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", program, "./server/e2e/standin")
+	build.Dir, build.Env = top, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	b, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var layer bytes.Buffer
+	tw := tar.NewWriter(&layer)
+	if err := tw.WriteHeader(&tar.Header{Name: "standin", Mode: 0o755, Size: int64(len(b))}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tw.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := tw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	image, err := mutate.AppendLayers(empty.Image, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := image.ConfigFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = config.DeepCopy()
+	config.OS, config.Architecture, config.Config.Entrypoint = "linux", "amd64", []string{"/standin"}
+	if image, err = mutate.ConfigFile(image, config); err != nil {
+		t.Fatal(err)
+	}
+	const repository = "/" + api.LogStackNamespace + "/standin:1"
+	to, err := name.NewTag(strings.TrimPrefix(user.Server, "http://")+repository, name.Insecure)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := remote.Write(to, image, remote.WithAuth(&authn.Basic{Username: "admin", Password: mustToken(t)})); err != nil {
+		t.Fatal(err)
+	}
+	return api.RegistryHost + repository
+}
+
+// TestLogStack has stand-ins provisioned, and a pod's line come to the one for Elasticsearch
+// by the one for Fluentd; one part whose image is not to be had is shown, and nothing else
+// minds; data and passwords outlive the stack.
+func TestLogStack(t *testing.T) {
+	together(t)
+	if out, err := slipway(t, "logstack", "show"); err == nil || !strings.Contains(out, "slipway logstack apply") {
+		t.Errorf("without one: %v %s", err, out)
+	}
+	began := time.Now()
+	at := func(what string) { t.Logf("%s after %s", what, time.Since(began).Round(100*time.Millisecond)) }
+	image := standin(t)
+	at("pushed")
+	file := filepath.Join(t.TempDir(), "logstack.yaml")
+	const small = "resources: {cpu: 10m, memory: 128Mi}"
+	text := fmt.Sprintf(`apiVersion: slipway.dev/v1alpha1
+kind: LogStack
+metadata: {name: logs}
+spec:
+  fluentd: {image: %[1]s, %[2]s}
+  elasticsearch: {image: %[1]s, %[2]s, storage: {size: 100Mi}}
+  kibana: {image: %[1]s, %[2]s}
+  logstash: {image: %[3]s/slipway-logs/nowhere:1, %[2]s}
+`, image, small, api.RegistryHost)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = slipway(t, "logstack", "remove", "--with-data") })
+	must(t, "logstack", "apply", "-f", file)
+	show := func(want ...string) {
+		t.Helper()
+		eventually(t, 2*time.Minute, func() error {
+			out := must(t, "logstack", "show")
+			for _, w := range want {
+				if !strings.Contains(strings.Join(strings.Fields(out), " "), w) {
+					pods, _ := slipway(t, "kubectl", "-n", api.LogStackNamespace, "get", "pods,events")
+					return fmt.Errorf("no %q in\n%s\n%s", w, out, pods)
+				}
+			}
+			return nil
+		})
+	}
+	show("fluentd Ready 1/1", "elasticsearch Ready 1/1", "kibana Ready 1/1", "logstash Degraded 0/1", "nowhere:1 cannot be pulled", "green")
+	at("all shown")
+	if out := must(t, "status"); !strings.Contains(out, "log stack: logstash") {
+		t.Errorf("status: %s", out)
+	}
+	if got := status(t, "GET", user.Server+"/readyz", ""); got != 200 {
+		t.Errorf("/readyz with a broken stack: %d", got)
+	}
+	reader := strings.TrimSpace(must(t, "token", "create", "stack-onlooker", "--role", "slipway-developer"))
+	if got := status(t, "GET", user.Server+"/api/v1/logstack", reader); got != 403 {
+		t.Errorf("a developer sees the log stack: %d", got)
+	}
+	came := func(word string) {
+		t.Helper()
+		eventually(t, time.Minute, func() error {
+			out := must(t, "kubectl", "-n", api.LogStackNamespace, "logs", "elasticsearch-0")
+			for line := range strings.Lines(out) {
+				if strings.HasPrefix(line, "document slipway-logs-pods-default ") && strings.Contains(line, word) {
+					return nil
+				}
+			}
+			sent, _ := os.ReadFile(filepath.Join(dataDir, "logs", "observe.log"))
+			fluentd, _ := slipway(t, "kubectl", "-n", api.LogStackNamespace, "logs", "--tail=5", "daemonset/fluentd")
+			return fmt.Errorf("no document with %s; fluentd: %s; the sender: %s", word, fluentd, sent[max(0, len(sent)-2000):])
+		})
+	}
+	must(t, "kubectl", "run", "stack-talker", "--image=busybox", "--restart=Never", "--command", "--", "echo", "a-word-for-the-stack")
+	cleanUp(t, "kubectl", "delete", "pod", "stack-talker", "--grace-period=1")
+	came("a-word-for-the-stack")
+
+	at("line came")
+	must(t, "logstack", "remove")
+	eventually(t, time.Minute, func() error {
+		if out, err := slipway(t, "logstack", "show"); err == nil || !strings.Contains(out, "no log stack") {
+			return fmt.Errorf("%v %s", err, out)
+		}
+		return nil
+	})
+	if out := must(t, "kubectl", "-n", api.LogStackNamespace, "get", "pvc,secrets,deployments,services", "-o", "name"); strings.Contains(out, "deployment") || strings.Contains(out, "service") ||
+		!strings.Contains(out, "persistentvolumeclaim/data-elasticsearch-0") || !strings.Contains(out, "secret/logstack-passwords") {
+		t.Errorf("left: %s", out)
+	}
+	at("removed")
+	// The stand-in keeps its users with its documents: another password would not get in.
+	if err := os.WriteFile(file, []byte(text[:strings.Index(text, "  kibana:")]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, "logstack", "apply", "-f", file)
+	show("elasticsearch Ready 1/1", "green")
+	at("again")
+	must(t, "logstack", "remove", "--with-data")
+	eventually(t, time.Minute, func() error {
+		if out, err := slipway(t, "kubectl", "get", "namespace", api.LogStackNamespace); err == nil {
+			return fmt.Errorf("there: %s", out)
+		}
+		return nil
+	})
+	at("removed with data")
+}
