@@ -15,10 +15,12 @@ import (
 )
 
 // The order in which things stop as the disk fills. First starts need more room than
-// Reserve; log lines wait on the nodes below Logs; the kubelet evicts below Evict.
+// Reserve; log lines wait on the nodes, and the oldest metrics go, below Logs; no samples are
+// stored below Metrics; the kubelet evicts below Evict.
 const (
 	Reserve = 1 << 30
 	Logs    = 512 << 20
+	Metrics = 384 << 20
 	Evict   = 200 << 20
 )
 

@@ -28,6 +28,8 @@ import (
 	"github.com/prometheus/prometheus/storage/remote"
 	"github.com/prometheus/prometheus/tsdb"
 	"golang.org/x/sync/errgroup"
+
+	"slipway.dev/cluster/disk"
 )
 
 const (
@@ -51,6 +53,10 @@ type Metrics struct {
 	users    *scrape.Manager                 // jobs of namespaces
 	confined atomic.Pointer[map[string]bool] // the names of users' jobs
 	census   census
+	oldest   *disk.Guard // the oldest blocks go when it has no room
+	room     *disk.Guard // no samples are stored when it has none
+	full     atomic.Pointer[error]
+	blocks   atomic.Pointer[tsdb.DB]
 	judge    func(address string) error // whether a target of a user may be connected to
 	rules    *rules.Manager
 	book     *ruleBook
@@ -64,6 +70,7 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 	o = o.withDefaults()
 	m := &Metrics{opts: o, log: log, census: census{of: map[string]int{}}}
 	m.judge = m.mayDial
+	m.oldest, m.room = disk.New(dir, max(disk.Logs, o.reserve)), disk.New(dir, max(disk.Metrics, o.reserve))
 	m.confined.Store(&map[string]bool{podsJob: true})
 	conf, err := m.shipped()
 	if err != nil {
@@ -75,11 +82,13 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 	opts.WALSegmentSize = 16 << 20
 	opts.EnableExemplarStorage, opts.MaxExemplars = true, maxExemplars
 	opts.SeriesLifecycleCallback = &m.census
+	opts.BlocksToDelete, opts.BlockReloadInterval = m.deletable, blockReload
 	db, err := tsdb.Open(dir, log, reg, opts, nil)
 	if err != nil {
 		return nil, fmt.Errorf("metrics store %s: %w", dir, err)
 	}
 	m.db = db
+	m.blocks.Store(db)
 	if conf.RemoteWriteConfigs, err = RemoteWrites(o.RemoteWrite, log); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -129,6 +138,10 @@ func (m *Metrics) Run(ctx context.Context) error {
 		return nil
 	})
 	m.runScrapes(ctx, &g)
+	g.Go(func() error {
+		m.room.Watch(ctx, roomInterval, m.roomChanged)
+		return nil
+	})
 	g.Go(func() error {
 		m.rules.Run()
 		return nil

@@ -44,12 +44,12 @@ func indented(text string) string {
 // openRemote makes the store one that also sends on what is put into it, where there is
 // somebody to send it to.
 func (m *Metrics) openRemote(dir string, conf *config.Config, reg prometheus.Registerer) {
-	m.store = m.db
+	m.store = gate{m.db, m}
 	if len(conf.RemoteWriteConfigs) == 0 {
 		return
 	}
 	m.remote = remote.NewStorage(m.log, reg, m.db.StartTime, dir, flushDeadline, (*scrapes)(m), false)
-	m.store = storage.NewFanout(m.log, m.db, m.remote)
+	m.store = gate{storage.NewFanout(m.log, m.db, m.remote), m}
 	m.db.SetWriteNotified(m.remote)
 }
 
