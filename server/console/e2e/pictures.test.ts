@@ -1,0 +1,183 @@
+// Pictures of the docs, of the page with made-up data: PICTURES=../../docs/pictures npm run e2e.
+// Without PICTURES it only sees that what they show is there.
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium, type Browser, type Page } from "playwright-core";
+import { afterAll, beforeAll, test } from "vitest";
+import { start, token } from "./fixture";
+
+const into = process.env.PICTURES;
+const ns = "/api/v1/namespaces/default";
+let stop = async () => {};
+let base = "";
+let browser: Browser;
+let page: Page;
+
+const ago = (minutes: number) => new Date(Date.now() - minutes * 60_000).toISOString();
+const meta = (name: string, minutes = 10) => ({ name, namespace: "default", resourceVersion: "1", creationTimestamp: ago(minutes) });
+const commits = ["4f6c2a9be01d7c35", "b81d05e7a3f94c62", "0c97fd3e61a2b845"].map((c) => c.repeat(3).slice(0, 40));
+
+/** answers in place of the fixture's, by path. */
+async function answers(of: Record<string, unknown>) {
+  await page.unrouteAll();
+  await page.route("**/badge/**", (route) => route.fulfill({ contentType: "image/svg+xml", body: badge }));
+  for (const [path, body] of Object.entries(of)) {
+    await page.route(
+      (url) => decodeURIComponent(url.pathname) === `${ns}/${path}`,
+      (route) =>
+        path.endsWith("/tree")
+          ? route.fulfill({ contentType: "text/event-stream", body: `retry: 600000\ndata: ${JSON.stringify(body)}\n\n` })
+          : typeof body === "string"
+            ? route.fulfill({ contentType: "text/plain", body })
+            : route.fulfill({ json: body }),
+    );
+  }
+}
+
+/** picture of the upper part of the page. */
+async function picture(name: string, height: number) {
+  await page.setViewportSize({ width: 1180, height });
+  await page.evaluate(() => scrollTo(0, 0));
+  if (into) await page.screenshot({ path: join(into, `${name}.png`) });
+}
+
+const badge = `<svg xmlns="http://www.w3.org/2000/svg" width="120" height="20"><rect width="120" height="20" rx="3" fill="#1a7f37"/><rect width="62" height="20" rx="3" fill="#555"/><g fill="#fff" font-family="sans-serif" font-size="11"><text x="8" y="14">pipeline</text><text x="70" y="14">passed</text></g></svg>`;
+
+beforeAll(async () => {
+  if (into) await mkdir(into, { recursive: true });
+  const f = await start(fileURLToPath(new URL("../dist", import.meta.url)));
+  base = f.url;
+  stop = f.stop;
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic"] });
+  page = await browser.newPage({ viewport: { width: 1180, height: 640 }, locale: "en-US" });
+  page.setDefaultTimeout(20_000);
+  await page.goto(`${base}/`);
+  await page.getByLabel("Token").fill(token);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByText("live").first().waitFor();
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await stop();
+});
+
+const repository = {
+  metadata: meta("shop", 90),
+  spec: { url: "https://git.example.org/acme/shop.git" },
+  status: {
+    defaultBranch: "main", sequence: 14, lastPolled: ago(4),
+    polling: { every: "10m0s" },
+    refs: {
+      "refs/heads/main": { commit: commits[0], sequence: 14, seen: ago(6), via: "webhook" },
+      "refs/heads/cart": { commit: commits[1], sequence: 13, seen: ago(25), via: "webhook" },
+    },
+    mergeRequests: [{ number: 12, title: "Cart remembers its items", author: "ann", source: "cart", target: "main", commit: commits[1], sequence: 13, state: "opened", url: "https://git.example.org/acme/shop/pull/12", updated: ago(25) }],
+    conditions: [{ type: "Ready", status: "True", reason: "Fetched" }],
+  },
+};
+
+test("connect a repository: what was fetched, and the webhooks that came", async () => {
+  const delivery = (number: number, minutes: number, event: object) => ({ number, forge: "gitea", id: `d${number}`, size: 4000, received: ago(minutes), outcome: "done", event });
+  await answers({
+    repositories: { items: [repository] },
+    runs: { items: [] },
+    environments: { items: [] },
+    "repositories/shop/deliveries": {
+      items: [
+        delivery(31, 6, { name: "push", kind: "push", refs: [{ name: "refs/heads/main", after: commits[0] }] }),
+        delivery(30, 25, { name: "pull_request", kind: "mergeRequest", mergeRequest: { number: 12, state: "opened" } }),
+        delivery(29, 26, { name: "push", kind: "push", refs: [{ name: "refs/heads/cart", after: commits[1] }] }),
+      ],
+    },
+  });
+  await page.goto(`${base}/repositories/shop`);
+  await page.getByText("https://git.example.org/acme/shop.git").waitFor();
+  await page.getByText("Cart remembers its items").waitFor();
+  await page.getByText("Webhook deliveries", { exact: false }).first().click();
+  await page.getByText("!12 opened").waitFor();
+  await picture("repository", 1190);
+});
+
+type Node = { id: string; parent?: string; group?: string; kind: string; name: string; info?: string };
+const node = (n: Node) => ({ version: "v1", namespace: "default", health: "Current", created: ago(60 * 24 * 40), ...n });
+
+const application = (spec: object, status: object) => ({
+  metadata: meta("shop", 12),
+  spec: { pin: 0, desired: { commit: commits[0], sequence: 14 }, ...spec },
+  status: { health: "Healthy", ...status },
+});
+
+test("from Argo CD: the dry run over objects that run", async () => {
+  const diff = `configured Deployment/shop
+--- live
++++ desired
+@@ -4,10 +4,12 @@
+   labels:
+     app: shop
+     app.kubernetes.io/instance: shop
++    slipway.dev/application: shop
+   name: shop
+ spec:
+   template:
+     metadata:
+       labels:
+         app: shop
++        slipway.dev/application: shop
+configured Service/shop
+--- live
++++ desired
+@@ -4,5 +4,6 @@
+   labels:
+     app.kubernetes.io/instance: shop
++    slipway.dev/application: shop
+   name: shop
+`;
+  const app = application({ source: { repository: "shop", path: "deploy/prod" }, sync: "manual", desired: undefined, syncOptions: { adopt: true } }, { health: "", sync: "OutOfSync", message: "nothing is desired yet: push, or run `slipway app sync`" });
+  await answers({
+    repositories: { items: [repository] },
+    applications: { items: [app], total: 1, health: {}, sync: {}, metadata: {} },
+    "applications/shop": app,
+    "applications/shop/tree": { items: [] },
+    "applications/shop/releases": { items: [] },
+    "applications/shop/preview": diff,
+    promotions: { items: [] },
+  });
+  await page.goto(`${base}/applications/shop`);
+  await page.getByRole("button", { name: "Sync…" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("button", { name: "Dry run" }).click();
+  await dialog.getByText("configured Service/shop").waitFor();
+  await picture("from-argocd", 700);
+});
+
+test("from Flux: a HelmRelease that moved", async () => {
+  const release = { metadata: meta("shop-1", 9), spec: { application: "shop", number: 1, desired: { commit: commits[0], sequence: 14 }, subject: "Shop 2.4 in production", author: "Ann" }, status: { result: "Healthy", startedAt: ago(9), finishedAt: ago(8.8) } };
+  const app = application(
+    { source: { repository: "shop", helm: { repository: "https://charts.example.org", chart: "shop", version: "2.4.*", valueFiles: ["prod/values.yaml"] } }, sync: "push", syncOptions: { adopt: true } },
+    { current: 1, healthy: 1, last: 1, sync: "Synced", addresses: ["http://10.0.0.2:30080"] },
+  );
+  await answers({
+    repositories: { items: [repository] },
+    applications: { items: [app], total: 1, health: { Healthy: 1 }, sync: { Synced: 1 }, metadata: {} },
+    "applications/shop": app,
+    "applications/shop/tree": {
+      items: [
+        node({ id: "d", group: "apps", kind: "Deployment", name: "shop", info: "2/2 ready" }),
+        node({ id: "r", parent: "d", group: "apps", kind: "ReplicaSet", name: "shop-6f7d9c5b8", info: "2/2 ready" }),
+        node({ id: "p", parent: "r", kind: "Pod", name: "shop-6f7d9c5b8-4xk2p", info: "1/1 ready" }),
+        node({ id: "q", parent: "r", kind: "Pod", name: "shop-6f7d9c5b8-z8v7n", info: "1/1 ready" }),
+        node({ id: "s", kind: "Service", name: "shop" }),
+        node({ id: "k", kind: "Secret", name: "shop-keys" }),
+        node({ id: "v", kind: "PersistentVolumeClaim", name: "shop-data" }),
+      ].map((n) => (n.kind === "Pod" || n.kind === "ReplicaSet" ? { ...n, created: ago(9) } : n)),
+    },
+    "applications/shop/releases": { items: [release] },
+    promotions: { items: [] },
+  });
+  await page.goto(`${base}/applications/shop`);
+  await page.getByText("shop-6f7d9c5b8-z8v7n").waitFor();
+  await page.getByText("Shop 2.4 in production").waitFor();
+  await picture("from-flux", 640);
+});
