@@ -190,7 +190,11 @@ func (r *Reconciler) load(ctx context.Context, app *v1alpha1.Application, rel *v
 	if again.Digest() != rel.Spec.Rendered {
 		return nil, fmt.Errorf("set of %s: %w; rendering it again gives %s", rel.Name, err, again.Digest())
 	}
-	return again, r.Store.Put(ctx, app.Namespace, app.Name, again)
+	// The registry may be what is away: the set is as good without a copy there.
+	if err := r.Store.Put(ctx, app.Namespace, app.Name, again); err != nil {
+		r.Log.Warn("a set that was rendered again is not stored", "release", rel.Name, "error", err)
+	}
+	return again, nil
 }
 
 // interrupt ends a release that something newer overtook.

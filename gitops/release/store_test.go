@@ -154,4 +154,10 @@ func TestRollbackWithRegistryAndForgeAway(t *testing.T) {
 	_, err := w.reconcile()
 	require.ErrorContains(t, err, "connection refused")
 	require.EqualValues(t, 2, w.app().Status.Current)
+
+	// Where there is a mirror of the forge, they are rendered again.
+	w.version("v1")
+	w.settle()
+	require.EqualValues(t, 1, w.app().Status.Current, w.app().Status.Message)
+	require.Equal(t, "Healthy/Pinned", w.app().Status.Health+"/"+w.app().Status.Sync)
 }

@@ -24,6 +24,13 @@ import (
 // elsewhere serves the bare repository acme/shop with git's own HTTP server.
 func elsewhere(t *testing.T) (dir, url string) {
 	t.Helper()
+	dir, s := forgeElsewhere(t)
+	return dir, s.URL + "/acme/shop.git"
+}
+
+// forgeElsewhere is elsewhere for those who stop it.
+func forgeElsewhere(t *testing.T) (dir string, s *httptest.Server) {
+	t.Helper()
 	root := t.TempDir()
 	dir = filepath.Join(root, "acme", "shop.git")
 	if out, err := exec.Command("git", "init", "--quiet", "--bare", "--initial-branch=main", dir).CombinedOutput(); err != nil {
@@ -33,12 +40,12 @@ func elsewhere(t *testing.T) (dir, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(&cgi.Handler{
+	s = httptest.NewServer(&cgi.Handler{
 		Path: filepath.Join(strings.TrimSpace(string(libexec)), "git-http-backend"),
 		Env:  []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1"},
 	})
 	t.Cleanup(s.Close)
-	return dir, s.URL + "/acme/shop.git"
+	return dir, s
 }
 
 // TestWatchedRepository is polled, and looked at when a signed webhook asks.
