@@ -49,6 +49,8 @@ func asError(err error) *Error {
 		return e
 	case errors.Is(err, logs.ErrQuery):
 		return refuse(http.StatusBadRequest, "search_phase_execution_exception", "%s", err)
+	case errors.Is(err, logs.ErrTooLarge):
+		return refuse(http.StatusTooManyRequests, "circuit_breaking_exception", "%s", err)
 	case errors.Is(err, logs.ErrFull):
 		return refuse(http.StatusTooManyRequests, "cluster_block_exception", "%s", err)
 	case errors.As(err, new(*http.MaxBytesError)):

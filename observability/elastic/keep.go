@@ -93,7 +93,7 @@ func (b *batch) there(ctx context.Context, ids []string) (map[string]bool, error
 		quoted[i] = logs.Quote(id)
 	}
 	found := map[string]bool{}
-	sel := logs.Selection{Namespaces: b.a.Write, Text: idName + ":in(" + strings.Join(quoted, ",") + ") | fields " + idName + ", " + logs.IndexField}
+	sel := logs.Selection{Namespaces: b.a.Write, Urgent: true, Text: idName + ":in(" + strings.Join(quoted, ",") + ") | fields " + idName + ", " + logs.IndexField}
 	err := b.h.Store.Select(ctx, sel, func(fields []logs.Field) {
 		var id, index string
 		for _, f := range fields {

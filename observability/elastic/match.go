@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"regexp/syntax"
 	"strings"
 	"time"
 	"unicode"
@@ -124,7 +123,7 @@ func (f field) startsWith(s string, fold bool) expr {
 }
 
 // pattern finds values, or words in a text, that an expression of RE2 covers as a whole.
-func (f field) pattern(re string, fold bool) (expr, error) {
+func (c *compiler) pattern(f field, re string, fold bool) (expr, error) {
 	begin, end := "^(?s:", ")$"
 	if f.kind == kindText {
 		begin, end, fold = `(?:^|\W)(?:`, `)(?:$|\W)`, true
@@ -133,8 +132,12 @@ func (f field) pattern(re string, fold bool) (expr, error) {
 		begin = "(?i)" + begin
 	}
 	full := begin + re + end
-	if _, err := syntax.Parse(full, syntax.Perl); err != nil {
-		return nothing, illegal("failed to parse expression [%.200s]: %s", re, err)
+	cost, err := logs.PatternCost(full)
+	if err != nil {
+		return nothing, illegal("failed to parse expression [%.200s]: %.200s", re, err)
+	}
+	if c.patterns += cost; c.patterns > logs.MaxPatterns {
+		return nothing, illegal("regular expressions and wildcards of the query have more than %d steps, with [%.60s]", logs.MaxPatterns, re)
 	}
 	return leaf(f.prefix() + "~" + logs.Quote(full)), nil
 }

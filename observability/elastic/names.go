@@ -92,7 +92,7 @@ func (n *fieldNames) load(namespace, index string) map[string]bool {
 	known := map[string]bool{}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	sel := logs.Selection{Namespaces: []string{namespace}, Text: logs.IndexField + ":=" + logs.Quote(index) + " | field_names"}
+	sel := logs.Selection{Namespaces: []string{namespace}, Urgent: true, Text: logs.IndexField + ":=" + logs.Quote(index) + " | field_names"}
 	// Without an answer the count begins anew: the limit is a guard, not a record.
 	_ = n.store.Select(ctx, sel, func(fields []logs.Field) {
 		for _, f := range fields {

@@ -272,7 +272,7 @@ func (p *luceneParser) value() (expr, error) {
 		if err != nil {
 			return nothing, err
 		}
-		return p.each(func(f field) (expr, error) { return f.pattern(re, false) })
+		return p.each(func(f field) (expr, error) { return p.c.pattern(f, re, false) })
 	case p.eat("["), p.eat("{"):
 		return p.interval(p.in[p.at-1] == '[')
 	case p.peek(">"), p.peek("<"):

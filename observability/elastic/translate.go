@@ -15,6 +15,8 @@ type compiler struct {
 	// kinds says what a mapping calls a field, or "".
 	kinds   func(name string) string
 	clauses int
+	// patterns are the steps of the query's expressions.
+	patterns int
 }
 
 func (c *compiler) count(n int) error {
@@ -170,7 +172,7 @@ func (c *compiler) termQuery(o *object) (expr, error) {
 	v := in.take("value")
 	if in.boolean("case_insensitive", false) && f.kind == kindKeyword {
 		s, _ := text(v)
-		e, err := f.pattern(wildcard(escapeWild(s), false), true)
+		e, err := c.pattern(f, wildcard(escapeWild(s), false), true)
 		return e, firstOf(o.err, in.done(), err)
 	}
 	if err := firstOf(o.err, in.done()); err != nil {
@@ -285,7 +287,7 @@ func (c *compiler) wild(f field, s string, fold bool) (expr, error) {
 	if strings.Trim(s, "*") == "" && s != "" {
 		return f.exists(), nil
 	}
-	return f.pattern(wildcard(s, f.kind == kindText), fold)
+	return c.pattern(f, wildcard(s, f.kind == kindText), fold)
 }
 
 func (c *compiler) regexpQuery(o *object) (expr, error) {
@@ -296,7 +298,7 @@ func (c *compiler) regexpQuery(o *object) (expr, error) {
 	if err := firstOf(o.err, in.done(), err); err != nil {
 		return nothing, err
 	}
-	return c.fieldOf(name).pattern(re, fold)
+	return c.pattern(c.fieldOf(name), re, fold)
 }
 
 func (c *compiler) idsQuery(o *object) (expr, error) {

@@ -293,14 +293,14 @@ func (e *event) put(name string, v any) {
 		return
 	}
 	if len(name) > maxFieldName || len(e.fields) >= maxFields || name == "" {
-		e.fields[leftOut] = fmt.Sprintf("%.60s", name)
+		e.fields[LeftOut] = fmt.Sprintf("%.60s", name)
 		return
 	}
 	e.fields[name] = s
 }
 
-// leftOut is the field that names another which was left out.
-const leftOut = "left_out"
+// LeftOut is the field that names what was left out of a line: fields or labels too many.
+const LeftOut = "left_out"
 
 // plain is a value as text; of lists it is JSON.
 func plain(v any) string {

@@ -76,6 +76,9 @@ func (s *Store) Overview(ctx context.Context, query Query) (*Overview, error) {
 	if text == "" {
 		text = "*"
 	}
+	if err := affordable(text); err != nil {
+		return nil, err
+	}
 	o := &Overview{Step: query.Step(), Facets: []Facet{}}
 	sel := Selection{Namespaces: []string{query.Namespace}, Start: query.Start, End: query.End}
 	counts := map[int64]int{}

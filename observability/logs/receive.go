@@ -160,7 +160,7 @@ func (e event) own() Row {
 func (r *Receiver) foreign(e event, tag, namespace string) Row {
 	row := Row{Time: e.time, Stream: 2, Fields: make([]Field, 2, len(e.fields)+5)}
 	row.Fields[0] = Field{Name: "namespace", Value: namespace}
-	row.Fields[1] = Field{Name: IndexField, Value: r.indices.of(tag, namespace)}
+	row.Fields[1] = Field{Name: IndexField, Value: r.indices.of(tag, namespace, r.Log)}
 	add := func(name, v string) { row.Fields = append(row.Fields, Field{Name: name, Value: v}) }
 	add("tag", fmt.Sprintf("%.256s", tag))
 	if now := time.Now(); e.time < now.Add(-Retention).UnixNano() || e.time > now.Add(FutureRetention).UnixNano() {
@@ -197,7 +197,7 @@ type indexNames struct {
 
 const maxTags = 1000
 
-func (n *indexNames) of(tag, namespace string) string {
+func (n *indexNames) of(tag, namespace string, log *slog.Logger) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	key := namespace + "\n" + tag
@@ -208,6 +208,9 @@ func (n *indexNames) of(tag, namespace string) string {
 		n.names, n.count = map[string]string{}, map[string]int{}
 	}
 	if n.count[namespace] >= maxTags {
+		if n.count[namespace]++; n.count[namespace] == maxTags+1 {
+			log.Warn("log forward input: too many tags; the lines of further ones share a data stream", "namespace", namespace, "tag", fmt.Sprintf("%.60s", tag), "most", maxTags)
+		}
 		return "logs-forward-" + namespace
 	}
 	n.count[namespace]++

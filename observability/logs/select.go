@@ -18,6 +18,8 @@ type Selection struct {
 	Every bool
 	// Text is LogsQL.
 	Text string
+	// Urgent does not wait until fewer searches run: writing needs the answer.
+	Urgent bool
 	// Start and End bound the rows' times; zero is no bound.
 	Start, End time.Time
 }
@@ -36,6 +38,13 @@ func (s *Store) Select(ctx context.Context, sel Selection, f func([]Field)) erro
 	}
 	if !sel.Start.IsZero() && !sel.End.IsZero() {
 		q.AddTimeFilter(sel.Start.UnixNano(), sel.End.UnixNano())
+	}
+	if !sel.Urgent {
+		done, err := s.place(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
 	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()

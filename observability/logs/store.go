@@ -47,6 +47,7 @@ type Store struct {
 	recent   [2]map[string]bool
 
 	followers followers
+	places    chan struct{}
 	// copies get every chunk as well.
 	copies atomic.Pointer[[]*Spool]
 }
@@ -84,7 +85,7 @@ func OpenStore(dir string, log *slog.Logger) (*Store, error) {
 		storage.MustClose()
 		return nil, fmt.Errorf("log store: %w", err)
 	}
-	s := &Store{dir: dir, chunks: chunks, log: log, storage: storage, recent: [2]map[string]bool{{}, {}}}
+	s := &Store{dir: dir, chunks: chunks, log: log, storage: storage, places: make(chan struct{}, maxQueries), recent: [2]map[string]bool{{}, {}}}
 	for _, c := range left {
 		if err := s.putBack(c); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -148,7 +149,7 @@ func (s *Store) Receive(id string, rows []Row, again bool) error {
 
 func (s *Store) has(id string) (bool, error) {
 	found := false
-	err := s.Select(context.Background(), Selection{Every: true, Text: ChunkField + ":=" + Quote(id) + " | limit 1"}, func([]Field) { found = true })
+	err := s.Select(context.Background(), Selection{Every: true, Urgent: true, Text: ChunkField + ":=" + Quote(id) + " | limit 1"}, func([]Field) { found = true })
 	return found, err
 }
 
@@ -221,11 +222,11 @@ func (s *Store) run(ctx context.Context, q *logstorage.Query, block func(*logsto
 	var mu sync.Mutex
 	var stats logstorage.QueryStats
 	qctx := logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, q, false, nil)
-	return s.storage.RunQuery(qctx, func(_ uint, b *logstorage.DataBlock) {
+	return tooLarge(s.storage.RunQuery(qctx, func(_ uint, b *logstorage.DataBlock) {
 		mu.Lock()
 		defer mu.Unlock()
 		block(b)
-	})
+	}))
 }
 
 // Query asks for rows.
@@ -273,6 +274,9 @@ func parse(query Query) (*logstorage.Query, error) {
 	if text == "" {
 		text = "*"
 	}
+	if err := affordable(text); err != nil {
+		return nil, err
+	}
 	q, err := logstorage.ParseQuery(text)
 	if err != nil {
 		return nil, fmt.Errorf("%w %q: %w", ErrQuery, query.Text, err)
@@ -306,6 +310,11 @@ func (s *Store) search(ctx context.Context, query Query) ([]found, error) {
 	if err != nil {
 		return nil, err
 	}
+	done, err := s.place(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.storage == nil {

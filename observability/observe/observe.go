@@ -9,7 +9,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"net"
@@ -45,8 +44,7 @@ type Config struct {
 
 // Run serves the stores until ctx ends.
 func Run(ctx context.Context, file string, log *slog.Logger) error {
-	// The log store's library reads its limits from the command line's flags.
-	if err := flag.CommandLine.Parse(nil); err != nil {
+	if err := logs.LimitMemory(); err != nil {
 		return err
 	}
 	var c Config

@@ -50,7 +50,7 @@ func readQuery(v url.Values) (logs.Query, error) {
 
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
-	if errors.Is(err, logs.ErrQuery) {
+	if errors.Is(err, logs.ErrQuery) || errors.Is(err, logs.ErrTooLarge) {
 		status = http.StatusBadRequest
 	}
 	http.Error(w, err.Error(), status)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -140,7 +141,8 @@ func collector(conf config.Config, objects client.Reader, oclient *observe.Clien
 	}
 }
 
-// maxLabels is how many labels of a pod its lines carry, in the order of their names.
+// maxLabels is how many labels of a pod its lines carry, in the order of their names; a
+// field of theirs names the others.
 const maxLabels = 32
 
 // podFields is what a pod's lines carry besides: where it ran, its labels, and which
@@ -151,10 +153,17 @@ func podFields(ctx context.Context, objects client.Reader, namespace, name strin
 		return nil
 	}
 	fields := map[string]string{"node": pod.Spec.NodeName}
-	for i, label := range slices.Sorted(maps.Keys(pod.Labels)) {
-		if i < maxLabels && len(label) < 120 {
-			fields["labels."+label] = pod.Labels[label]
+	kept, leftOut := 0, []string(nil)
+	for _, label := range slices.Sorted(maps.Keys(pod.Labels)) {
+		if kept >= maxLabels || len(label) >= 120 {
+			leftOut = append(leftOut, label)
+			continue
 		}
+		fields["labels."+label] = pod.Labels[label]
+		kept++
+	}
+	if leftOut != nil {
+		fields[logs.LeftOut] = fmt.Sprintf("%.500s", strings.Join(leftOut, " "))
 	}
 	for field, label := range map[string]string{
 		"application": slipway.LabelApplication, "release": slipway.LabelRelease, "run": slipway.LabelRun, "job": slipway.LabelJob,

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"fmt"
 	"maps"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -10,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/observability/logs"
 )
 
 // TestPodFields has on the lines of a pod what links to them ask for.
@@ -46,5 +49,28 @@ func TestPodFields(t *testing.T) {
 		if got := podFields(t.Context(), objects, "default", name); !maps.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", name, got, want)
 		}
+	}
+}
+
+// TestPodLabelsAreBounded: what is too much of them is named.
+func TestPodLabelsAreBounded(t *testing.T) {
+	scheme := runtime.NewScheme()
+	if err := corev1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	labels := map[string]string{strings.Repeat("d", 100) + "." + strings.Repeat("d", 100) + "/long": "v"}
+	for i := range maxLabels + 3 {
+		labels[fmt.Sprintf("label-%03d", i)] = "v"
+	}
+	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "many", Labels: labels}}
+	got := podFields(t.Context(), fake.NewClientBuilder().WithScheme(scheme).WithObjects(pod).Build(), "default", "many")
+	kept := 0
+	for name := range got {
+		if strings.HasPrefix(name, "labels.") {
+			kept++
+		}
+	}
+	if kept != maxLabels || !strings.HasSuffix(got[logs.LeftOut], "/long label-032 label-033 label-034") {
+		t.Errorf("%d labels, left out %q", kept, got[logs.LeftOut])
 	}
 }
