@@ -26,6 +26,10 @@ import (
 
 const insideEnv = "SLIPWAY_E2E_NETNS"
 
+// soakEnv is set by `make soak`, for what takes long. Another name than SLIPWAY_E2E_… the
+// server would refuse as a setting that it does not know.
+const soakEnv = "SLIPWAY_E2E_SOAK"
+
 // top is the root of the checkout.
 var top = func() string {
 	dir, err := filepath.Abs("../..")

@@ -197,12 +197,12 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// TestManyJobs of one run: a dozen, or a thousand in the soak test (SLIPWAY_SOAK). Each
+// TestManyJobs of one run: a dozen, or a thousand in the soak test. Each
 // does its own work, and a run of another repository is done before them.
 func TestManyJobs(t *testing.T) {
 	together(t)
 	n, patience := 12, 3*time.Minute
-	if os.Getenv("SLIPWAY_SOAK") != "" {
+	if os.Getenv(soakEnv) != "" {
 		n, patience = 1000, 40*time.Minute
 	}
 	file := "default: {image: busybox}\n"
