@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/goccy/go-yaml"
 	"github.com/golang/snappy"
 	"github.com/prometheus/client_golang/api"
 	apiv1 "github.com/prometheus/client_golang/api/prometheus/v1"
@@ -322,5 +323,46 @@ func TestRemoteWriteIn(t *testing.T) {
 				t.Errorf("not found: %s", q.Body)
 			}
 		}
+	}
+}
+
+// TestThreat14EveryRouteIsForSomeOrForAll asks every route that Prometheus says it has: one
+// that was added shows nothing to a tenant before somebody has thought about it.
+func TestThreat14EveryRouteIsForSomeOrForAll(t *testing.T) {
+	m := opened(t, Options{ReceiveWrites: true})
+	w := ask(m, "*", "GET", "/api/v1/openapi.yaml", nil)
+	var doc struct {
+		Paths map[string]map[string]any
+	}
+	if err := yaml.Unmarshal(w.Body.Bytes(), &doc); err != nil || len(doc.Paths) < 25 {
+		t.Fatalf("%d %d paths: %v", w.Code, len(doc.Paths), err)
+	}
+	some := 0
+	for p, methods := range doc.Paths {
+		if p == "/notifications/live" { // never ends
+			continue
+		}
+		target := "/api/v1" + strings.NewReplacer("{name}", "pod", "*path", "x").Replace(p)
+		for method := range methods {
+			method = strings.ToUpper(method)
+			if method != "GET" && method != "POST" && method != "PUT" {
+				continue
+			}
+			tenant, none := ask(m, "shop", method, target, nil), ask(m, "", method, target, nil)
+			if none.Code != http.StatusForbidden {
+				t.Errorf("%s %s without a scope: %d", method, target, none.Code)
+			}
+			if isForSome(target) {
+				some++
+			} else if tenant.Code != http.StatusForbidden {
+				t.Errorf("%s %s in the scope of a tenant: %d", method, target, tenant.Code)
+			}
+			if all := ask(m, "*", method, target, nil); all.Code == http.StatusForbidden || all.Code == http.StatusInternalServerError && !strings.Contains(all.Body.String(), "disabled") {
+				t.Errorf("%s %s for who sees all: %d %s", method, target, all.Code, all.Body)
+			}
+		}
+	}
+	if some < 15 {
+		t.Errorf("%d routes are for some", some)
 	}
 }
