@@ -12,7 +12,7 @@ import (
 	"slipway.dev/observability/elastic"
 )
 
-var variableOf = regexp.MustCompile(`\$(__rate_interval|[a-z]+)`)
+var variableOf = regexp.MustCompile(`\$(__rate_interval|[a-z]+)|\$\{([a-z]+):raw\}`)
 
 // labelValues is a query of the values of a label.
 var labelValues = regexp.MustCompile(`^label_values\((.+), *[a-z_]+\)$`)
@@ -65,7 +65,7 @@ func TestDashboards(t *testing.T) {
 		}
 		resolved := func(where, text string) string {
 			return variableOf.ReplaceAllStringFunc(text, func(v string) string {
-				if !variables[v[1:]] {
+				if !variables[strings.TrimSuffix(strings.Trim(v, "${}"), ":raw")] {
 					t.Errorf("%s: %s: no variable %s", b.Name, where, v)
 				}
 				return "5m"
@@ -110,7 +110,7 @@ func TestDashboards(t *testing.T) {
 					if target.Query == "" || target.Expr != "" {
 						t.Errorf("%s: %s: no query of lines", b.Name, panel.Title)
 					}
-					read := strings.NewReplacer("$namespace", "shop", "$search", "*").Replace(target.Query)
+					read := strings.NewReplacer("$namespace", "shop", "${search:raw}", "*").Replace(target.Query)
 					if _, err := elastic.Lucene(read); err != nil {
 						t.Errorf("%s: %s: %v", b.Name, panel.Title, err)
 					}

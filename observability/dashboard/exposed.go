@@ -69,7 +69,7 @@ func ofApplication(namespace, application string, exposed []Metric) board {
 				{`sum(sum by (namespace, pod) (rate(container_network_transmit_bytes_total{` + in + `}[$__rate_interval])) ` + pods + `)`, "out"},
 			}},
 		}},
-		row{"What it prints", []panel{one(printed, "Newest lines", "", fmt.Sprintf(`namespace:%q AND application:%q AND ($search)`, namespace, application), "")}},
+		row{"What it prints", []panel{one(printed, "Newest lines", "", fmt.Sprintf(`namespace:%q AND application:%q AND (${search:raw})`, namespace, application), "")}},
 	)
 	return b
 }

@@ -11,7 +11,7 @@ import (
 
 // logsBoard reads the log store through its Elasticsearch API.
 func logsBoard() board {
-	const all = `namespace:"$namespace" AND ($search)`
+	const all = `namespace:"$namespace" AND (${search:raw})`
 	return board{name: "logs", title: "Slipway / Logs", about: "What the pods of a namespace print: how much, by whom, and the lines.",
 		variables: []variable{inNamespace}, logs: true, rows: []row{
 			{"How much", []panel{

@@ -22,9 +22,11 @@ const (
 // Dashboard is one as it is listed.
 type Dashboard struct {
 	// Name it is got by: of one that ships; app/ and an application; repo/ and a UID.
-	Name        string   `json:"name"`
-	Title       string   `json:"title"`
-	UID         string   `json:"uid"`
+	Name  string `json:"name"`
+	Title string `json:"title"`
+	UID   string `json:"uid"`
+	// GrafanaUID is what Grafana knows it by, where it is provisioned.
+	GrafanaUID  string   `json:"grafanaUid"`
 	Source      string   `json:"source"`
 	Namespace   string   `json:"namespace,omitempty"`
 	Application string   `json:"application,omitempty"`
@@ -55,7 +57,7 @@ func (s *server) dashboards(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		for _, d := range all {
-			items = append(items, Dashboard{Name: d.Name, Title: d.Title, UID: dashboard.UID(d.Name), Source: SourceShipped, Description: d.About, Tags: d.Tags})
+			items = append(items, Dashboard{Name: d.Name, Title: d.Title, UID: dashboard.UID(d.Name), GrafanaUID: dashboard.UID(d.Name), Source: SourceShipped, Description: d.About, Tags: d.Tags})
 		}
 	}
 	if source != SourceShipped {
@@ -115,7 +117,7 @@ func (s *server) keptDashboards(ctx context.Context, ns string) (items []Dashboa
 	}
 	for _, k := range s.Dashboards.List(ns) {
 		items = append(items, Dashboard{
-			Name: "repo/" + k.UID, Title: k.Title, UID: k.UID, Source: SourceRepository, Namespace: ns, Repository: k.Repository, File: k.File, Commit: k.Commit,
+			Name: "repo/" + k.UID, Title: k.Title, UID: k.UID, GrafanaUID: dashboard.UIDOfKept(ns, k.UID), Source: SourceRepository, Namespace: ns, Repository: k.Repository, File: k.File, Commit: k.Commit,
 			Description: k.Description, Tags: k.Tags,
 		})
 	}
@@ -140,7 +142,7 @@ func (s *server) madeDashboards(ctx context.Context, ns string) (items []Dashboa
 	for i := range apps.Items {
 		d := dashboard.NameOfApplication(ns, apps.Items[i].Name)
 		items = append(items, Dashboard{
-			Name: "app/" + apps.Items[i].Name, Title: d.Title, UID: dashboard.UID(d.Name), Source: SourceApplication, Namespace: ns, Application: apps.Items[i].Name,
+			Name: "app/" + apps.Items[i].Name, Title: d.Title, UID: dashboard.UID(d.Name), GrafanaUID: dashboard.UID(d.Name), Source: SourceApplication, Namespace: ns, Application: apps.Items[i].Name,
 			Repository: apps.Items[i].Spec.Source.Repository, Description: d.About, Tags: d.Tags,
 		})
 	}

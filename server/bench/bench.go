@@ -26,6 +26,8 @@ type Options struct {
 	Entrypoint string
 	// Commands is the directory of helm and kustomize, built from their modules.
 	Commands string
+	// Console is the directory of the web page's source, whose browser test is run.
+	Console string
 	// JSON is a file that gets what is printed as JSON below the table, if not empty.
 	JSON string
 	// Soak runs the soak test instead, for this number of rounds.
@@ -128,6 +130,7 @@ func (b *bench) parts() []part {
 		{title: "metrics written and asked for", shared: b.series},
 		{title: "log lines written, found and searched", shared: b.lines},
 		{title: "a dashboard of 12 panels", shared: b.board},
+		{title: "a dashboard in a browser", shared: b.browser},
 		{title: "trivial jobs and steps, beside upstream's defaults", alone: b.compared},
 		{title: "many applications", alone: b.applications},
 	}

@@ -127,7 +127,7 @@ func (p *Provision) exposed(ctx context.Context, key client.ObjectKey, release i
 }
 
 // uidOf a dashboard in Grafana, where namespaces are not apart.
-func uidOf(k stored.Kept) string { return dashboard.UID("repo-" + short(k.Namespace, k.UID)) }
+func uidOf(k stored.Kept) string { return dashboard.UIDOfKept(k.Namespace, k.UID) }
 
 // links of dashboards to one another, by their UIDs.
 var links = regexp.MustCompile(`/d/[A-Za-z0-9_-]{1,40}`)
@@ -145,10 +145,7 @@ func relinked(k stored.Kept, all []stored.Kept) json.RawMessage {
 }
 
 // short name of what has longer ones than Grafana takes.
-func short(names ...string) string {
-	h := sha256.New()
-	for _, n := range names {
-		fmt.Fprintf(h, "%s/", n)
-	}
-	return fmt.Sprintf("%x", h.Sum(nil)[:8])
+func short(name string) string {
+	sum := sha256.Sum256([]byte(name + "/"))
+	return fmt.Sprintf("%x", sum[:8])
 }

@@ -22,6 +22,7 @@ func benchVerb() *cobra.Command {
 	cmd.Flags().StringVar(&o.Example, "example", "examples/hello", "directory of the example")
 	cmd.Flags().StringVar(&o.Entrypoint, "entrypoint", "build/tools/tekton-entrypoint", "Tekton's own entrypoint, to compare with")
 	cmd.Flags().StringVar(&o.Commands, "commands", "build/tools", "directory of helm and kustomize, to compare with")
+	cmd.Flags().StringVar(&o.Console, "console", "server/console", "directory of the web page's source, to draw a dashboard in a browser")
 	cmd.Flags().StringVar(&o.JSON, "json", "", "file that gets the figures as JSON")
 	cmd.Flags().BoolVar(&o.Soak, "soak", false, "push, roll out and roll back while the server is killed at random moments")
 	cmd.Flags().IntVar(&o.SoakRounds, "soak-rounds", 12, "rounds of --soak")

@@ -69,13 +69,18 @@ func TestConsole(t *testing.T) {
 	cmd.Dir = filepath.Join(top, "server", "console")
 	cmd.Env = append(os.Environ(), "SLIPWAY_URL="+user.Server, "SLIPWAY_TOKEN="+token, "SLIPWAY_APP="+r.name, "SLIPWAY_RUN="+seen.run())
 	// Pictures of the docs; a name that begins with SLIPWAY_ would be a setting of the server.
-	for _, name := range []string{"CONSOLE_PICTURE", "APP_PICTURE"} {
+	for _, name := range []string{"CONSOLE_PICTURE", "APP_PICTURE", "DASHBOARD_PICTURE"} {
 		if picture := os.Getenv(name); picture != "" && !filepath.IsAbs(picture) {
 			cmd.Env = append(cmd.Env, name+"="+filepath.Join(top, picture))
 		}
 	}
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if _, took, ok := strings.Cut(string(out), "first paint "); ok {
+		took, _, _ = strings.Cut(took, "\n")
+		t.Log("first paint " + took)
 	}
 }
 

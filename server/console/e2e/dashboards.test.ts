@@ -124,8 +124,8 @@ test("how soon a dashboard is there", async () => {
 });
 
 test.runIf(process.env.DASHBOARD_PICTURE)("a picture of one", async () => {
-  await page.setViewportSize({ width: 1280, height: 1000 });
-  await page.goto(`${base}/dashboards/${process.env.DASHBOARD_PICTURE_OF ?? "cluster"}?from=now-15m&to=now`);
+  await page.setViewportSize({ width: 1280, height: 1060 });
+  await page.goto(`${base}/dashboards/app/default/${process.env.SLIPWAY_APP ?? "hello"}?from=now-3m&to=now`);
   await states();
   await page.screenshot({ path: process.env.DASHBOARD_PICTURE });
 });
@@ -141,7 +141,7 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   // What is not drawn says so, and leads to where it is.
   const pie = page.locator('.board-panel[data-type="piechart"]');
   await pie.getByText("A panel of the type piechart is not drawn here.").waitFor();
-  expect(await pie.getByRole("link", { name: "Open in Grafana" }).getAttribute("href")).toMatch(/^https:\/\/grafana\.example\/d\/everything\?from=now-1h&to=now/);
+  expect(await pie.getByRole("link", { name: "Open in Grafana" }).getAttribute("href")).toMatch(/^https:\/\/grafana\.example\/d\/slipway-everything\?from=now-1h&to=now/);
   await panel("Elsewhere").getByText("It asks the data source loki, which is not here.").waitFor();
   await panel("Wrong").getByText(/^parse error <img/).waitFor();
   await panel("A table").getByText("The transformation groupBy is not applied.").waitFor();

@@ -71,8 +71,8 @@ export function board(path: string, source: string | null, planted: string): unk
     return { items: [{ name: "repo/sales_1", uid: "sales_1", title: `Sales ${planted}`, namespace: "default", repository: "hello", file: "dashboards/sales.json" }], problems: [{ repository: "hello", file: "dashboards/bad.json", line: 3, column: 1, message: `invalid ${planted}` }] };
   }
   if (path === "/api/v1/dashboards") {
-    const items = Object.entries(shipped).filter(([name]) => !name.includes("/")).map(([name, b]) => ({ name, title: b.title, description: b.description, uid: b.uid }));
-    return { items: [...items, { name: "everything", title: `Everything ${planted}`, uid: "everything" }], scrapeSeconds: 30, grafana: "https://grafana.example" };
+    const items = Object.entries(shipped).filter(([name]) => !name.includes("/")).map(([name, b]) => ({ name, title: b.title, description: b.description, uid: b.uid, grafanaUid: b.uid }));
+    return { items: [...items, { name: "everything", title: `Everything ${planted}`, uid: "everything", grafanaUid: "slipway-everything" }], scrapeSeconds: 30, grafana: "https://grafana.example" };
   }
   return all[path.slice("/api/v1/dashboards/".length)];
 }

@@ -35,7 +35,6 @@ export class Field {
   readonly fixed: string;
   readonly percentage: boolean;
   readonly steps: Step[];
-  readonly links: { title: string; url: string }[];
   private readonly mappings: Mapping[];
 
   constructor(private readonly of: (id: string) => In) {
@@ -54,9 +53,6 @@ export class Field {
       .get("steps")
       .list(50)
       .map((s) => ({ from: s.get("value").num() ?? -Infinity, color: s.get("color").str() }));
-    this.links = of("links")
-      .list(10)
-      .map((l) => ({ title: l.get("title").str(), url: l.get("url").str("", 2000) }));
     this.mappings = of("mappings").list(100).flatMap(mappingsOf);
   }
 

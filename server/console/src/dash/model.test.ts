@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { kindOf, sources } from "./ask";
+import { color } from "./colors";
+import { fieldOf } from "./field";
 import { value } from "./interpolate";
 import { In } from "./json";
 import { all, mostPanels, read } from "./model";
@@ -68,4 +70,19 @@ test("rows have what is below them, and what is folded into them", () => {
     ["folded", true, ["d"]],
     ["", false, ["e"]],
   ]);
+});
+
+test("panels of older Grafanas are what they became", () => {
+  const b = read({
+    panels: [
+      { type: "graph", fill: 2, stack: true, yaxes: [{ format: "bytes", min: 0 }], legend: { show: true, values: true, avg: true, alignAsTable: true } },
+      { type: "singlestat", format: "percent", valueName: "current", colors: ["green", "#EAB839", "red"], thresholds: "70,90", valueMaps: [{ value: "null", text: "N/A" }, { value: "__proto__", text: "x" }] },
+      { type: "text", mode: "markdown", content: "**words**" },
+    ],
+  });
+  const [graph, stat, text] = b.sections[0].panels;
+  expect([graph.type, graph.defaults.get("unit").str(), graph.defaults.get("min").num(), graph.defaults.get("custom").get("stacking").get("mode").str(), graph.options.get("legend").get("calcs").strs(5)]).toEqual(["timeseries", "bytes", 0, "normal", ["mean"]]);
+  const f = fieldOf(stat, { name: "x", refId: "A", number: true });
+  expect([stat.type, f.text(null), f.text(5), f.color(95), f.color(10)]).toEqual(["stat", "N/A", "5%", color("red"), color("green")]);
+  expect(text.options.get("content").str()).toBe("**words**");
 });

@@ -2,6 +2,7 @@
 // push to a repository may write one, so nothing of it is taken as it is: members are
 // copied one by one, of bounded size and number, and none becomes markup.
 import { In } from "./json";
+import { migrated } from "./migrate";
 
 export const mostPanels = 400;
 const mostTargets = 26;
@@ -137,19 +138,20 @@ function target(v: In, i: number): Target {
 function panel(v: In, key: string): Panel {
   const grid = v.get("gridPos");
   const w = clamp(grid.get("w").num(), 1, 24, 12);
-  const config = v.get("fieldConfig");
+  const { type, options, defaults } = migrated(v);
   return {
     key,
     id: v.get("id").num() ?? 0,
-    type: v.get("type").str("", 60),
+    type,
     title: v.get("title").str(),
     about: v.get("description").str("", 2000),
     grid: { w, h: clamp(grid.get("h").num(), 1, 60, 8), x: clamp(grid.get("x").num(), 0, 24 - w, 0), y: clamp(grid.get("y").num(), 0, 100_000, 0) },
     source: source(v.get("datasource")),
     targets: v.get("targets").list(mostTargets).map(target),
-    options: v.get("options"),
-    defaults: config.get("defaults"),
-    overrides: config
+    options,
+    defaults,
+    overrides: v
+      .get("fieldConfig")
       .get("overrides")
       .list(50)
       .map((o) => ({
@@ -237,7 +239,7 @@ function annotation(v: In): Annotation {
     enable: v.get("enable").bool(true),
     hidden: v.get("hide").bool(),
     color: v.get("iconColor").str("", 60),
-    expr: v.get("expr").str("", mostText),
+    expr: v.get("expr").str("", mostText) || v.get("target").get("expr").str("", mostText),
     title: v.get("titleFormat").str(),
     text: v.get("textFormat").str(),
     step: v.get("step").str("", 60),

@@ -17,7 +17,7 @@ import { duration, rangeOf } from "./time";
 import { chooseOf, type Resolved, resolve } from "./variables";
 
 interface Known {
-  items: { name: string; title: string; uid: string }[];
+  items: { uid: string; grafanaUid?: string }[];
   scrapeSeconds: number;
   grafana?: string;
 }
@@ -28,6 +28,11 @@ export function routeOf(parts: string[]): string | undefined {
   if (parts.length === 3 && kind === "app") return `/api/v1/namespaces/${ns}/applications/${name}/dashboard`;
   if (parts.length === 3 && kind === "repo") return `/api/v1/namespaces/${ns}/dashboards/${name}`;
   return parts.length === 1 ? `/api/v1/dashboards/${kind}` : undefined;
+}
+
+/** listOf is the list that has one: those of applications are not listed, and keep their UID everywhere. */
+export function listOf(parts: string[]): string {
+  return `/api/v1/dashboards?${new URLSearchParams(parts[0] === "repo" ? { source: "repository", namespace: parts[1] ?? "" } : { source: "shipped" })}`;
 }
 
 /** chosenOf are the variables in an address: var-node=a&var-node=b. */
@@ -48,7 +53,7 @@ export function BoardPage({ place: here }: { place: Place }) {
     if (!route) return;
     const abort = new AbortController();
     const load = async () => {
-      const [json, list] = await Promise.all([get<unknown>(route, abort.signal), get<Known>("/api/v1/dashboards?source=shipped", abort.signal)]);
+      const [json, list] = await Promise.all([get<unknown>(route, abort.signal), get<Known>(listOf(here.parts.slice(1)), abort.signal)]);
       const b = read(json);
       if (b.variables.some((v) => v.regex) || b.sections.some((s) => s.panels.some(patterns))) await ready();
       if (abort.signal.aborted) return;
@@ -121,7 +126,7 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
     }
     go(`${location.pathname}?${q}`, true);
   };
-  const uid = known.items.find((i) => i.uid === board.uid)?.uid;
+  const uid = here.parts[1] === "app" ? board.uid : known.items.find((i) => i.uid === board.uid)?.grafanaUid;
   const grafana = (panel?: Panel): string | undefined => {
     if (!known.grafana || !uid) return undefined;
     const q = new URLSearchParams({ from, to });

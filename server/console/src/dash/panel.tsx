@@ -59,15 +59,22 @@ interface State {
 function useData(panel: Panel, around: Around, seen: boolean, width: number): State {
   const [state, set] = useState<State>({ data: none, busy: true });
   const able = drawn.has(panel.type) && !unasked.has(panel.type);
+  const done = useRef<unknown[]>([]);
   useEffect(() => {
-    if (!seen || !able) return;
+    const question = [panel, around.range, around.scope];
+    // Who scrolls away and back again finds what there was.
+    if (!seen || !able || question.every((q, i) => q === done.current[i])) return;
     const abort = new AbortController();
     const points = Math.min(2000, Math.max(50, panel.maxDataPoints ?? Math.round(width / 50) * 50));
     set((s) => ({ ...s, busy: true }));
     askPanel(panel, { range: rangeOf(panel, around.range, around.scope), points, scrape: around.scrape, least: panel.interval, scope: around.scope, signal: abort.signal })
       .then((data) => transform(panel, data))
       .then(
-        (data) => abort.signal.aborted || set({ data, busy: false }),
+        (data) => {
+          if (abort.signal.aborted) return;
+          done.current = question;
+          set({ data, busy: false });
+        },
         (error: unknown) => abort.signal.aborted || set({ data: none, busy: false, error }),
       );
     return () => abort.abort();

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { read } from "./model";
-import { format } from "./units";
+import { axisSteps, format } from "./units";
 
 test.each([
   [0, "short", "0"],
@@ -46,4 +46,12 @@ test("the units of what ships are known", () => {
       if (unit && unit !== "short") expect(format(12_345.678, unit), `${name}: ${p.title}: ${unit}`).not.toBe(`${format(12_345.678)} ${unit}`);
     }
   }
+});
+
+test("steps of an axis are round in its unit", () => {
+  expect(axisSteps("bytes")).toContain(4 * 1024 * 1024);
+  expect(axisSteps("ms")).toContain(60_000);
+  expect(axisSteps("s")).toContain(0.005);
+  expect(axisSteps("short")).toBeUndefined();
+  for (const unit of ["bytes", "s", "ms", "ns"]) expect(axisSteps(unit), unit).toEqual([...(axisSteps(unit) ?? [])].sort((a, b) => a - b));
 });

@@ -77,6 +77,15 @@ function date(ms: number, options: Intl.DateTimeFormatOptions): string {
   return Number.isNaN(d.getTime()) ? "" : new Intl.DateTimeFormat(language(), options).format(d);
 }
 
+/** steps of an axis in this unit, where they are not those of tens. */
+export function axisSteps(unit: string): number[] | undefined {
+  if (scaled.get(unit)?.base === 1024) return Array.from({ length: 70 }, (_, i) => 2 ** (i - 10));
+  const second = 1 / (times.get(unit) ?? 0);
+  if (!Number.isFinite(second)) return undefined;
+  const tens = Array.from({ length: 28 }, (_, i) => [1, 2, 5][i % 3] * 10 ** (Math.floor(i / 3) - 9)).filter((x) => x < 60);
+  return [...tens, 60, 120, 300, 600, 1800, 3600, 7200, 21_600, 43_200, ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].map((d) => d * 86_400)].map((s) => s * second);
+}
+
 /** format a number. Decimals are fixed if they are given. */
 export function format(v: number, unit = "", decimals?: number): string {
   if (!Number.isFinite(v)) return Number.isNaN(v) ? "NaN" : v > 0 ? "∞" : "-∞";

@@ -6,6 +6,7 @@ import { cssColor, Plot, verticals } from "../../lib/plot";
 import { color, faded, ofPalette } from "../colors";
 import { calc, type Series } from "../data";
 import { type Field, fieldOf } from "../field";
+import { axisSteps } from "../units";
 import type { Drawing } from "./context";
 import { Legend, type Item } from "./legend";
 import { tooltip } from "./tooltip";
@@ -182,6 +183,7 @@ function optionsOf(now: () => Now): Omit<uPlot.Options, "width" | "height"> {
       grid: right ? { show: false } : soft.grid,
       label: f.custom("axisLabel").str() || undefined,
       labelSize: 18,
+      incrs: axisSteps(f.unit),
       values: (_u, splits) => splits.map((v) => (mode(f) === "percent" ? `${Math.round(v * 100)}%` : f.text(v))),
       size: (_u, values) => 14 + 6.6 * Math.min(16, Math.max(2, ...(values ?? []).map((v) => v.length))),
     });

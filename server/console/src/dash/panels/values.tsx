@@ -103,7 +103,7 @@ export function Gauge(d: Drawing) {
                     return b > a ? <path key={k} class="step" d={arc(a, b, 91)} stroke={s.field.color(Number.isFinite(step.from) ? (s.field.percentage ? s.least + (step.from / 100) * (s.most - s.least) : step.from) : s.least - 1, s.least, s.most)} /> : null;
                   })
                 : null}
-              <text x="100" y="112" class={s.text.length > 7 ? "long" : undefined} fill={s.color ?? "currentColor"}>
+              <text x="100" y="112" class={s.text.length > 5 ? "long" : undefined} fill={s.color ?? "currentColor"}>
                 {s.text}
               </text>
             </svg>
