@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"sort"
 	"time"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -166,66 +163,4 @@ func Deadline(objects []*unstructured.Unstructured) time.Duration {
 		}
 	}
 	return longest
-}
-
-// Exposed says whether a set asks for node ports. That others may have asked for some, on
-// what the set leaves open, is no part of it.
-func Exposed(objects []*unstructured.Unstructured) bool {
-	return slices.ContainsFunc(objects, func(o *unstructured.Unstructured) bool {
-		if o.GetKind() != "Service" || o.GetAPIVersion() != "v1" {
-			return false
-		}
-		kind, _, _ := unstructured.NestedString(o.Object, "spec", "type")
-		return kind == string(corev1.ServiceTypeNodePort) || kind == string(corev1.ServiceTypeLoadBalancer)
-	})
-}
-
-// Addresses at which NodePort services of the inventory answer.
-func (a *Applier) Addresses(ctx context.Context, t Target, refs []v1alpha1.ObjectReference) ([]string, error) {
-	p, err := a.place(ctx, t)
-	if err != nil {
-		return nil, err
-	}
-	var ports []int32
-	for _, r := range refs {
-		if r.Kind != "Service" || r.Group != "" {
-			continue
-		}
-		service := &corev1.Service{}
-		if err := p.reader.Get(ctx, client.ObjectKey{Namespace: r.Namespace, Name: r.Name}, service); err != nil {
-			if apierrors.IsNotFound(err) {
-				continue
-			}
-			return nil, err
-		}
-		for _, p := range service.Spec.Ports {
-			if p.NodePort > 0 && (p.Protocol == corev1.ProtocolTCP || p.Protocol == "") {
-				ports = append(ports, p.NodePort)
-			}
-		}
-	}
-	if len(ports) == 0 {
-		return nil, nil
-	}
-	nodes := &corev1.NodeList{}
-	if err := p.reader.List(ctx, nodes); err != nil {
-		if apierrors.IsForbidden(err) {
-			return nil, nil // elsewhere, credentials may be for one namespace only
-		}
-		return nil, err
-	}
-	sort.Slice(nodes.Items, func(i, j int) bool { return nodes.Items[i].Name < nodes.Items[j].Name })
-	for _, n := range nodes.Items {
-		for _, at := range n.Status.Addresses {
-			if at.Type != corev1.NodeInternalIP {
-				continue
-			}
-			var out []string
-			for _, p := range ports {
-				out = append(out, fmt.Sprintf("http://%s:%d", at.Address, p))
-			}
-			return out, nil
-		}
-	}
-	return nil, nil
 }

@@ -200,7 +200,8 @@ type ApplicationStatus struct {
 	// Resynced is the spec.resync that was followed last.
 	// +optional
 	Resynced string `json:"resynced,omitempty"`
-	// Addresses at which the application answers (NodePort services).
+	// Addresses at which the application answers: hosts of an Ingress, load balancers, ports of
+	// a node.
 	// +optional
 	Addresses []string `json:"addresses,omitempty"`
 	// Unchanged is the newest commit that no release was made of, as it changes nothing of
