@@ -70,8 +70,10 @@ func Start(c Config) (*Store, error) {
 	e.BackendFreelistType = "map"
 	// The API server compacts every five minutes; this keeps the store small should it not.
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
-	// Few objects are large, and a snapshot every 10000 entries keeps memory low.
 	e.SnapshotCount = 10000
+	// Entries stay in memory for members that lag behind, of which there are none: each is
+	// an object as it was written, and upstream's 5000 of them are tens of megabytes.
+	e.SnapshotCatchUpEntries = 500
 	// A single member elects itself; waiting long for others makes no sense.
 	e.TickMs, e.ElectionMs = 50, 250
 	e.WarningApplyDuration = time.Second
