@@ -125,17 +125,17 @@ $(STAMPS)/console: $(STAMPS)/npm $(console_sources)
 	@touch $@
 
 # Other people's programs, which tests run against: clients of the log store, Debian's sshd.
-clients: $(STAMPS)/clients $(TOOLS)/promtool $(TOOLS)/sshd/usr/sbin/sshd $(TOOLS)/shippers/usr/sbin/rsyslogd
+clients: $(STAMPS)/clients $(TOOLS)/promtool $(TOOLS)/prometheus $(TOOLS)/sshd/usr/sbin/sshd $(TOOLS)/shippers/usr/sbin/rsyslogd
 
 $(STAMPS)/clients: $(wildcard observability/elastic/clients/node/package*.json) | $(STAMPS)/packages
 	@cd observability/elastic/clients/node && npm ci --no-audit --no-fund --loglevel=error --ignore-scripts
 	@touch $@
 
 # Of the linked Prometheus' version, without the discovery of clouds.
-PROMTOOL := observability/metrics/commands
-$(TOOLS)/promtool: $(PROMTOOL)/go.mod $(PROMTOOL)/go.sum | $(STAMPS)/packages
-	$(say) "compiling promtool, about 20 seconds"
-	@cd $(PROMTOOL) && go build -tags remove_all_sd -ldflags "-s -w" -o $(CURDIR)/$@ github.com/prometheus/prometheus/cmd/promtool
+PROMETHEUS := observability/metrics/commands
+$(TOOLS)/promtool $(TOOLS)/prometheus &: $(PROMETHEUS)/go.mod $(PROMETHEUS)/go.sum | $(STAMPS)/packages
+	$(say) "compiling promtool and Prometheus, about 1 minute"
+	@cd $(PROMETHEUS) && go build -tags remove_all_sd -ldflags "-s -w" -o $(CURDIR)/$(TOOLS)/ github.com/prometheus/prometheus/cmd/promtool github.com/prometheus/prometheus/cmd/prometheus
 
 # Unpacked, not installed: no daemon starts on this machine.
 unpack = rm -rf $(TOOLS)/$(1) && mkdir -p $(TOOLS)/$(1)/packages && cd $(TOOLS)/$(1)/packages && \

@@ -60,7 +60,8 @@ type Metrics struct {
 	judge    func(address string) error // whether a target of a user may be connected to
 	rules    *rules.Manager
 	book     *ruleBook
-	handler  http.Handler
+	embedded http.Handler // answers of what is stored here
+	handler  http.Handler // answers
 	log      *slog.Logger
 }
 
@@ -117,13 +118,19 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 	if err := m.newRules(ctx, engine, p, notify, reg); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
-	m.handler = m.api(engine, p, dir, reg)
+	m.embedded = m.api(engine, p, dir, reg)
+	if m.handler, err = o.Elsewhere.in(m.embedded); err != nil {
+		return nil, errors.Join(err, m.close())
+	}
 	return m, nil
 }
 
 // Handler serves Prometheus' /api/v1 below that path, and /federate, in the scope that
 // ScopeHeader of a request has.
 func (m *Metrics) Handler() http.Handler { return m.handler }
+
+// Embedded is Handler for what is stored here, wherever queries are answered otherwise.
+func (m *Metrics) Embedded() http.Handler { return m.embedded }
 
 // Run discovers and scrapes until ctx ends, then closes the database.
 func (m *Metrics) Run(ctx context.Context) error {

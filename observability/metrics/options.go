@@ -18,6 +18,8 @@ type Options struct {
 	URL string
 	// RemoteWrite is a file with whom samples are sent to besides; see RemoteWrites.
 	RemoteWrite string
+	// Elsewhere answers queries in place of what is stored here.
+	Elsewhere Elsewhere
 	// reserve of the disk in place of what the server keeps free; for tests.
 	reserve uint64
 	// ReceiveWrites lets remote write in, at /api/v1/write.

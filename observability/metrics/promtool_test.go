@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
 )
 
 // promtool is Prometheus' own, of the version that is linked.
@@ -54,6 +53,11 @@ func TestPromtool(t *testing.T) {
 	write("kubeconfig", noCluster)
 	write("token", "t")
 	config := write("prometheus.yml", conf)
+	exported, err := ExportRules(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := write("exported.yaml", string(exported))
 	shipped, err := filepath.Glob("rules/*.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -75,6 +79,7 @@ func TestPromtool(t *testing.T) {
 		{args: []string{"query", "labels", shop, "namespace"}, want: "shop", not: "bank"},
 		{args: []string{"query", "analyze", "--server", all, "--type", "histogram", "--duration", "1m", "--match", "sales_total"}, want: "Aggregated bucket stats"},
 		{args: []string{"check", "config", config}, want: "SUCCESS"},
+		{args: []string{"check", "rules", "--lint", "all", "--lint-fatal", rules}, want: "SUCCESS"},
 		{args: append([]string{"check", "rules", "--lint", "all", "--lint-fatal"}, shipped...), want: "SUCCESS"},
 		{args: []string{"promql", "format", "--experimental", "sum(x)by(y)"}, want: "sum by (y) (x)"},
 	} {

@@ -98,6 +98,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", m.Handler()))
+	mux.Handle(embedded+"/", http.StripPrefix(embedded, m.Embedded()))
 	es, err := elastic.New(store, filepath.Join(c.LogsDir, "elastic.json"), log.With("part", "elastic"))
 	if err != nil {
 		return err

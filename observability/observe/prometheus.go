@@ -13,9 +13,14 @@ import (
 	"slipway.dev/observability/metrics"
 )
 
-// Vector asks the child's Prometheus what promql is now, in a scope.
+// embedded is where the child answers of what it stores itself, also when a Prometheus
+// elsewhere answers the users.
+const embedded = "/embedded"
+
+// Vector asks the child's own Prometheus what promql is now, in a scope: what scales
+// workloads must not depend on another program.
 func (c *Client) Vector(ctx context.Context, scope metrics.Scope, promql string) (model.Vector, error) {
-	p, err := c.prometheusAPI(scope)
+	p, err := c.apiAt(embedded, scope)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +36,11 @@ func (c *Client) Vector(ctx context.Context, scope metrics.Scope, promql string)
 }
 
 func (c *Client) prometheusAPI(scope metrics.Scope) (v1.API, error) {
-	p, err := api.NewClient(api.Config{Address: "http://observe/prometheus", RoundTripper: inScope{c.http.Transport, scope}})
+	return c.apiAt("/prometheus", scope)
+}
+
+func (c *Client) apiAt(path string, scope metrics.Scope) (v1.API, error) {
+	p, err := api.NewClient(api.Config{Address: "http://observe" + path, RoundTripper: inScope{c.http.Transport, scope}})
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func Root() *cobra.Command {
 		&cobra.Group{ID: "work", Title: "Every day:"},
 		&cobra.Group{ID: "server", Title: "The server:"},
 	)
-	for _, v := range []*cobra.Command{appVerb(c), appsetVerb(c), runVerb(c), repoVerb(c), logsVerb(c), queryVerb(c), alertsVerb(c), silenceVerb(c), dashboardVerb(c), grafanaVerb(c), logstackVerb(c), pipelineVerb(), variableVerb(c), scheduleVerb(c), environmentVerb(c)} {
+	for _, v := range []*cobra.Command{appVerb(c), appsetVerb(c), runVerb(c), repoVerb(c), logsVerb(c), queryVerb(c), alertsVerb(c), silenceVerb(c), dashboardVerb(c), grafanaVerb(c), logstackVerb(c), rulesVerb(), pipelineVerb(), variableVerb(c), scheduleVerb(c), environmentVerb(c)} {
 		v.GroupID = "work"
 		root.AddCommand(v)
 	}

@@ -67,6 +67,7 @@ func TestRefusals(t *testing.T) {
 		"two documents":   {file: "etcdPort: 2000\n---\netcdPort: 2001\n", want: "second document"},
 		"etcd's quota":    {args: []string{"--etcd-quota=1000"}, want: "etcdQuota"},
 		"metrics' time":   {file: "metrics: {retention: 1h}\n", want: "metrics.retention"},
+		"prometheus":      {args: []string{"--metrics-prometheus-url=https://u:p@x"}, want: "metrics.prometheusURL"},
 		"series":          {args: []string{"--metrics-max-series=1"}, want: "metrics.maxSeries"},
 		"metrics' size":   {args: []string{"--metrics-max-bytes=1"}, want: "metrics.maxBytes"},
 		"long data dir":   {args: []string{"--data-dir=/" + strings.Repeat("x", 80)}, want: "too long"},

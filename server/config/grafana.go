@@ -38,8 +38,8 @@ func (g *Grafana) check() (err error) {
 	if g.URL == "" {
 		return nil
 	}
-	for setting, address := range map[string]string{"url": g.URL, "datasourceURL": g.DatasourceURL} {
-		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || (u.Scheme != "http" && u.Scheme != "https")) {
+	for setting, given := range map[string]string{"url": g.URL, "datasourceURL": g.DatasourceURL} {
+		if given != "" && !isServer(given) {
 			return fmt.Errorf("grafana.%s: want a URL such as https://grafana.example, without credentials", setting)
 		}
 	}
@@ -50,4 +50,10 @@ func (g *Grafana) check() (err error) {
 		g.CA, err = existing("grafana.ca", g.CA)
 	}
 	return err
+}
+
+// isServer says whether a text is the URL of a server, without credentials.
+func isServer(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && u.User == nil && u.RawQuery == "" && (u.Scheme == "http" || u.Scheme == "https")
 }

@@ -68,6 +68,7 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 		return nil, err
 	}
 	oc.Metrics.Targets.Machines, oc.Metrics.MaxSeries = []string{api, c.nodeIP}, conf.Metrics.MaxSeries
+	oc.Metrics.Elsewhere = metrics.Elsewhere{URL: conf.Metrics.PrometheusURL, CredentialsFile: conf.Metrics.PrometheusCredentials, CAFile: conf.Metrics.PrometheusCA}
 	oc.Logs = elsewhere(conf, c)
 	oc.Metrics.URL, oc.Metrics.RemoteWrite = conf.URL, conf.Metrics.RemoteWrite
 	if _, err := metrics.RemoteWrites(conf.Metrics.RemoteWrite, slog.Default()); err != nil {
