@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"slipway.dev/observability/logs"
 )
 
 // TestHostileSearches: what is made to cost much is refused by name or answered soon, and
@@ -111,5 +113,30 @@ func TestMemoryOfASearch(t *testing.T) {
 	}
 	if n := s.ok(t, "GET", "/logs-many-default/_count", "")["count"]; n != 120_000.0 {
 		t.Errorf("afterwards: %v", n)
+	}
+}
+
+// full is a store on a disk without room.
+type full struct{ Store }
+
+func (full) Keep(string, []logs.Row) error { return fmt.Errorf("log store: %w", logs.ErrFull) }
+
+// TestAFullDiskIsSaid to each document, so that clients send it again later.
+func TestAFullDiskIsSaid(t *testing.T) {
+	s := serve(t)
+	store := s.h.Store
+	s.h.Store = full{store}
+	bulk := `{"create":{"_id":"a"}}` + "\n" + `{"x":1}` + "\n" + `{"delete":{"_id":"a"}}` + "\n"
+	v := s.ok(t, "POST", "/logs-x-default/_bulk", bulk)
+	if got := fmt.Sprint(v["items"]); v["errors"] != true || !strings.Contains(got, "status:429") || !strings.Contains(got, "cluster_block_exception") || !strings.Contains(got, "no room for log lines") || !strings.Contains(got, "action [delete]") {
+		t.Errorf("bulk: %v", v)
+	}
+	if code, v := s.do(t, "POST", "/logs-x-default/_doc", `{"x":1}`); code != 429 {
+		t.Errorf("doc: %d %v", code, v)
+	}
+	s.h.Store = store
+	// Its id is not taken by the try that failed.
+	if v := s.ok(t, "POST", "/logs-x-default/_bulk", `{"create":{"_id":"a"}}`+"\n"+`{"x":1}`+"\n"); v["errors"] != false {
+		t.Errorf("sent again: %v", v)
 	}
 }

@@ -75,10 +75,13 @@ func (s *Store) setCopies(change func([]*Spool) []*Spool) {
 }
 
 // OpenStore opens the store in dir and puts back what a crash left in its chunk log.
-func OpenStore(dir string, log *slog.Logger) (*Store, error) {
+func OpenStore(dir string, log *slog.Logger) (*Store, error) { return openWith(dir, minFreeDisk, log) }
+
+// openWith keeps so many bytes of the disk free.
+func openWith(dir string, minFree uint64, log *slog.Logger) (*Store, error) {
 	storage := logstorage.MustOpenStorage(filepath.Join(dir, "rows"), &logstorage.StorageConfig{
 		Retention: logRetention, MaxBackfillAge: logRetention, FutureRetention: FutureRetention,
-		FlushInterval: flushInterval, MaxDiskSpaceUsageBytes: maxDiskUsage, MinFreeDiskSpaceBytes: minFreeDisk,
+		FlushInterval: flushInterval, MaxDiskSpaceUsageBytes: maxDiskUsage, MinFreeDiskSpaceBytes: int64(minFree),
 	})
 	chunks, left, err := openChunkLog(filepath.Join(dir, "chunks"))
 	if err != nil {

@@ -61,6 +61,9 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 			return nil
 		})
 	}
+	if out, err := slipway(t, "logs", "a-planted-word", "--from", "elasticsearch"); err == nil || !strings.Contains(out, "no Elasticsearch is configured") {
+		t.Errorf("read from an Elasticsearch that there is none of: %s %v", out, err)
+	}
 	must(t, "kubectl", "delete", "pod", "talker", "--wait=true", "--grace-period=1")
 	if out := must(t, "logs", "--pod", "talker"); !strings.Contains(out, "a-planted-word") {
 		t.Errorf("gone with its pod: %s", out)
