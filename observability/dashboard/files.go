@@ -38,6 +38,9 @@ func IsFile(name string) bool {
 // kube-prometheus-stack looks for.
 const Label = "grafana_dashboard"
 
+// Marked says whether a value of Label makes its ConfigMap one of dashboards.
+func Marked(value string) bool { return value != "" && value != "0" && value != "false" }
+
 // maxProblems that are told of.
 const maxProblems = 100
 
@@ -147,7 +150,7 @@ func inConfigMaps(f File) (out []found) {
 			continue
 		}
 		labels := member(member(doc.Content[0], "metadata"), "labels")
-		if on := scalar(labels, Label); on == "" || on == "0" || on == "false" {
+		if !Marked(scalar(labels, Label)) {
 			continue
 		}
 		data := member(doc.Content[0], "data")

@@ -5,23 +5,27 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/observability/dashboard"
+	"slipway.dev/observability/dashboard/stored"
 )
 
 // Where a dashboard comes from.
 const (
 	SourceShipped     = "shipped"
 	SourceRepository  = "repository"
+	SourceConfigMap   = "configmap"
 	SourceApplication = "application"
 )
 
 // Dashboard is one as it is listed.
 type Dashboard struct {
-	// Name it is got by: of one that ships; app/ and an application; repo/ and a UID.
+	// Name it is got by: of one that ships; app/ and an application; repo/ and a UID, of a
+	// repository or a ConfigMap.
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	UID   string `json:"uid"`
@@ -37,21 +41,22 @@ type Dashboard struct {
 	Tags        []string `json:"tags,omitempty"`
 }
 
-// DashboardProblem is a file of a repository that is wrong.
+// DashboardProblem is a file of a repository that is wrong, or a ConfigMap, whose File is
+// configmap/NAME.
 type DashboardProblem struct {
 	Namespace  string `json:"namespace"`
-	Repository string `json:"repository"`
+	Repository string `json:"repository,omitempty"`
 	dashboard.Problem
 }
 
 func (s *server) dashboards(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	namespace, source := q.Get("namespace"), q.Get("source")
-	if source != "" && source != SourceShipped && source != SourceRepository && source != SourceApplication {
-		return refuse(http.StatusBadRequest, "", "source %q: want %s, %s or %s", source, SourceShipped, SourceRepository, SourceApplication)
+	namespace, items, problems := q.Get("namespace"), []Dashboard{}, []DashboardProblem{}
+	wanted, err := dashboardSources(q.Get("source"))
+	if err != nil {
+		return err
 	}
-	items, problems := []Dashboard{}, []DashboardProblem{}
-	if source == "" || source == SourceShipped {
+	if wanted[SourceShipped] {
 		all, err := dashboard.All()
 		if err != nil {
 			return err
@@ -60,31 +65,29 @@ func (s *server) dashboards(w http.ResponseWriter, r *http.Request) error {
 			items = append(items, Dashboard{Name: d.Name, Title: d.Title, UID: dashboard.UID(d.Name), GrafanaUID: dashboard.UID(d.Name), Source: SourceShipped, Description: d.About, Tags: d.Tags})
 		}
 	}
-	if source != SourceShipped {
-		tenants, err := s.Tenants(r.Context())
-		if err != nil {
+	var tenants []string
+	if wanted[SourceRepository] || wanted[SourceConfigMap] || wanted[SourceApplication] {
+		if tenants, err = s.Tenants(r.Context()); err != nil {
 			return err
 		}
 		slices.Sort(tenants)
-		for _, ns := range tenants {
-			if namespace != "" && ns != namespace {
-				continue
-			}
-			if source != SourceApplication {
-				more, bad, err := s.keptDashboards(r.Context(), ns)
-				if err != nil {
-					return err
-				}
-				items, problems = append(items, more...), append(problems, bad...)
-			}
-			if source != SourceRepository {
-				more, err := s.madeDashboards(r.Context(), ns)
-				if err != nil {
-					return err
-				}
-				items = append(items, more...)
-			}
+	}
+	for _, ns := range tenants {
+		if namespace != "" && ns != namespace {
+			continue
 		}
+		more, bad, err := s.keptDashboards(r.Context(), ns, wanted)
+		if err != nil {
+			return err
+		}
+		items, problems = append(items, more...), append(problems, bad...)
+		if !wanted[SourceApplication] {
+			continue
+		}
+		if more, err = s.madeDashboards(r.Context(), ns); err != nil {
+			return err
+		}
+		items = append(items, more...)
 	}
 	answer := dashboardList{Items: items, Problems: problems, ScrapeSeconds: s.ScrapeInterval.Seconds()}
 	if s.Grafana != nil {
@@ -94,6 +97,29 @@ func (s *server) dashboards(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
+}
+
+// dashboardSources that are asked for; all, where none is named.
+func dashboardSources(named string) (map[string]bool, error) {
+	known := []string{SourceShipped, SourceRepository, SourceConfigMap, SourceApplication}
+	wanted := map[string]bool{}
+	for _, source := range known {
+		wanted[source] = named == ""
+	}
+	for source := range strings.SplitSeq(named, ",") {
+		if named != "" && !slices.Contains(known, source) {
+			return nil, refuse(http.StatusBadRequest, "", "source %q: want some of %s, with commas between them", source, strings.Join(known, ", "))
+		}
+		wanted[source] = true
+	}
+	return wanted, nil
+}
+
+func sourceOf(o stored.Owner) string {
+	if o.ConfigMap != "" {
+		return SourceConfigMap
+	}
+	return SourceRepository
 }
 
 type dashboardList struct {
@@ -110,23 +136,31 @@ func (s *server) mayList(ctx context.Context, resource, namespace string) (bool,
 	return s.Authorizer.Allowed(ctx, u, "list", resource, namespace, "")
 }
 
-// keptDashboards of the repositories of a namespace.
-func (s *server) keptDashboards(ctx context.Context, ns string) (items []Dashboard, bad []DashboardProblem, err error) {
+// keptDashboards of the repositories and ConfigMaps of a namespace.
+func (s *server) keptDashboards(ctx context.Context, ns string, wanted map[string]bool) (items []Dashboard, bad []DashboardProblem, err error) {
 	if allowed, err := s.mayList(ctx, "repositories", ns); err != nil || !allowed {
 		return nil, nil, err
 	}
 	for _, k := range s.Dashboards.List(ns) {
+		if !wanted[sourceOf(k.Owner)] {
+			continue
+		}
 		items = append(items, Dashboard{
-			Name: "repo/" + k.UID, Title: k.Title, UID: k.UID, GrafanaUID: dashboard.UIDOfKept(ns, k.UID), Source: SourceRepository, Namespace: ns, Repository: k.Repository, File: k.File, Commit: k.Commit,
+			Name: "repo/" + k.UID, Title: k.Title, UID: k.UID, GrafanaUID: dashboard.UIDOfKept(ns, k.UID), Source: sourceOf(k.Owner), Namespace: ns, Repository: k.Repository, File: k.File, Commit: k.Commit,
 			Description: k.Description, Tags: k.Tags,
 		})
 	}
-	for repo, problems := range s.Dashboards.Problems(ns) {
+	for o, problems := range s.Dashboards.Problems(ns) {
+		if !wanted[sourceOf(o)] {
+			continue
+		}
 		for _, p := range problems {
-			bad = append(bad, DashboardProblem{ns, repo, p})
+			bad = append(bad, DashboardProblem{ns, o.Repository, p})
 		}
 	}
-	slices.SortStableFunc(bad, func(a, b DashboardProblem) int { return cmp.Compare(a.Repository, b.Repository) })
+	slices.SortStableFunc(bad, func(a, b DashboardProblem) int {
+		return cmp.Or(cmp.Compare(a.Repository, b.Repository), cmp.Compare(a.File, b.File))
+	})
 	return items, bad, nil
 }
 

@@ -13,19 +13,19 @@ import (
 
 func dashboardRoutes(ns string) []Route {
 	return []Route{
-		{"GET", "/api/v1/dashboards", "", "", "the dashboards that ship, and those of repositories and applications of all namespaces in which the user may read them; ?namespace=, ?source=shipped, repository or application; with what a page needs to draw one: the scrape interval, and the address of Grafana if there is one", (*server).dashboards},
+		{"GET", "/api/v1/dashboards", "", "", "the dashboards that ship, and those of repositories and applications of all namespaces in which the user may read them; ?namespace=, ?source=shipped, repository, configmap or application, or several with commas; with what a page needs to draw one: the scrape interval, and the address of Grafana if there is one", (*server).dashboards},
 		{"GET", ns + "/applications/{name}/dashboard", "get", "applications", "a dashboard in Grafana's JSON made from what the application exposes", (*server).applicationDashboard},
-		{"GET", ns + "/dashboards/{uid}", "list", "repositories", "a dashboard in Grafana's JSON that a repository keeps, by its UID", (*server).repositoryDashboard},
+		{"GET", ns + "/dashboards/{uid}", "list", "repositories", "a dashboard in Grafana's JSON that a repository or a ConfigMap keeps, by its UID", (*server).repositoryDashboard},
 		{"GET", "/api/v1/dashboards/{name}", "", "", "a dashboard in Grafana's JSON that ships", (*server).dashboard},
 	}
 }
 
-// Dashboards are those that repositories keep; *stored.Store satisfies it.
+// Dashboards are those that repositories and ConfigMaps keep; *stored.Store satisfies it.
 type Dashboards interface {
 	// List those of a namespace, without their texts.
 	List(namespace string) []stored.Kept
-	// Problems of files, by repository.
-	Problems(namespace string) map[string][]dashboard.Problem
+	// Problems of files, by whose they are.
+	Problems(namespace string) map[stored.Owner][]dashboard.Problem
 	// Get one with its text.
 	Get(namespace, uid string) (stored.Kept, bool, error)
 }
@@ -53,7 +53,7 @@ func (s *server) repositoryDashboard(w http.ResponseWriter, r *http.Request) err
 		return err
 	}
 	if !ok {
-		return refuse(http.StatusNotFound, "`slipway dashboard list` has the names", "dashboard %s: no repository of namespace %s keeps it", uid, r.PathValue("ns"))
+		return refuse(http.StatusNotFound, "`slipway dashboard list` has the names", "dashboard %s: no repository and no ConfigMap of namespace %s keeps it", uid, r.PathValue("ns"))
 	}
 	writeJSON(w, http.StatusOK, k.JSON)
 	return nil

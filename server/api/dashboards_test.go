@@ -45,12 +45,18 @@ func newBoards(t *testing.T) http.Handler {
 	b := fake.NewClientBuilder().WithScheme(scheme)
 	for _, ns := range []string{"default", "other"} {
 		b = b.WithObjects(&slipway.Application{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "shop"}})
-		if _, err := store.Put(ns, "shop", "c0ffee", []dashboard.File{
+		if _, err := store.Put(stored.Owner{Namespace: ns, Repository: "shop"}, "c0ffee", []dashboard.File{
 			{Path: "dashboards/sales.json", Data: fmt.Appendf(nil, `{"uid":"Sales_1","title":"Sales of %s","description":"what is sold","tags":["money"],"panels":[{"type":"text"}]}`, ns)},
 			{Path: "dashboards/bad.json", Data: []byte("{\n  \"uid\": }")},
 		}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if _, err := store.Put(stored.Owner{Namespace: "other", ConfigMap: "chart"}, "77", []dashboard.File{
+		{Path: "configmap/chart#z.json", Data: []byte(`{"uid":"z","title":"Z","description":"-","tags":["-"],"panels":[{"type":"text"}]}`)},
+		{Path: "configmap/chart#bad.json", Data: []byte("7")},
+	}); err != nil {
+		t.Fatal(err)
 	}
 	return Handler(Deps{
 		Reader: b.Build(), Dashboards: store, Exposed: exposed{"default/shop": {{Name: "http_requests_total", Type: "counter"}}},
@@ -63,10 +69,13 @@ func TestDashboardsAreListedToThoseWhoMaySeeThem(t *testing.T) {
 	h := newBoards(t)
 	kept := func(ns string) string { return "repository " + ns + " repo/Sales_1 Sales of " + ns }
 	made := func(ns string) string { return "application " + ns + " app/shop Application / " + ns + " / shop" }
+	const chart, badChart = "configmap other repo/z Z", "other/ configmap/chart:1:1: bad.json: a dashboard is an object, not a number"
 	bad := func(ns string) string { return ns + "/shop dashboards/bad.json:2:10: invalid character '}'" }
 	for _, tc := range []struct{ user, query, want, bad string }{
 		{"ann", "", kept("default") + ", " + made("default"), bad("default")},
-		{"adm", "", kept("default") + ", " + made("default") + ", " + kept("other") + ", " + made("other"), bad("default") + ", " + bad("other")},
+		{"adm", "", kept("default") + ", " + made("default") + ", " + kept("other") + ", " + chart + ", " + made("other"), bad("default") + ", " + badChart + ", " + bad("other")},
+		{"adm", "?source=repository,configmap&namespace=other", kept("other") + ", " + chart, badChart + ", " + bad("other")},
+		{"adm", "?source=configmap", chart, badChart},
 		{"app", "", made("other"), ""},
 		{"eve", "", "", ""},
 		{"adm", "?source=repository", kept("default") + ", " + kept("other"), bad("default") + ", " + bad("other")},
@@ -125,7 +134,7 @@ func TestDashboardIsGot(t *testing.T) {
 		{"eve", "/api/v1/dashboards/none", http.StatusNotFound, "slipway dashboard list"},
 		{"ann", "/api/v1/namespaces/default/dashboards/Sales_1", http.StatusOK, `"title":"Sales of default"`},
 		{"ann", "/api/v1/namespaces/other/dashboards/Sales_1", http.StatusForbidden, "may not"},
-		{"ann", "/api/v1/namespaces/default/dashboards/none", http.StatusNotFound, "no repository of namespace default keeps it"},
+		{"ann", "/api/v1/namespaces/default/dashboards/none", http.StatusNotFound, "no repository and no ConfigMap of namespace default keeps it"},
 		{"ann", "/api/v1/namespaces/default/dashboards/..%2Fx", http.StatusBadRequest, "want at most 40 letters"},
 		{"ann", "/api/v1/namespaces/default/applications/shop/dashboard", http.StatusOK, "Requests: http_requests_total"},
 		{"ann", "/api/v1/namespaces/default/applications/none/dashboard", http.StatusNotFound, "not found"},

@@ -1,8 +1,11 @@
 // Package boards joins repositories and dashboards: what the newest commit of a repository's
 // default branch has in its directory dashboards/ is stored, and what is wrong with it is
-// said on the Repository, by a condition and an event. Nothing else depends on that.
+// said on the Repository, by a condition and an event. ConfigMaps of the cluster with the
+// label that Grafana's sidecar looks for are followed as well, and what is stored is readied
+// for a Grafana. Nothing else depends on that.
 //
-// It never reads a dashboard itself, nor a Git repository. Start at Follower.Reconcile.
+// It never reads a dashboard itself, nor a Git repository. Start at Follower.Reconcile;
+// configmap.go and provision.go are the other two.
 package boards
 
 import (
@@ -47,7 +50,7 @@ type Follower struct {
 	Changed func()
 }
 
-// freeUID is how often it is looked whether another repository gave a UID free.
+// freeUID is how often it is looked whether another owner gave a UID free.
 const freeUID = time.Minute
 
 // SetupWithManager watches repositories.
@@ -60,7 +63,7 @@ func (f *Follower) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	var repo slipway.Repository
 	err := f.Get(ctx, req.NamespacedName, &repo)
 	if apierrors.IsNotFound(err) || err == nil && repo.DeletionTimestamp != nil {
-		changed, err := f.Store.Forget(req.Namespace, req.Name)
+		changed, err := f.Store.Forget(stored.Owner{Namespace: req.Namespace, Repository: req.Name})
 		if changed {
 			f.Changed()
 		}
@@ -69,13 +72,14 @@ func (f *Follower) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	owner := stored.Owner{Namespace: repo.Namespace, Repository: repo.Name}
 	commit := repo.Status.Refs["refs/heads/"+repo.Status.DefaultBranch].Commit
-	if !f.Store.Settled(repo.Namespace, repo.Name, commit) {
+	if !f.Store.Settled(owner, commit) {
 		files, err := f.read(ctx, &repo, commit)
 		if err != nil {
 			return ctrl.Result{}, err
 		}
-		changed, err := f.Store.Put(repo.Namespace, repo.Name, commit, files)
+		changed, err := f.Store.Put(owner, commit, files)
 		if err != nil {
 			return ctrl.Result{}, err
 		}
@@ -84,7 +88,7 @@ func (f *Follower) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result
 			f.Changed()
 		}
 	}
-	state, result := f.Store.State(repo.Namespace, repo.Name), ctrl.Result{}
+	state, result := f.Store.State(owner), ctrl.Result{}
 	if state.Waits {
 		result.RequeueAfter = freeUID
 	}

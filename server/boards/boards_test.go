@@ -159,7 +159,7 @@ func TestFollower(t *testing.T) {
 		}
 	}
 
-	if _, err := store.Put("default", "shop", "good", nil); err != nil {
+	if _, err := store.Put(stored.Owner{Namespace: "default", Repository: "shop"}, "good", nil); err != nil {
 		t.Fatal(err)
 	}
 	repo = &slipway.Repository{}

@@ -111,7 +111,7 @@ func TestProvision(t *testing.T) {
 		if err := c.Delete(t.Context(), shop); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := store.Forget("team", "shop"); err != nil {
+		if _, err := store.Forget(stored.Owner{Namespace: "team", Repository: "shop"}); err != nil {
 			t.Fatal(err)
 		}
 		add("gone", "Slipway / default: T of default, Slipway / default: Application / default / bank", "", false)
@@ -125,12 +125,12 @@ func TestProvision(t *testing.T) {
 
 func put(s *stored.Store, ns, uid string) error {
 	text := strings.Replace(board(uid), `"T"`, fmt.Sprintf("%q", "T of "+ns), 1)
-	_, err := s.Put(ns, "shop", "1", []dashboard.File{{Path: "dashboards/a.json", Data: []byte(text)}})
+	_, err := s.Put(stored.Owner{Namespace: ns, Repository: "shop"}, "1", []dashboard.File{{Path: "dashboards/a.json", Data: []byte(text)}})
 	return err
 }
 
 func TestLinksBetweenDashboards(t *testing.T) {
-	a, b := stored.Kept{Namespace: "n"}, stored.Kept{Namespace: "n"}
+	a, b := stored.Kept{Owner: stored.Owner{Namespace: "n"}}, stored.Kept{Owner: stored.Owner{Namespace: "n"}}
 	a.UID, b.UID = "a", "b-1"
 	a.JSON = []byte(`["/d/a","https://g.example/d/b-1/some-name?var=x","/d/b-12","/d/slipway-cluster","/x/d/c"]`)
 	want := `["/d/` + uidOf(a) + `","https://g.example/d/` + uidOf(b) + `/some-name?var=x","/d/b-12","/d/slipway-cluster","/x/d/c"]`

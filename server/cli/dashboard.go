@@ -12,7 +12,7 @@ import (
 )
 
 func dashboardVerb(c *user) *cobra.Command {
-	v := &cobra.Command{Use: "dashboard", Aliases: []string{"dashboards"}, Short: "Dashboards that ship, of repositories and of applications"}
+	v := &cobra.Command{Use: "dashboard", Aliases: []string{"dashboards"}, Short: "Dashboards that ship, of repositories, ConfigMaps and applications"}
 	v.AddCommand(dashboardList(c), dashboardGet(c), dashboardCheck())
 	return v
 }
@@ -35,18 +35,22 @@ func dashboardList(c *user) *cobra.Command {
 			}
 			err := c.print(cmd.OutOrStdout(), answer.Items, t)
 			for _, p := range answer.Problems {
-				fmt.Fprintf(cmd.ErrOrStderr(), "repository %s/%s: %v\n", p.Namespace, p.Repository, p.Problem)
+				where := "namespace " + p.Namespace
+				if p.Repository != "" {
+					where = "repository " + p.Namespace + "/" + p.Repository
+				}
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", where, p.Problem)
 			}
 			return err
 		},
 	}
-	list.Flags().StringVar(&source, "source", "", "only those of: shipped, repository, application")
+	list.Flags().StringVar(&source, "source", "", "only those of: shipped, repository, configmap, application; several with commas")
 	return list
 }
 
 func dashboardGet(c *user) *cobra.Command {
 	return &cobra.Command{
-		Use: "get NAME", Short: "Print a dashboard as Grafana's JSON: one that ships, app/APPLICATION, or repo/UID", Args: cobra.ExactArgs(1),
+		Use: "get NAME", Short: "Print a dashboard as Grafana's JSON: one that ships, app/APPLICATION, or repo/UID of a repository or a ConfigMap", Args: cobra.ExactArgs(1),
 		Example: "  slipway dashboard get cluster >cluster.json\n  slipway dashboard get app/shop\n  slipway dashboard get repo/shop-sales",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/api/v1/dashboards/" + url.PathEscape(args[0])

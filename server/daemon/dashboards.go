@@ -8,7 +8,7 @@ import (
 	"slipway.dev/server/boards"
 )
 
-// openDashboards follows the dashboards that repositories keep, and readies them and those
+// openDashboards follows the dashboards that repositories and ConfigMaps keep, and readies them and those
 // of applications for Grafana.
 func (s *services) openDashboards(context.Context) (err error) {
 	if s.boards, err = stored.Open(filepath.Join(s.conf.DataDir, "dashboards")); err != nil {
@@ -17,15 +17,18 @@ func (s *services) openDashboards(context.Context) (err error) {
 	s.provision = &boards.Provision{
 		Store: s.boards, Reader: s.manager.GetClient(), Tenants: s.tenants, Exposed: s.observe.Exposed, Log: s.log.With("part", "grafana"),
 	}
-	f := &boards.Follower{
-		Client: s.manager.GetClient(), Git: s.git.Store, Store: s.boards, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "dashboards"),
-		Changed: func() {
-			if s.grafana != nil {
-				s.grafana.Trigger()
-			}
-		},
+	changed := func() {
+		if s.grafana != nil {
+			s.grafana.Trigger()
+		}
 	}
-	return f.SetupWithManager(s.manager)
+	events, log := s.manager.GetEventRecorder("slipway"), s.log.With("part", "dashboards")
+	repositories := &boards.Follower{Client: s.manager.GetClient(), Git: s.git.Store, Store: s.boards, Events: events, Log: log, Changed: changed}
+	if err := repositories.SetupWithManager(s.manager); err != nil {
+		return err
+	}
+	maps := &boards.ConfigMaps{Reader: s.manager.GetAPIReader(), Store: s.boards, Events: events, Log: log, Changed: changed}
+	return maps.SetupWithManager(s.manager)
 }
 
 // runGrafana provisions once it is known which applications there are.

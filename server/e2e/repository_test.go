@@ -76,7 +76,8 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 	if out := must(t, "dashboard", "get", "repo/ruled-sales"); !strings.Contains(out, `"title":"Sales"`) {
 		t.Errorf("dashboard: %s", out)
 	}
-	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ruled-more}\n", "dashboards/more.json": "{\n  \"uid\": \"more\",\n}\n"})
+	r.write(map[string]string{"deploy/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ruled-more, labels: {grafana_dashboard: \"1\"}}\n" +
+		"data: {chart.json: '{\"uid\": \"ruled-chart\", \"title\": \"Chart\", \"panels\": [{\"type\": \"text\"}]}'}\n", "dashboards/more.json": "{\n  \"uid\": \"more\",\n}\n"})
 	r.commit()
 	if out := r.git("push", "-o", "ci.variable=GREETING=hello", r.url(), "HEAD:main"); !strings.Contains(out, "Run ruled-3:") {
 		t.Fatalf("push of manifests:\n%s", out)
@@ -90,6 +91,12 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 		return nil
 	})
 	r.seq = 3
+	eventually(t, 30*time.Second, func() error {
+		if out := must(t, "dashboard", "list", "--source", "configmap"); !strings.Contains(out, "configmap/ruled-more#chart.json") {
+			return fmt.Errorf("dashboards:\n%s", out)
+		}
+		return nil
+	})
 	if run := r.finished(); run.Spec.Variables["GREETING"] != "hello" || !strings.Contains(r.log("say"), "greeting hello") {
 		t.Fatalf("variables %v", run.Spec.Variables)
 	}

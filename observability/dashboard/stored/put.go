@@ -12,30 +12,29 @@ import (
 	"slipway.dev/observability/dashboard"
 )
 
-// State of a repository's dashboards.
+// State of an owner's dashboards.
 type State struct {
 	Count    int
 	Problems []dashboard.Problem
-	// Waits: a UID is another repository's. Put it again later.
+	// Waits: a UID is another owner's. Put it again later.
 	Waits bool
 }
 
-// State of the dashboards of a repository.
-func (s *Store) State(namespace, repository string) State {
+// State of the dashboards of an owner.
+func (s *Store) State(o Owner) State {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := s.have[key{namespace, repository}]
+	c := s.have[o]
 	if c == nil {
 		return State{}
 	}
 	return State{len(c.Items), slices.Clone(c.Problems), c.Waits}
 }
 
-// Put what is in the directory of dashboards of a commit in place of what was there. A
+// Put what is in the directory of dashboards of a commit, or in a ConfigMap, in place of what was there. A
 // dashboard whose file is bad stays as it was last good. It says whether there are others
 // than before, or other ones.
-func (s *Store) Put(namespace, repository, commit string, files []dashboard.File) (changed bool, err error) {
-	k := key{namespace, repository}
+func (s *Store) Put(k Owner, commit string, files []dashboard.File) (changed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(files) == 0 {
@@ -61,7 +60,7 @@ func (s *Store) Put(namespace, repository, commit string, files []dashboard.File
 			return false, err
 		}
 		o.JSON = short.Bytes()
-		now.Items = append(now.Items, Kept{Own: o, Namespace: namespace, Repository: repository, Commit: commit})
+		now.Items = append(now.Items, Kept{Own: o, Owner: k, Commit: commit})
 	}
 	now.Items = append(now.Items, lastGood(before.Items, now.Items, bad)...)
 	var text bytes.Buffer
@@ -80,13 +79,15 @@ func (s *Store) Put(namespace, repository, commit string, files []dashboard.File
 	return !same(before.Items, now.Items), nil
 }
 
-// others are the UIDs of the other repositories of the namespace, and who has them.
-func (s *Store) others(of key) map[string]string {
+// others are the UIDs of the other owners of the namespace, and who has them.
+func (s *Store) others(of Owner) map[string]string {
 	out := map[string]string{}
 	for k, c := range s.have {
-		if k.namespace == of.namespace && k != of {
+		if k.Namespace == of.Namespace && k != of {
 			for _, o := range c.Items {
-				out[o.UID] = o.File + " of repository " + k.repository
+				if out[o.UID] = o.File; k.Repository != "" {
+					out[o.UID] += " of repository " + k.Repository
+				}
 			}
 		}
 	}

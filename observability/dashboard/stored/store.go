@@ -21,16 +21,23 @@ import (
 // rules is the version of what Read takes: what other rules stored is read again.
 const rules = 1
 
-// Kept is a dashboard of a repository.
+// Owner of dashboards: a repository, or a ConfigMap of the cluster.
+type Owner struct {
+	Namespace string
+	// Either of the two.
+	Repository, ConfigMap string
+}
+
+// Kept is a dashboard of a repository or a ConfigMap.
 type Kept struct {
 	dashboard.Own
-	Namespace  string `json:"-"`
-	Repository string `json:"-"`
-	// Commit that it is of; an older one where its file is bad now.
+	Owner `json:"-"`
+	// Commit that it is of, or version of its ConfigMap; an older one where its file is bad
+	// now.
 	Commit string `json:"commit"`
 }
 
-// content of a repository's file.
+// content of an owner's file.
 type content struct {
 	Rules    int                 `json:"rules"`
 	Commit   string              `json:"commit"`
@@ -40,42 +47,49 @@ type content struct {
 	Waits bool `json:"waits,omitempty"`
 }
 
-type key struct{ namespace, repository string }
-
 // Store of all of them. It keeps their texts on the disk alone.
 type Store struct {
 	dir string
 
 	mu   sync.RWMutex
-	have map[key]*content
+	have map[Owner]*content
 }
 
 // Open the store in a directory. A file that cannot be read is as if there were none.
 func Open(dir string) (*Store, error) {
-	s := &Store{dir: dir, have: map[key]*content{}}
-	unfinished, err := filepath.Glob(filepath.Join(dir, "*", ".*.json.*")) // of a write that a crash cut off
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range unfinished {
-		if err := os.Remove(file); err != nil {
+	s := &Store{dir: dir, have: map[Owner]*content{}}
+	for _, of := range []string{"", configMaps} {
+		unfinished, err := filepath.Glob(filepath.Join(dir, "*", of, ".*.json.*")) // of a write that a crash cut off
+		if err != nil {
 			return nil, err
 		}
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "*", "*.json"))
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		k := key{filepath.Base(filepath.Dir(file)), strings.TrimSuffix(filepath.Base(file), ".json")}
-		if c, err := k.load(file); err == nil {
-			s.have[k] = c.brief()
+		for _, file := range unfinished {
+			if err := os.Remove(file); err != nil {
+				return nil, err
+			}
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "*", of, "*.json"))
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range files {
+			name := strings.TrimSuffix(filepath.Base(file), ".json")
+			o := Owner{Namespace: filepath.Base(filepath.Dir(file)), Repository: name}
+			if of != "" {
+				o = Owner{Namespace: filepath.Base(filepath.Dir(filepath.Dir(file))), ConfigMap: name}
+			}
+			if c, err := o.load(file); err == nil {
+				s.have[o] = c.brief()
+			}
 		}
 	}
 	return s, nil
 }
 
-func (k key) load(file string) (*content, error) {
+// configMaps is the directory of those, beside the files of repositories.
+const configMaps = "configmaps"
+
+func (o Owner) load(file string) (*content, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
@@ -85,7 +99,7 @@ func (k key) load(file string) (*content, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for i := range c.Items {
-		c.Items[i].Namespace, c.Items[i].Repository = k.namespace, k.repository
+		c.Items[i].Owner = o
 	}
 	return &c, nil
 }
@@ -100,37 +114,41 @@ func (c *content) brief() *content {
 	return &out
 }
 
-// file of a repository; an error if its name is none.
-func (s *Store) file(k key) (string, error) {
-	for _, name := range []string{k.namespace, k.repository} {
-		if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
-			return "", fmt.Errorf("dashboards of %s/%s: %s", k.namespace, k.repository, errs[0])
+// file of an owner; an error if its name is none.
+func (s *Store) file(o Owner) (string, error) {
+	of, name := "", o.Repository
+	if o.ConfigMap != "" {
+		of, name = configMaps, o.ConfigMap
+	}
+	for _, n := range []string{o.Namespace, name} {
+		if errs := validation.IsDNS1123Subdomain(n); len(errs) > 0 {
+			return "", fmt.Errorf("dashboards of %s/%s: %s", o.Namespace, name, errs[0])
 		}
 	}
-	return filepath.Join(s.dir, k.namespace, k.repository+".json"), nil
+	return filepath.Join(s.dir, o.Namespace, of, name+".json"), nil
 }
 
 // Settled says that the dashboards of a commit are stored, and would not be other ones now.
-func (s *Store) Settled(namespace, repository, commit string) bool {
+func (s *Store) Settled(o Owner, commit string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	c := s.have[key{namespace, repository}]
+	c := s.have[o]
 	return c != nil && c.Rules == rules && c.Commit == commit && !c.Waits
 }
 
-// Forget those of a repository, and says whether there were some.
-func (s *Store) Forget(namespace, repository string) (bool, error) {
+// Forget those of an owner, and says whether there were some.
+func (s *Store) Forget(o Owner) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.forget(key{namespace, repository})
+	return s.forget(o)
 }
 
-func (s *Store) forget(k key) (bool, error) {
-	c, there := s.have[k]
+func (s *Store) forget(o Owner) (bool, error) {
+	c, there := s.have[o]
 	if !there {
 		return false, nil
 	}
-	file, err := s.file(k)
+	file, err := s.file(o)
 	if err != nil {
 		return false, err
 	}
@@ -138,10 +156,10 @@ func (s *Store) forget(k key) (bool, error) {
 	if err == nil {
 		err = atomicfile.SyncDir(filepath.Dir(file))
 	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there is no file of a repository without dashboards
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // there is no file of an owner without dashboards
 		return false, err
 	}
-	delete(s.have, k)
+	delete(s.have, o)
 	return len(c.Items) > 0, nil
 }
 
@@ -151,7 +169,7 @@ func (s *Store) List(namespace string) []Kept {
 	defer s.mu.RUnlock()
 	var out []Kept
 	for k, c := range s.have {
-		if k.namespace == namespace {
+		if k.Namespace == namespace {
 			out = append(out, c.Items...)
 		}
 	}
@@ -159,14 +177,14 @@ func (s *Store) List(namespace string) []Kept {
 	return out
 }
 
-// Problems of the files of a namespace's repositories, by repository.
-func (s *Store) Problems(namespace string) map[string][]dashboard.Problem {
+// Problems of files of a namespace, by whose they are.
+func (s *Store) Problems(namespace string) map[Owner][]dashboard.Problem {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	out := map[string][]dashboard.Problem{}
+	out := map[Owner][]dashboard.Problem{}
 	for k, c := range s.have {
-		if k.namespace == namespace && len(c.Problems) > 0 {
-			out[k.repository] = slices.Clone(c.Problems)
+		if k.Namespace == namespace && len(c.Problems) > 0 {
+			out[k] = slices.Clone(c.Problems)
 		}
 	}
 	return out
@@ -177,7 +195,7 @@ func (s *Store) Get(namespace, uid string) (Kept, bool, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for k, c := range s.have {
-		if k.namespace != namespace || !slices.ContainsFunc(c.Items, func(o Kept) bool { return o.UID == uid }) {
+		if k.Namespace != namespace || !slices.ContainsFunc(c.Items, func(o Kept) bool { return o.UID == uid }) {
 			continue
 		}
 		file, err := s.file(k)
@@ -203,7 +221,7 @@ func (s *Store) Of(namespace string) ([]Kept, error) {
 	defer s.mu.RUnlock()
 	var out []Kept
 	for k, c := range s.have {
-		if k.namespace != namespace || len(c.Items) == 0 {
+		if k.Namespace != namespace || len(c.Items) == 0 {
 			continue
 		}
 		file, err := s.file(k)
@@ -218,4 +236,17 @@ func (s *Store) Of(namespace string) ([]Kept, error) {
 	}
 	slices.SortFunc(out, func(a, b Kept) int { return cmp.Compare(a.UID, b.UID) })
 	return out, nil
+}
+
+// ConfigMaps whose dashboards are stored.
+func (s *Store) ConfigMaps() []Owner {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var out []Owner
+	for o := range s.have {
+		if o.ConfigMap != "" {
+			out = append(out, o)
+		}
+	}
+	return out
 }

@@ -17,7 +17,7 @@ interface Item {
 }
 
 interface Wrong {
-  repository: string;
+  repository?: string;
   file: string;
   line?: number;
   column?: number;
@@ -38,9 +38,9 @@ function Cards({ label, items }: { label: string; items: Item[] }) {
             <Link href={i.namespace ? to("dashboards", "repo", i.namespace, i.uid) : to("dashboards", i.name)}>{i.title}</Link>
           </h2>
           {i.description ? <p class="hint">{i.description}</p> : null}
-          {i.repository ? (
+          {i.file ? (
             <p class="hint">
-              <Link href={to("repositories", i.repository)}>{i.repository}</Link> {i.file}
+              {i.repository ? <Link href={to("repositories", i.repository)}>{i.repository}</Link> : null} {i.file}
             </p>
           ) : null}
         </li>
@@ -57,7 +57,7 @@ export function Boards() {
     const abort = new AbortController();
     const fail = (e: unknown) => abort.signal.aborted || setError(e);
     get<List>("/api/v1/dashboards?source=shipped", abort.signal).then((a) => setShipped(a.items ?? []), fail);
-    get<List>(`/api/v1/dashboards?${new URLSearchParams({ source: "repository", namespace })}`, abort.signal).then(setOwn, fail);
+    get<List>(`/api/v1/dashboards?${new URLSearchParams({ source: "repository,configmap", namespace })}`, abort.signal).then(setOwn, fail);
     return () => abort.abort();
   }, [namespace]);
   return (
@@ -69,8 +69,9 @@ export function Boards() {
         <div class="notice warn">
           <ul class="problems" aria-label={t("dashboardsWrong")}>
             {own.problems.map((p) => (
-              <li key={`${p.repository} ${p.file}`}>
-                {p.repository}: {[p.file, p.line, p.column].filter(Boolean).join(":")}: {p.message}
+              <li key={`${p.repository} ${p.file} ${p.line} ${p.message}`}>
+                {p.repository ? `${p.repository}: ` : ""}
+                {[p.file, p.line, p.column].filter(Boolean).join(":")}: {p.message}
               </li>
             ))}
           </ul>
