@@ -2,7 +2,6 @@ package elastic
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"slipway.dev/observability/logs"
+	"slipway.dev/observability/logs/logstest"
 )
 
 // own is a caller who writes and reads one namespace.
@@ -31,31 +31,29 @@ type server struct {
 // serve runs the real handler over the real store.
 func serve(t testing.TB) *server {
 	t.Helper()
-	dir := t.TempDir()
-	store, err := logs.OpenStore(filepath.Join(dir, "store"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- store.Run(ctx) }()
+	s := &server{access: own}
+	t.Cleanup(s.start(t, t.TempDir()))
+	return s
+}
+
+// start on what a directory has, until it is stopped.
+func (s *server) start(t testing.TB, dir string) (stop func()) {
+	t.Helper()
+	s.rows = filepath.Join(dir, "store", "rows")
+	store, end := logstest.Run(t, filepath.Join(dir, "store"))
 	h, err := New(store, filepath.Join(dir, "elastic.json"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{store: store, h: h, access: own, rows: filepath.Join(dir, "store", "rows")}
+	s.store, s.h = store, h
 	s.Server = httptest.NewServer(http.StripPrefix("/elastic", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.access.Attach(r.Header)
 		h.ServeHTTP(w, r)
 	})))
-	t.Cleanup(func() {
+	return func() {
 		s.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return s
+		end()
+	}
 }
 
 // do sends a request and reads the JSON of the answer.

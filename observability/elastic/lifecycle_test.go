@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -128,41 +127,16 @@ func TestILMDeletes(t *testing.T) {
 func TestILMOutlivesARestart(t *testing.T) {
 	dir := t.TempDir()
 	s := &server{access: own}
-	start := func() (stop func()) {
-		store, err := logs.OpenStore(filepath.Join(dir, "store"), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- store.Run(ctx) }()
-		h, err := New(store, filepath.Join(dir, "elastic.json"), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.store, s.h = store, h
-		s.Server = httptest.NewServer(http.StripPrefix("/elastic", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.access.Attach(r.Header)
-			h.ServeHTTP(w, r)
-		})))
-		return func() {
-			s.Close()
-			cancel()
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-		}
-	}
-	stop := start()
+	stop := s.start(t, dir)
 	s.ok(t, "PUT", "/_ilm/policy/p", `{"policy":{"phases":{"delete":{"min_age":"1d","actions":{"delete":{}}}}}}`)
 	s.ok(t, "PUT", "/_index_template/p", `{"index_patterns":["logs-*"],"template":{"settings":{"index.lifecycle.name":"p"}}}`)
 	s.aged(t, "default", "logs-x-default", 1, 40, 50)
 	s.h.Enforce(t.Context(), time.Now())
 	stop()
-	stop = start()
+	stop = s.start(t, dir)
 	s.soon(t, map[string]int{"logs-x-default": 1})
 	stop()
-	stop = start()
+	stop = s.start(t, dir)
 	s.aged(t, "default", "logs-x-default", 60)
 	s.h.Enforce(t.Context(), time.Now())
 	s.soon(t, map[string]int{"logs-x-default": 1})

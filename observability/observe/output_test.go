@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"slipway.dev/observability/logs"
+	"slipway.dev/observability/logs/logstest"
 )
 
 // fluentd is a forward input that remembers the lines it was given.
@@ -59,14 +60,7 @@ func (f *fluentd) lines() string {
 // elsewhere when it moves, survive the child's end, and are forgotten with it.
 func TestAnOutputComesAndGoes(t *testing.T) {
 	dir := t.TempDir()
-	store, err := logs.OpenStore(filepath.Join(dir, "store"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- store.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	store, _ := logstest.Run(t, filepath.Join(dir, "store"))
 
 	var o *output
 	var child context.Context

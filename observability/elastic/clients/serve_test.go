@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -11,6 +10,7 @@ import (
 
 	"slipway.dev/observability/elastic"
 	"slipway.dev/observability/logs"
+	"slipway.dev/observability/logs/logstest"
 )
 
 // own is a caller who writes and reads one namespace.
@@ -26,13 +26,7 @@ type server struct {
 func serve(t testing.TB) *server {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := logs.OpenStore(filepath.Join(dir, "store"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- store.Run(ctx) }()
+	store, stop := logstest.Run(t, filepath.Join(dir, "store"))
 	h, err := elastic.New(store, filepath.Join(dir, "elastic.json"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -44,10 +38,7 @@ func serve(t testing.TB) *server {
 	})))
 	t.Cleanup(func() {
 		s.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
+		stop()
 	})
 	return s
 }

@@ -1,10 +1,8 @@
 package remote
 
 import (
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -24,7 +22,7 @@ func TestOwnUsers(t *testing.T) {
 		}
 		var v any
 		if r.Method != http.MethodGet {
-			if err := json.NewDecoder(unzipped(t, r)).Decode(&v); err != nil {
+			if err := json.NewDecoder(unpacked(t, r)).Decode(&v); err != nil {
 				t.Error(err)
 			}
 			got[r.Method+" "+r.URL.Path] = v
@@ -75,16 +73,4 @@ func (d redirected) RoundTrip(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.URL.Host = d.srv.Listener.Addr().String()
 	return d.srv.Client().Transport.RoundTrip(r)
-}
-
-func unzipped(t *testing.T, r *http.Request) io.Reader {
-	if r.Header.Get("Content-Encoding") != "gzip" {
-		return r.Body
-	}
-	z, err := gzip.NewReader(r.Body)
-	if err != nil {
-		t.Error(err)
-		return r.Body
-	}
-	return z
 }

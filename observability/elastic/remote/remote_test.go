@@ -3,7 +3,6 @@ package remote
 import (
 	"bufio"
 	"compress/gzip"
-	"context"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -27,6 +26,7 @@ import (
 
 	"slipway.dev/observability/elastic"
 	"slipway.dev/observability/logs"
+	"slipway.dev/observability/logs/logstest"
 )
 
 func rows(n int) []logs.Row {
@@ -42,14 +42,7 @@ func rows(n int) []logs.Row {
 // TestOwnAPI has our own Elasticsearch API be the other side.
 func TestOwnAPI(t *testing.T) {
 	dir := t.TempDir()
-	store, err := logs.OpenStore(filepath.Join(dir, "store"), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- store.Run(ctx) }()
-	defer func() { cancel(); <-done }()
+	store, _ := logstest.Run(t, filepath.Join(dir, "store"))
 	h, err := elastic.New(store, filepath.Join(dir, "objects.json"), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
