@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -82,8 +81,8 @@ type Controller struct {
 	// Now is the clock; nil: time.Now.
 	Now func() time.Time
 
-	// fluentdReady is what the last pass found; passes do not overlap.
-	fluentdReady bool
+	// flowing is what the last pass found: lines get through. Passes do not overlap.
+	flowing bool
 }
 
 // SetupWithManager watches the LogStack and the pods of its namespace.
@@ -170,15 +169,15 @@ func (c *Controller) join(ctx context.Context, spec v1alpha1.LogStackSpec, s *Se
 	if err != nil {
 		return err
 	}
-	ready := slices.ContainsFunc(status.Components, func(p v1alpha1.StackComponent) bool { return p.Name == Fluentd && p.Ready > 0 })
-	back := ready && !c.fluentdReady
-	c.fluentdReady = ready
-	err = c.Lines.Send(ctx, Forward{Back: back, Address: fluentd, ServerName: Host(Fluentd), SharedKey: s.Passwords[sharedKey], CA: s.Authority.Cert})
-	if err != nil {
+	to := Forward{Address: fluentd, ServerName: Host(Fluentd), SharedKey: s.Passwords[sharedKey], CA: s.Authority.Cert}
+	// From the first moment: what it cannot take yet waits.
+	if err := c.Lines.Send(ctx, to); err != nil {
 		return fmt.Errorf("sending lines to fluentd: %w", err)
 	}
+	takes := map[string]bool{}
 	for i := range status.Components {
 		part := &status.Components[i]
+		takes[part.Name] = part.Ready > 0
 		if part.Name != Elasticsearch || part.Ready == 0 {
 			continue
 		}
@@ -201,6 +200,15 @@ func (c *Controller) join(ctx context.Context, spec v1alpha1.LogStackSpec, s *Se
 			part.State, part.Reason = v1alpha1.StackDegraded, "Red"
 			part.Message = "shards are missing; `slipway logstack show` says how to reach it, and GET _cluster/allocation/explain why"
 		}
+		takes[Elasticsearch] = err == nil
+	}
+	flowing := takes[Fluentd] && takes[Elasticsearch]
+	to.Back, c.flowing = flowing && !c.flowing, flowing
+	if !to.Back {
+		return nil
+	}
+	if err := c.Lines.Send(ctx, to); err != nil {
+		return fmt.Errorf("sending lines to fluentd: %w", err)
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ import (
 type joined struct {
 	access  Access
 	forward *Forward
+	back    int
 	health  string
 	err     error
 }
@@ -46,8 +47,14 @@ func (j *joined) Ensure(_ context.Context, a Access) (string, error) {
 	j.access = a
 	return j.health, j.err
 }
-func (j *joined) Send(_ context.Context, to Forward) error { j.forward = &to; return nil }
-func (j *joined) Stop(context.Context) error               { j.forward = nil; return nil }
+func (j *joined) Send(_ context.Context, to Forward) error {
+	j.forward = &to
+	if to.Back {
+		j.back++
+	}
+	return nil
+}
+func (j *joined) Stop(context.Context) error { j.forward = nil; return nil }
 
 // TestOnARealControlPlane has the controller work as the server's own identity on a real
 // API server, with the real controllers of workloads, and says itself that pods are ready.
@@ -156,6 +163,7 @@ func (p *plane) provisioned(world *joined) {
 	require.NoError(p.t, p.get(Fluentd, &fluentd))
 	require.Equal(p.t, fluentd.Spec.ClusterIP+":24224", world.forward.Address)
 	p.until("ready", func() error { return p.ready(p.pods(true)) })
+	require.Equal(p.t, 1, world.back, "what waits is sent once the whole way is there, and not at every pass")
 	require.Equal(p.t, "green", p.stack().Status.ElasticsearchHealth)
 	require.Equal(p.t, 14*24*time.Hour, world.access.Retention)
 	var claims corev1.PersistentVolumeClaimList

@@ -178,7 +178,7 @@ func TestConfigurations(t *testing.T) {
 	fluent := FluentConf(spec.Fluentd)
 	for _, want := range []string{
 		"shared_key \"#{ENV['FLUENT_SHARED_KEY']}\"", "host elasticsearch.slipway-logs.svc\n", "id_key slipway_id", "write_operation create",
-		"target_index_key slipway_index", "remove_keys slipway_id,slipway_index", "retry_forever true", "overflow_action block", "total_limit_size 1024m",
+		"target_index_key slipway_index", "remove_keys slipway_id,slipway_index", "retry_forever true", "overflow_action block", "verify_es_version_at_startup false", "total_limit_size 1024m",
 		`slipway_id ${record["slipway_id"] || (require "securerandom"; SecureRandom.uuid)}`,
 	} {
 		if !strings.Contains(fluent, want) {

@@ -53,7 +53,11 @@ func TestOwnUsers(t *testing.T) {
 			t.Errorf("%s: %v", path, got[path])
 		}
 	}
-	index := got["PUT /_component_template/slipway-logs"].(m)["template"].(m)["settings"].(m)["index"].(m)
+	template := got["PUT /_component_template/slipway-logs"].(m)["template"].(m)
+	if template["mappings"].(m)["subobjects"] != false {
+		t.Errorf("labels app and app.kubernetes.io/name of one pod would be refused: %v", template["mappings"])
+	}
+	index := template["settings"].(m)["index"].(m)
 	if index["auto_expand_replicas"] != "0-1" {
 		t.Errorf("one node would never be green: %v", index)
 	}

@@ -141,11 +141,14 @@ func (r *Remote) Provision(ctx context.Context) error {
 	if err := r.call(ctx, esapi.InfoRequest{}, "elasticsearch", &info); err != nil {
 		return err
 	}
-	major, _ := strconv.Atoi(strings.SplitN(info.Version.Number, ".", 2)[0])
+	var major, minor int
+	_, _ = fmt.Sscanf(info.Version.Number, "%d.%d", &major, &minor)
 	if major < 8 {
 		return fmt.Errorf("elasticsearch at %s is version %q; 8 or later is wanted", r.URL, info.Version.Number)
 	}
-	for _, step := range r.steps() {
+	// Labels such as app and app.kubernetes.io/name are on one pod: dots are parts of names.
+	// Versions before 8.3 make objects of them, and refuse a line that has both.
+	for _, step := range r.steps(major > 8 || minor >= 3) {
 		if err := r.call(ctx, step.req, step.what, nil); err != nil {
 			return err
 		}
@@ -160,7 +163,7 @@ type step struct {
 }
 
 // steps are in the order of what needs what.
-func (r *Remote) steps() []step {
+func (r *Remote) steps(flat bool) []step {
 	days := max(1, int(r.Retention.Hours()/24))
 	text := func(v any) io.Reader {
 		b, _ := json.Marshal(v) // maps of strings
@@ -170,6 +173,10 @@ func (r *Remote) steps() []step {
 	properties := m{"@timestamp": m{"type": "date_nanos"}, "message": m{"type": "match_only_text"}}
 	for _, name := range []string{"namespace", "pod", "container", "stream", "node", "application", "release", "commit", "run", "job", "level", "tag"} {
 		properties[name] = keyword
+	}
+	mappings := m{"properties": properties}
+	if flat {
+		mappings["subobjects"] = false
 	}
 	index := m{"lifecycle": m{"name": Prefix + "logs"}, "mapping": m{"total_fields": m{"ignore_dynamic_beyond_limit": true}}}
 	if r.Replicas != "" {
@@ -182,7 +189,7 @@ func (r *Remote) steps() []step {
 		}}})}},
 		{"component template", esapi.ClusterPutComponentTemplateRequest{Name: Prefix + "logs", Body: text(m{"template": m{
 			"settings": m{"index": index},
-			"mappings": m{"properties": properties},
+			"mappings": mappings,
 		}})}},
 		{"index template", esapi.IndicesPutIndexTemplateRequest{Name: Prefix + "logs", Body: text(m{
 			"index_patterns": []string{Prefix + "logs-*"}, "data_stream": m{}, "composed_of": []string{Prefix + "logs"}, "priority": 300,
