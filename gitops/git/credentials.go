@@ -1,10 +1,12 @@
 package git
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"time"
 
@@ -74,12 +76,12 @@ func (r *Reconciler) credentials(ctx context.Context, repo *v1alpha1.Repository)
 	return c, nil
 }
 
-func authMethod(scheme, username string, c *Credentials) (transport.AuthMethod, error) {
-	if scheme != "ssh" {
+func authMethod(u *url.URL, c *Credentials) (transport.AuthMethod, error) {
+	if u.Scheme != "ssh" {
 		if c == nil || c.Password == "" {
 			return nil, nil
 		}
-		if scheme == "http" {
+		if u.Scheme == "http" {
 			return nil, errors.New("credentials are not sent over plain http; use https")
 		}
 		name := c.Username
@@ -91,31 +93,30 @@ func authMethod(scheme, username string, c *Credentials) (transport.AuthMethod, 
 	if c == nil || len(c.PrivateKey) == 0 || len(c.KnownHosts) == 0 {
 		return nil, errors.New("ssh needs a credentials secret with the keys ssh-privatekey and known_hosts")
 	}
-	if username == "" {
-		username = "git"
-	}
+	username := cmp.Or(u.User.Username(), "git")
 	signer, err := ssh.ParsePrivateKey(c.PrivateKey)
 	if err != nil {
 		return nil, errors.New("ssh-privatekey of the credentials secret is not a private key without passphrase")
 	}
-	check, err := knownHosts(c.KnownHosts)
+	check, algorithms, err := knownHosts(c.KnownHosts, net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "22")))
 	if err != nil {
 		return nil, err
 	}
-	return &sshAuth{PublicKeys: gitssh.PublicKeys{User: username, Signer: signer}, check: check}, nil
+	return &sshAuth{PublicKeys: gitssh.PublicKeys{User: username, Signer: signer}, check: check, algorithms: algorithms}, nil
 }
 
 // sshAuth adds a limit of time to go-git's own method.
 type sshAuth struct {
 	gitssh.PublicKeys
-	check ssh.HostKeyCallback
+	check      ssh.HostKeyCallback
+	algorithms []string
 }
 
 // ClientConfig of one connection.
 func (a *sshAuth) ClientConfig() (*ssh.ClientConfig, error) {
 	return &ssh.ClientConfig{
 		User: a.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(a.Signer)},
-		HostKeyCallback: a.check, Timeout: 30 * time.Second,
+		HostKeyCallback: a.check, HostKeyAlgorithms: a.algorithms, Timeout: 30 * time.Second,
 	}, nil
 }
 

@@ -54,7 +54,7 @@ func (h *Host) Fetch(ctx context.Context, ns, name string, src Source) error {
 	if err := h.join(dir, key); err != nil {
 		return fmt.Errorf("repository %s: %w", name, err)
 	}
-	auth, err := authMethod(u.Scheme, u.User.Username(), src.Credentials)
+	auth, err := authMethod(u, src.Credentials)
 	if err != nil {
 		return fmt.Errorf("repository %s: %w", name, err)
 	}

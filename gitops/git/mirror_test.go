@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -133,7 +134,7 @@ func TestCredentialsStayWithTheirHost(t *testing.T) {
 	if c, err := r.credentials(context.Background(), repo); err != nil || c.Password != "planted" {
 		t.Fatal(err)
 	}
-	if _, err := authMethod("http", "", &Credentials{Password: "planted"}); err == nil {
+	if _, err := authMethod(&url.URL{Scheme: "http"}, &Credentials{Password: "planted"}); err == nil {
 		t.Fatal("credentials over plain http")
 	}
 	for _, raw := range []string{"https://u:p@forge.example/x", "https://token@forge.example/x"} {

@@ -182,7 +182,7 @@ func (r *Reconciler) putElsewhere(ctx context.Context, repo *v1alpha1.Repository
 	if err != nil {
 		return Written{}, err
 	}
-	auth, err := authMethod(u.Scheme, u.User.Username(), cred)
+	auth, err := authMethod(u, cred)
 	if err != nil {
 		return Written{}, err
 	}

@@ -2,8 +2,12 @@ package writeback
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/pem"
 	"fmt"
 	"net"
@@ -17,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -39,8 +44,11 @@ exec "$2" -D -e -f "$1/config"
 // as forges do with deploy keys.
 type sshd struct {
 	address string
-	// known is its host key in the form of known_hosts; key the private deploy key.
-	known, key []byte
+	// known is one of its host keys in the form of known_hosts; others are of other kinds.
+	known  []byte
+	others [][]byte
+	// key is the private deploy key.
+	key []byte
 }
 
 func startSSHD(t *testing.T) sshd {
@@ -59,13 +67,19 @@ func startSSHD(t *testing.T) sshd {
 	}
 	hostKey, hostLine := keyPair(t)
 	key, line := keyPair(t)
+	short, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	second, secondLine := encoded(t, short, short.Public())
+	long, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	third, thirdLine := encoded(t, long, long.Public())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	address := l.Addr().String()
 	l.Close()
 	host, port, _ := net.SplitHostPort(address)
-	write("config", fmt.Sprintf("ListenAddress %s\nPort %s\nHostKey %s\nAuthorizedKeysFile %s\nStrictModes no\nPidFile none\nUsePAM no\nPasswordAuthentication no\n",
-		host, port, write("host", string(hostKey)), write("authorized", `restrict,command="git-shell -c \"$SSH_ORIGINAL_COMMAND\"" `+line)))
+	write("config", fmt.Sprintf("ListenAddress %s\nPort %s\nHostKey %s\nHostKey %s\nHostKey %s\nAuthorizedKeysFile %s\nStrictModes no\nPidFile none\nUsePAM no\nPasswordAuthentication no\n",
+		host, port, write("host", string(hostKey)), write("second", string(second)), write("third", string(third)), write("authorized", `restrict,command="git-shell -c \"$SSH_ORIGINAL_COMMAND\"" `+line)))
 
 	cmd := exec.Command(program, "-D", "-e", "-f", filepath.Join(dir, "config"))
 	if os.Getuid() == 0 {
@@ -90,7 +104,8 @@ func startSSHD(t *testing.T) sshd {
 			t.Logf("sshd: %s", text)
 		}
 	})
-	return sshd{address: address, known: []byte("[" + host + "]:" + port + " " + hostLine), key: key}
+	at := "[" + host + "]:" + port + " "
+	return sshd{address: address, known: []byte(at + hostLine), others: [][]byte{[]byte(at + secondLine), []byte(at + thirdLine)}, key: key}
 }
 
 // keyPair is a private key, and its public one as a line of authorized_keys.
@@ -98,6 +113,11 @@ func keyPair(t *testing.T) ([]byte, string) {
 	t.Helper()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	require.NoError(t, err)
+	return encoded(t, private, public)
+}
+
+func encoded(t *testing.T, private crypto.PrivateKey, public crypto.PublicKey) ([]byte, string) {
+	t.Helper()
 	block, err := ssh.MarshalPrivateKey(private, "")
 	require.NoError(t, err)
 	key, err := ssh.NewPublicKey(public)
@@ -175,7 +195,7 @@ func TestWrittenBackOverSSH(t *testing.T) {
 		name, want string
 		change     func(map[string][]byte)
 	}{
-		{"another host key", "is not in known_hosts", func(data map[string][]byte) {
+		{"another host key", "has another key than", func(data map[string][]byte) {
 			_, other := keyPair(t)
 			data["known_hosts"] = []byte(strings.Fields(string(d.known))[0] + " " + other)
 		}},
@@ -194,6 +214,14 @@ func TestWrittenBackOverSSH(t *testing.T) {
 			secret.Data = was.Data
 			require.NoError(t, w.client.Update(ctx, secret))
 		})
+	}
+	// A host has keys of several kinds, and known_hosts often has one of them only.
+	for _, known := range d.others {
+		secret.Data["known_hosts"] = known
+		require.NoError(t, w.client.Update(ctx, secret))
+		look()
+		require.NoError(t, w.client.Get(ctx, key, repo))
+		require.True(t, meta.IsStatusConditionTrue(repo.Status.Conditions, "Ready"), "%s: %v", known, repo.Status.Conditions)
 	}
 	// What was refused goes through once the secret is right.
 	look()
