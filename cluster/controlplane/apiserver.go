@@ -8,12 +8,14 @@ import (
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 
 	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/cluster/etcd"
+	"slipway.dev/cluster/inprocess"
 )
 
 // ServiceAccountIssuer is the issuer, and the default audience, of service account tokens.
@@ -123,8 +125,33 @@ func prepareAPIServer(ctx context.Context, c Config) (options.CompletedOptions, 
 	return completed, nil
 }
 
-func runAPIServer(o options.CompletedOptions) func(context.Context) error {
-	return func(ctx context.Context) error { return app.Run(ctx, o) }
+// runAPIServer is app.Run, but that what is in this process calls it without a network.
+func runAPIServer(o options.CompletedOptions, local *inprocess.Server) func(context.Context) error {
+	return func(ctx context.Context) (err error) {
+		if o.InformerName == nil {
+			if o.InformerName, err = cache.NewInformerName("kube-apiserver"); err != nil {
+				return err
+			}
+		}
+		config, err := app.NewConfig(o)
+		if err != nil {
+			return err
+		}
+		completed, err := config.Complete()
+		if err != nil {
+			return err
+		}
+		server, err := app.CreateServerChain(completed)
+		if err != nil {
+			return err
+		}
+		prepared, err := server.PrepareRun()
+		if err != nil {
+			return err
+		}
+		local.Serve(ctx, server.GenericAPIServer.Handler)
+		return prepared.Run(ctx)
+	}
 }
 
 // parse gives a component its flags as a command line would.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"slipway.dev/cluster/etcd"
+	"slipway.dev/cluster/inprocess"
 )
 
 // ControlPlane is a running control plane.
@@ -24,6 +25,7 @@ type ControlPlane struct {
 	failed  chan error
 	parts   []*part        // in the order of starting
 	store   sync.WaitGroup // what looks after etcd
+	local   inprocess.Server
 	stop    context.CancelFunc
 	stopped sync.Once
 }
@@ -90,7 +92,7 @@ func (p *ControlPlane) start(ctx, life context.Context) error {
 			p.fail(err)
 		}
 	})
-	p.run(life, "kube-apiserver", runAPIServer(apiserver))
+	p.run(life, "kube-apiserver", runAPIServer(apiserver, &p.local))
 	if err := p.waitFor(ctx, "/livez"); err != nil {
 		return err
 	}

@@ -156,6 +156,10 @@ func (c *cluster) startPlane(ctx, life context.Context, conf config.Config, log 
 	if err != nil {
 		return err
 	}
+	// Most requests are the server's own, to what is in its own process.
+	if c.config, err = c.plane.Local(c.config); err != nil {
+		return err
+	}
 	c.admin, err = c.plane.AdminConfig()
 	return err
 }
