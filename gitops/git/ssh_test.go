@@ -92,9 +92,15 @@ func TestMirrorOverSSH(t *testing.T) {
 
 	b := newBench(t)
 	cred := sshCredentials(t, "["+host+"]:"+port)
-	err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}, Credentials: cred})
-	if err == nil || !strings.Contains(err.Error(), "is not in known_hosts") {
-		t.Fatalf("an unknown host key: %v", err)
+	for want, known := range map[string][]byte{
+		"has another key than known_hosts": cred.KnownHosts,
+		"is not in known_hosts":            sshCredentials(t, "another.example").KnownHosts,
+	} {
+		cred.KnownHosts = known
+		err := b.host.Fetch(context.Background(), "default", "copy", Source{URL: url, Remote: Remote{Private: true}, Credentials: cred})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Fatalf("want %q: %v", want, err)
+		}
 	}
 	cred.KnownHosts = []byte("[" + host + "]:" + port + " " + string(ssh.MarshalAuthorizedKey(hostKey)))
 	for range 2 { // the second finds nothing new
