@@ -19,7 +19,7 @@ func (h *Handler) info(w http.ResponseWriter, r *request) error {
 		return refuse(http.StatusMethodNotAllowed, "illegal_argument_exception", "method [%s] is not allowed", r.Method)
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"name": clusterName, "cluster_name": clusterName, "cluster_uuid": "c2xpcHdheS1sb2dzLXN0b3I", "tagline": "You Know, for Search",
+		"name": clusterName, "cluster_name": clusterName, "cluster_uuid": h.UUID, "tagline": "You Know, for Search",
 		"version": map[string]any{
 			"number": Version, "build_flavor": "default", "build_type": "tar", "build_hash": "slipway", "build_date": "2026-01-01T00:00:00.000Z",
 			"build_snapshot": false, "lucene_version": "9.12.0", "minimum_wire_compatibility_version": "7.17.0", "minimum_index_compatibility_version": "7.0.0",

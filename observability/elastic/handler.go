@@ -3,15 +3,19 @@ package elastic
 import (
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
+	"slipway.dev/cluster/atomicfile"
 	"slipway.dev/observability/logs"
 )
 
@@ -35,6 +39,8 @@ const queryTime = 60 * time.Second
 type Handler struct {
 	Store Store
 	Log   *slog.Logger
+	// UUID tells this store from every other, as a cluster's does.
+	UUID string
 
 	objects *objects
 	names   fieldNames
@@ -43,13 +49,27 @@ type Handler struct {
 	expired map[string]string
 }
 
+// uuidIn reads it, or makes one.
+func uuidIn(file string) (string, error) {
+	b, err := os.ReadFile(file)
+	if err == nil || !errors.Is(err, fs.ErrNotExist) {
+		return string(b), err
+	}
+	uuid := rand.Text()[:22]
+	return uuid, atomicfile.Write(file, []byte(uuid), 0o600)
+}
+
 // New keeps templates, policies and data streams in file.
 func New(store Store, file string, log *slog.Logger) (*Handler, error) {
 	o, err := openObjects(file)
 	if err != nil {
 		return nil, err
 	}
-	return &Handler{Store: store, Log: log, objects: o, names: fieldNames{store: store}, expired: map[string]string{}, ids: takenIDs{ids: [2]map[string]bool{{}, {}}}}, nil
+	uuid, err := uuidIn(file + ".uuid")
+	if err != nil {
+		return nil, err
+	}
+	return &Handler{Store: store, Log: log, UUID: uuid, objects: o, names: fieldNames{store: store}, expired: map[string]string{}, ids: takenIDs{ids: [2]map[string]bool{{}, {}}}}, nil
 }
 
 // request is a request with what its path and header say.

@@ -210,3 +210,26 @@ func FuzzMessage(f *testing.F) {
 		_ = r.receive(duplex{bytes.NewReader(b), io.Discard})
 	})
 }
+
+// TestLinesThatComeBackEnd: an output that is our own input goes round a few times, and
+// no more.
+func TestLinesThatComeBackEnd(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	defer runStore(t, s)()
+	host, port := input(t, s, Input{Namespace: "default"})
+	out := &Fluent{Address: net.JoinHostPort(host, strconv.Itoa(port))}
+	if err := out.Open(); err != nil {
+		t.Fatal(err)
+	}
+	spool, err := OpenSpool(t.TempDir(), 1<<20, out, quiet())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer runSpool(t, spool)()
+	s.Copy(spool)
+	if err := s.Keep("c1", []Row{NewRow(time.Now().UnixNano(), map[string]string{"namespace": "default", "_msg": "round"})}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it ends", func() bool { st := spool.State(); return st.Sent == maxRounds+1 && st.Chunks == 0 })
+	eventually(t, "what went round is there", func() bool { return count(t, s, "default", "round") == maxRounds+1 })
+}

@@ -38,7 +38,11 @@ type Receiver struct {
 	Log       *slog.Logger
 
 	indices indexNames
+	looped  sync.Once
 }
+
+// maxRounds is how often a chunk may come back that we sent to ourselves, by its id.
+const maxRounds = 3
 
 // Serve accepts connections until ctx ends.
 func (r *Receiver) Serve(ctx context.Context, l net.Listener) error {
@@ -134,6 +138,12 @@ func (r *Receiver) keep(m message, namespace string) error {
 		} else {
 			rows[i] = r.foreign(e, m.tag, namespace)
 		}
+	}
+	if !r.Own && strings.HasPrefix(id, strings.Repeat(namespace+"/", maxRounds)) {
+		r.looped.Do(func() {
+			r.Log.Error("log forward input: lines come back to where they came from; they are not kept again. Correct logs.fluent, or the Fluentd behind it", "chunk", fmt.Sprintf("%.100s", id))
+		})
+		return nil
 	}
 	if !r.Own && id != "" {
 		// Senders choose their ids, and may not choose those of others.

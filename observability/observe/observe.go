@@ -61,6 +61,12 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 		return err
 	}
 	g.Go(func() error { return store.Run(ctx) })
+	es, err := elastic.New(store, filepath.Join(c.LogsDir, "elastic.json"), log.With("part", "elastic"))
+	if err != nil {
+		return err
+	}
+	g.Go(func() error { return es.Run(ctx) })
+	c.Logs.Elasticsearch.Own = es.UUID
 	if err := c.Logs.start(ctx, g, c.LogsDir, store, log.With("part", "logs")); err != nil {
 		return err
 	}
@@ -99,11 +105,6 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", m.Handler()))
 	mux.Handle(embedded+"/", http.StripPrefix(embedded, m.Embedded()))
-	es, err := elastic.New(store, filepath.Join(c.LogsDir, "elastic.json"), log.With("part", "elastic"))
-	if err != nil {
-		return err
-	}
-	g.Go(func() error { return es.Run(ctx) })
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	from := readers{store, &c.Logs.Elasticsearch}
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))

@@ -46,6 +46,9 @@ type Remote struct {
 	Credentials string `json:"-"`
 	// Replicas, such as 0-1, are index.auto_expand_replicas of what is written.
 	Replicas string `json:"-"`
+	// Own is the cluster_uuid of our own store: lines that were sent there would come back
+	// for ever.
+	Own string `json:"-"`
 	// Retention is after how many days its lifecycle policy deletes.
 	Retention time.Duration
 
@@ -137,7 +140,10 @@ func (e *statusError) Unwrap() error {
 
 // Provision puts the policy and the templates there. It may be done again at any time.
 func (r *Remote) Provision(ctx context.Context) error {
-	var info struct{ Version struct{ Number string } }
+	var info struct {
+		Version struct{ Number string }
+		UUID    string `json:"cluster_uuid"`
+	}
 	if err := r.call(ctx, esapi.InfoRequest{}, "elasticsearch", &info); err != nil {
 		return err
 	}
@@ -145,6 +151,9 @@ func (r *Remote) Provision(ctx context.Context) error {
 	_, _ = fmt.Sscanf(info.Version.Number, "%d.%d", &major, &minor)
 	if major < 8 {
 		return fmt.Errorf("elasticsearch at %s is version %q; 8 or later is wanted", r.URL, info.Version.Number)
+	}
+	if r.Own != "" && info.UUID == r.Own {
+		return fmt.Errorf("elasticsearch at %s is this server's own store: lines would come back for ever; correct logs.elasticsearch", r.URL)
 	}
 	// Labels such as app and app.kubernetes.io/name are on one pod: dots are parts of names.
 	// Versions before 8.3 make objects of them, and refuse a line that has both.

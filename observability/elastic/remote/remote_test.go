@@ -63,6 +63,10 @@ func TestOwnAPI(t *testing.T) {
 		store.Flush()
 	}
 	reads(t, r)
+	r.Own, r.provisioned = h.UUID, false
+	if err := r.Send(t.Context(), "chunk-2", rows(1), false); err == nil || errors.Is(err, logs.ErrRefused) || !strings.Contains(err.Error(), "this server's own store") {
+		t.Errorf("to itself: %v", err)
+	}
 }
 
 // strict is an Elasticsearch that takes nothing which its published contract does not have.
