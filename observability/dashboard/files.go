@@ -13,12 +13,15 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
 
 // File of a repository's directory of dashboards.
 type File struct {
 	// Path within the repository.
 	Path string
+	// Key of a ConfigMap whose Data is JSON.
+	Key  string
 	Data []byte
 	// Refused is why there is no Data.
 	Refused string
@@ -56,14 +59,14 @@ type found struct {
 // and keep no other from being read.
 func Read(files []File, others map[string]string) (all []Own, bad []Problem) {
 	files = slices.Clone(files)
-	slices.SortFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortStableFunc(files, func(a, b File) int { return strings.Compare(a.Path, b.Path) })
 	taken, total, count := maps.Clone(others), 0, 0
 	if taken == nil {
 		taken = map[string]string{}
 	}
 	for _, f := range files {
 		if len(bad) >= maxProblems {
-			return all, append(bad[:maxProblems:maxProblems], Problem{File: f.Path, Message: "it is not read: so much else is wrong"})
+			f.Refused = "it is not read: so much else is wrong"
 		}
 		if f.Refused != "" {
 			bad = append(bad, Problem{File: f.Path, Message: f.Refused})
@@ -95,18 +98,17 @@ func Read(files []File, others map[string]string) (all []Own, bad []Problem) {
 }
 
 func inFile(f File) []found {
-	if path.Ext(f.Path) == ".json" {
-		return []found{inText(f.Path, f.Data, 0)}
+	if f.Key != "" || path.Ext(f.Path) == ".json" {
+		return []found{inText(f.Path, f.Key, f.Data, 0)}
 	}
 	return inConfigMaps(f)
 }
 
 // inText is the one dashboard of a text, which begins after so many lines of the file.
-func inText(file string, data []byte, lines int) found {
+func inText(file, key string, data []byte, lines int) found {
 	o, at, err := parse(data)
-	name, key, _ := strings.Cut(file, "#")
 	if err != nil {
-		p := problem(name, data, err)
+		p := problem(file, data, err)
 		if key != "" {
 			p.Message = key + ": " + p.Message
 		}
@@ -115,8 +117,10 @@ func inText(file string, data []byte, lines int) found {
 		}
 		return found{bad: &p}
 	}
-	o.File = file
-	p := Problem{File: name}
+	if o.File = file; key != "" {
+		o.File += "#" + key
+	}
+	p := Problem{File: file}
 	p.Line, p.Column = lineOf(data, at)
 	p.Line += lines
 	return found{Own: o, uid: p}
@@ -159,6 +163,10 @@ func inConfigMaps(f File) (out []found) {
 			if v.Kind != yaml.ScalarNode || !strings.HasSuffix(key.Value, ".json") {
 				continue
 			}
+			if errs := validation.IsConfigMapKey(key.Value); len(errs) > 0 {
+				out = append(out, found{bad: &Problem{File: f.Path, Line: key.Line, Column: key.Column, Message: fmt.Sprintf("key %q: %s", clip(key.Value), errs[0])}})
+				continue
+			}
 			lines := v.Line - 1
 			if v.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 {
 				lines++ // the text begins below the | or >
@@ -166,7 +174,7 @@ func inConfigMaps(f File) (out []found) {
 			if len(out) > MaxFiles {
 				return out // Read says so
 			}
-			out = append(out, inText(f.Path+"#"+key.Value, []byte(v.Value), lines))
+			out = append(out, inText(f.Path, key.Value, []byte(v.Value), lines))
 		}
 	}
 }

@@ -75,6 +75,7 @@ metadata:
   labels: {grafana_dashboard: "1"}
 data:
   note.txt: no dashboard
+  "../x.json": "{}"
   good.json: |
     {"uid": "in-map", "title": "In a map", "panels": [{"type": "text"}]}
   bad.json: |-
@@ -97,6 +98,7 @@ func TestRead(t *testing.T) {
 		{Path: "dashboards/d.json", Refused: "is a symbolic link"},
 		{Path: "dashboards/e.yaml", Data: []byte(configMaps)},
 		{Path: "dashboards/f.yml", Data: []byte("a: b\n\tc: d\n")},
+		{Path: "dashboards/e#x.json", Data: []byte("[")},
 		{Path: "dashboards/g.json", Data: []byte(board1("theirs", "G"))},
 	}, map[string]string{"theirs": "dashboards/x.json of repository shop"})
 	var got []string
@@ -107,8 +109,8 @@ func TestRead(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 	want := []string{
-		`dashboards/b.json:2:10: uid "same" is that of dashboards/a.json`, "dashboards/c.json:1:2: the text ends", "dashboards/d.json: is a symbolic link",
-		"dashboards/e.yaml:13:1: bad.json: invalid character '}'", "dashboards/f.yml:2:1: ",
+		`dashboards/b.json:2:10: uid "same" is that of dashboards/a.json`, "dashboards/c.json:1:2: the text ends", "dashboards/d.json: is a symbolic link", "dashboards/e#x.json:1:2: the text ends",
+		`dashboards/e.yaml:8:3: key "../x.json": a valid config key`, "dashboards/e.yaml:14:1: bad.json: invalid character '}'", "dashboards/f.yml:2:1: ",
 		`dashboards/g.json:2:10: uid "theirs" is that of dashboards/x.json of repository shop`,
 	}
 	if len(bad) != len(want) {
@@ -134,6 +136,18 @@ func TestReadIsBounded(t *testing.T) {
 		if _, bad := Read(files, nil); len(bad) == 0 || !strings.Contains(bad[0].Message, want) || bad[0].Line == 0 {
 			t.Errorf("%v, want %s", bad, want)
 		}
+	}
+}
+
+// TestReadTellsSoMuch: one ConfigMap may have thousands of keys.
+func TestReadTellsSoMuch(t *testing.T) {
+	text := "kind: ConfigMap\nmetadata: {labels: {grafana_dashboard: '1'}}\ndata:\n"
+	for i := range 5000 {
+		text += fmt.Sprintf("  k%d.json: '{'\n", i)
+	}
+	all, bad := Read([]File{{Path: "dashboards/a.yaml", Data: []byte(text)}, {Path: "dashboards/b.json", Data: []byte(board1("b", "B"))}, {Path: "dashboards/c.json", Data: []byte("{")}}, nil)
+	if len(all) != 0 || len(bad) > maxProblems+3 || bad[len(bad)-1].Error() != "dashboards/c.json: it is not read: so much else is wrong" || bad[len(bad)-2].File != "dashboards/b.json" {
+		t.Errorf("%d dashboards, %d problems: %v", len(all), len(bad), bad[len(bad)-1])
 	}
 }
 

@@ -53,8 +53,8 @@ func newBoards(t *testing.T) http.Handler {
 		}
 	}
 	if _, err := store.Put(stored.Owner{Namespace: "other", ConfigMap: "chart"}, "77", []dashboard.File{
-		{Path: "configmap/chart#z.json", Data: []byte(`{"uid":"z","title":"Z","description":"-","tags":["-"],"panels":[{"type":"text"}]}`)},
-		{Path: "configmap/chart#bad.json", Data: []byte("7")},
+		{Path: "configmap/chart", Key: "z.json", Data: []byte(`{"uid":"z","title":"Z","description":"-","tags":["-"],"panels":[{"type":"text"}]}`)},
+		{Path: "configmap/chart", Key: "bad.json", Data: []byte("7")},
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (f *ConfigMaps) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 func filesOf(cm *corev1.ConfigMap) (files []dashboard.File) {
 	for _, key := range slices.Sorted(maps.Keys(cm.Data)) {
 		if strings.HasSuffix(key, ".json") {
-			files = append(files, dashboard.File{Path: "configmap/" + cm.Name + "#" + key, Data: []byte(cm.Data[key])})
+			files = append(files, dashboard.File{Path: "configmap/" + cm.Name, Key: key, Data: []byte(cm.Data[key])})
 		}
 	}
 	return files

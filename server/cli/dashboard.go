@@ -31,7 +31,7 @@ func dashboardList(c *user) *cobra.Command {
 			}
 			t := table{header: []string{"NAME", "SOURCE", "NAMESPACE", "REPOSITORY", "FILE", "TITLE"}}
 			for _, d := range answer.Items {
-				t.add(d.Name, d.Source, d.Namespace, d.Repository, d.File, d.Title)
+				t.add(d.Name, d.Source, d.Namespace, d.Repository, printable(d.File), printable(d.Title))
 			}
 			err := c.print(cmd.OutOrStdout(), answer.Items, t)
 			for _, p := range answer.Problems {
@@ -39,7 +39,7 @@ func dashboardList(c *user) *cobra.Command {
 				if p.Repository != "" {
 					where = "repository " + p.Namespace + "/" + p.Repository
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %v\n", where, p.Problem)
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", where, printable(p.Error()))
 			}
 			return err
 		},

@@ -26,7 +26,7 @@ func dashboardCheck() *cobra.Command {
 			}
 			all, bad := dashboard.Read(files, nil)
 			for _, p := range bad {
-				fmt.Fprintln(cmd.OutOrStdout(), p)
+				fmt.Fprintln(cmd.OutOrStdout(), printable(p.Error()))
 			}
 			if len(bad) > 0 {
 				return fmt.Errorf("%d of the dashboards are bad, %d are good", len(bad), len(all))

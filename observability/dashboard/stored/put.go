@@ -97,8 +97,9 @@ func (s *Store) others(of Owner) map[string]string {
 // lastGood are those of before whose file is bad now and whose UID is free.
 func lastGood(before, now []Kept, bad []dashboard.Problem) (out []Kept) {
 	for _, o := range before {
-		file, _, _ := strings.Cut(o.File, "#")
-		broken := slices.ContainsFunc(bad, func(p dashboard.Problem) bool { return p.File == file })
+		broken := slices.ContainsFunc(bad, func(p dashboard.Problem) bool {
+			return o.File == p.File || strings.HasPrefix(o.File, p.File+"#") // a key of it
+		})
 		replaced := slices.ContainsFunc(now, func(n Kept) bool { return n.UID == o.UID || n.File == o.File })
 		if broken && !replaced {
 			out = append(out, o)
