@@ -14,6 +14,7 @@ import (
 // TestHostileSearches: what is made to cost much is refused by name or answered soon, and
 // the store answers others afterwards.
 func TestHostileSearches(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	s.shop(t)
 	var b strings.Builder
@@ -85,6 +86,7 @@ func TestHostileSearches(t *testing.T) {
 // TestMemoryOfASearch runs itself with a store that has little memory: the library knows
 // one size a process.
 func TestMemoryOfASearch(t *testing.T) {
+	t.Parallel()
 	const asChild = "SLIPWAY_TEST_LITTLE_MEMORY"
 	if os.Getenv(asChild) == "" {
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestMemoryOfASearch$", "-test.v", "-memory.allowedBytes=16MiB")

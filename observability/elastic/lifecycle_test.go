@@ -54,6 +54,7 @@ func (s *server) soon(t *testing.T, want map[string]int) {
 
 // TestILMDeletes has policies delete what they are for and nothing else, as time goes on.
 func TestILMDeletes(t *testing.T) {
+	t.Parallel()
 	s := serve(t)
 	s.access = Access{User: "admin", Read: []string{"default", "blue"}, Write: []string{"default", "blue"}, Home: "default"}
 	for path, body := range map[string]string{
@@ -125,6 +126,7 @@ func TestILMDeletes(t *testing.T) {
 
 // TestILMOutlivesARestart: what was begun, and the policy.
 func TestILMOutlivesARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s := &server{access: own}
 	stop := s.start(t, dir)
