@@ -125,7 +125,7 @@ test("how soon a dashboard is there", async () => {
 
 test.runIf(process.env.DASHBOARD_PICTURE)("a picture of one", async () => {
   await page.setViewportSize({ width: 1280, height: 1060 });
-  await page.goto(`${base}/dashboards/app/default/${process.env.SLIPWAY_APP ?? "hello"}?from=now-3m&to=now`);
+  await page.goto(`${base}/dashboards/app/default/${process.env.SLIPWAY_APP ?? "hello"}?from=now-5m&to=now`);
   await states();
   await page.screenshot({ path: process.env.DASHBOARD_PICTURE });
 });

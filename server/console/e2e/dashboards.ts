@@ -67,7 +67,7 @@ export function everything(planted: string) {
 /** board answers /api/v1/dashboards. */
 export function board(path: string, source: string | null, planted: string): unknown {
   const all: Record<string, unknown> = { ...shipped, everything: everything(planted) };
-  if (path === "/api/v1/dashboards" && source === "repository") {
+  if (path === "/api/v1/dashboards" && source?.includes("repository")) {
     return { items: [{ name: "repo/sales_1", uid: "sales_1", title: `Sales ${planted}`, namespace: "default", repository: "hello", file: "dashboards/sales.json" }], problems: [{ repository: "hello", file: "dashboards/bad.json", line: 3, column: 1, message: `invalid ${planted}` }] };
   }
   if (path === "/api/v1/dashboards") {

@@ -97,7 +97,7 @@ test("a few run at once, and what is called off is not asked", async () => {
 test("what happened is marked once for each time it began", async () => {
   stub(() => ({ data: { resultType: "matrix", result: [{ metric: { application: "web", result: "healthy" }, values: [[100, "1"], [130, "1"], [160, "0"], [190, "1"], [1000, "2"]] }] } }));
   const found = await marks({ expr: "x", name: "Releases", title: "", text: "", color: "blue", step: "30s" }, ask());
-  expect(found.map((m) => [m.time, m.end, m.title])).toEqual([[100_000, 130_000, "Releases web healthy"], [190_000, 190_000, "Releases web healthy"], [1_000_000, 1_000_000, "Releases web healthy"]]);
+  expect(found.map((m) => [m.time, m.end, m.title])).toEqual([[100_000, 130_000, "web healthy"], [190_000, 190_000, "web healthy"], [1_000_000, 1_000_000, "web healthy"]]);
   const [first] = await marks({ expr: "x", name: "Releases", title: "{{application}}", text: "{{result}}", color: "blue", step: "30s" }, ask());
   expect(first.title).toBe("web: healthy");
 });

@@ -32,7 +32,7 @@ export function routeOf(parts: string[]): string | undefined {
 
 /** listOf is the list that has one: those of applications are not listed, and keep their UID everywhere. */
 export function listOf(parts: string[]): string {
-  return `/api/v1/dashboards?${new URLSearchParams(parts[0] === "repo" ? { source: "repository", namespace: parts[1] ?? "" } : { source: "shipped" })}`;
+  return `/api/v1/dashboards?${new URLSearchParams(parts[0] === "repo" ? { source: "repository,configmap", namespace: parts[1] ?? "" } : { source: "shipped" })}`;
 }
 
 /** chosenOf are the variables in an address: var-node=a&var-node=b. */

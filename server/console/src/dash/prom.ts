@@ -135,6 +135,9 @@ export interface Mark {
 
 const mostMarks = 200;
 
+/** labels that say where something was measured, not what happened. */
+const around = new Set(["__name__", "job", "instance", "namespace"]);
+
 /** marks are when a query's series are there and not 0, each run of samples once. */
 export async function marks(a: { expr: string; name: string; title: string; text: string; color: string; step: string }, ask: Ask): Promise<Mark[]> {
   const { step, scope } = stepOf(ask, a.step);
@@ -145,7 +148,7 @@ export async function marks(a: { expr: string; name: string; title: string; text
   const out: Mark[] = [];
   for (const r of result) {
     const labels = labelsOf(r);
-    const title = [a.title, a.text].filter(Boolean).map((s) => legend(s, labels, [], "")).join(": ") || `${a.name} ${[...labels].filter(([k]) => k !== "__name__" && k !== "job" && k !== "instance").map(([, v]) => v).join(" ")}`;
+    const title = [a.title, a.text].filter(Boolean).map((s) => legend(s, labels, [], "")).join(": ") || [...labels].filter(([k]) => !around.has(k)).map(([, v]) => v).join(" ") || a.name;
     let open: Mark | undefined;
     for (const [at, v] of r.values ?? []) {
       const on = number(v) > 0;

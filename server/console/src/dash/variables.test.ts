@@ -66,6 +66,6 @@ test("addresses of dashboards and what is chosen in them", () => {
   expect(routeOf(["app", "a/../b", "x"])).toBe("/api/v1/namespaces/a%2F..%2Fb/applications/x/dashboard");
   expect(routeOf(["repo", "default", "sales_1"])).toBe("/api/v1/namespaces/default/dashboards/sales_1");
   expect(routeOf(["a", "b"])).toBeUndefined();
-  expect([["cluster"], ["app", "a", "b"], ["repo", "a", "b"]].map(listOf)).toEqual(["/api/v1/dashboards?source=shipped", "/api/v1/dashboards?source=shipped", "/api/v1/dashboards?source=repository&namespace=a"]);
+  expect([["cluster"], ["app", "a", "b"], ["repo", "a", "b"]].map(listOf)).toEqual(["/api/v1/dashboards?source=shipped", "/api/v1/dashboards?source=shipped", "/api/v1/dashboards?source=repository%2Cconfigmap&namespace=a"]);
   expect([...chosenOf(new URLSearchParams("var-a=1&var-a=2&from=now-1h&var-b="))]).toEqual([["a", ["1", "2"]], ["b", [""]]]);
 });

@@ -25,14 +25,17 @@ export function verticals<V extends Vertical>(u: uPlot, list: V[]): V[] {
   ctx.lineWidth = devicePixelRatio;
   ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
   const shown = list.filter((v) => v.at >= (u.scales.x.min ?? 0) && v.at <= (u.scales.x.max ?? 0));
-  for (const v of shown) {
+  let free = -Infinity; // names do not lie on one another
+  for (const v of [...shown].sort((a, b) => a.at - b.at)) {
     const x = u.valToPos(v.at, "x", true);
     ctx.strokeStyle = ctx.fillStyle = v.color;
     ctx.beginPath();
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
+    if (x < free) continue;
     ctx.fillText(v.label, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
+    free = x + ctx.measureText(v.label).width + 6 * devicePixelRatio;
   }
   ctx.restore();
   return shown;
