@@ -77,11 +77,10 @@ func (t Target) judge(code int, h http.Header, body []byte, token string, now ti
 
 // scopes that a token needs.
 var scopes = map[string]string{
-	GitHub: "the permission \"Commit statuses: write\" (classic: repo:status)",
-	GitLab: "the scope api and the role Developer",
-	Gitea:  "the scope write:repository and write access to it",
-	// Cloud's scope, and Data Center's permission.
-	Bitbucket: "the scope repository:write, and read:pullrequest (Data Center: the permission to write to the repository)",
+	GitHub:    "the permission \"Commit statuses: write\" (classic: repo:status)",
+	GitLab:    "the scope api and the role Developer",
+	Gitea:     "the scope write:repository and write access to it",
+	Bitbucket: "the permissions \"Repositories: Write\" and \"Pull requests: Read\" (Data Center: \"Repository write\")",
 }
 
 // asked is how long the forge wants to be left alone.
