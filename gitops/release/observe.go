@@ -18,6 +18,11 @@ import (
 // observe refreshes the health of what is applied and, of what became healthy, sees to
 // it that it stays as it was applied.
 func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.Application, sync, message string) (ctrl.Result, error) {
+	return r.observeOf(ctx, app, nil, sync, message)
+}
+
+// observeOf is observe with the current release, where it was just read.
+func (r *Reconciler) observeOf(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, sync, message string) (ctrl.Result, error) {
 	n := app.Status.Current
 	before := app.Status.DeepCopy()
 	if err := r.want(ctx, app, nil); err != nil {
@@ -31,9 +36,10 @@ func (r *Reconciler) observe(ctx context.Context, app *v1alpha1.Application, syn
 	var again time.Duration
 	note := ""
 	if n > 0 && settled(app, n) {
-		rel, err := r.release(ctx, app, n)
-		if err != nil {
-			return ctrl.Result{}, err
+		if rel == nil {
+			if rel, err = r.release(ctx, app, n); err != nil {
+				return ctrl.Result{}, err
+			}
 		}
 		if refs, err = r.pruneAgain(ctx, app, rel, refs); err != nil {
 			return ctrl.Result{}, r.trouble(ctx, app, err)

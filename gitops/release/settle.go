@@ -23,7 +23,7 @@ func (r *Reconciler) activate(ctx context.Context, app *v1alpha1.Application, re
 func (r *Reconciler) activateWith(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, known *looked, sync, message string) (ctrl.Result, error) {
 	n := rel.Spec.Number
 	if settled(app, n) {
-		return r.observe(ctx, app, sync, message)
+		return r.observeOf(ctx, app, rel, sync, message)
 	}
 	set := known.set
 	if set == nil {
