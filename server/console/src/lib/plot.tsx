@@ -33,9 +33,11 @@ export function verticals<V extends Vertical>(u: uPlot, list: V[]): V[] {
     ctx.moveTo(x, bbox.top);
     ctx.lineTo(x, bbox.top + bbox.height);
     ctx.stroke();
-    if (x < free) continue;
-    ctx.fillText(v.label, x + 3 * devicePixelRatio, bbox.top + 11 * devicePixelRatio);
-    free = x + ctx.measureText(v.label).width + 6 * devicePixelRatio;
+    const [width, room] = [ctx.measureText(v.label).width, 3 * devicePixelRatio];
+    const begin = x + room + width > bbox.left + bbox.width ? x - room - width : x + room;
+    if (begin < free) continue;
+    ctx.fillText(v.label, begin, bbox.top + 11 * devicePixelRatio);
+    free = begin + width + 2 * room;
   }
   ctx.restore();
   return shown;
