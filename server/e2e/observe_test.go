@@ -166,7 +166,7 @@ func TestAlertsAndSilences(t *testing.T) {
 // one that asks for too much refused by name.
 func TestMonitorsAndRules(t *testing.T) {
 	together(t)
-	cleanUp(t, "kubectl", "delete", "deployment,service,servicemonitor,podmonitor,prometheusrule", "-l", "made-by=monitored", "--ignore-not-found")
+	cleanUp(t, "kubectl", "delete", "deployment,service,endpointslice,servicemonitor,podmonitor,prometheusrule", "-l", "made-by=monitored", "--ignore-not-found")
 	file := filepath.Join(t.TempDir(), "objects.yaml")
 	text := `
 apiVersion: apps/v1
@@ -189,6 +189,23 @@ apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
 metadata: {name: monitored, labels: {made-by: monitored}}
 spec: {selector: {matchLabels: {app: monitored}}, endpoints: [{port: metrics, interval: 5s, honorLabels: true}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: away, labels: {made-by: monitored, app: away}}
+spec: {ports: [{name: metrics, port: 443}]}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {name: away, labels: {made-by: monitored, kubernetes.io/service-name: away}}
+addressType: IPv4
+endpoints: [{addresses: [10.43.0.1], conditions: {ready: true}}]
+ports: [{name: metrics, port: 443}]
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: away, labels: {made-by: monitored}}
+spec: {selector: {matchLabels: {app: away}}, endpoints: [{port: metrics, interval: 5s}]}
 ---
 apiVersion: monitoring.coreos.com/v1
 kind: PodMonitor
@@ -220,6 +237,9 @@ spec:
 		}
 		if out := must(t, "kubectl", "describe", "podmonitor", "greedy"); !strings.Contains(out, "__address__") || !strings.Contains(out, "NotUsed") {
 			return fmt.Errorf("no event: %s", out)
+		}
+		if out := must(t, "kubectl", "describe", "servicemonitor", "away"); !strings.Contains(out, "TargetRefused") || !strings.Contains(out, "10.43.0.1 is an address of a machine") {
+			return fmt.Errorf("no event of a target: %s", out)
 		}
 		return nil
 	})
