@@ -16,6 +16,8 @@ import (
 	"time"
 
 	gapi "github.com/grafana/grafana-api-golang-client"
+
+	"slipway.dev/observability/credentials"
 )
 
 const (
@@ -61,18 +63,15 @@ func (p *Provisioner) open(ctx context.Context) (*session, error) {
 			return fmt.Errorf("it redirects to %s; give the address where it answers", r.URL.Redacted())
 		},
 	}}
-	b, err := os.ReadFile(p.CredentialsFile)
+	who, err := credentials.Read(p.CredentialsFile)
 	if err != nil {
-		return nil, fmt.Errorf("grafana: credentials: %w", err)
+		return nil, fmt.Errorf("grafana: %w", err)
 	}
-	text := strings.TrimSpace(string(b))
-	if text == "" {
-		return nil, fmt.Errorf("grafana: %s is empty; it should have the token of a service account, or USER:PASSWORD", p.CredentialsFile)
-	}
-	if user, password, ok := strings.Cut(text, ":"); ok {
-		c.BasicAuth, s.secret = url.UserPassword(user, password), []string{password, url.QueryEscape(password)}
+	s.secret = []string{who.Secret, url.QueryEscape(who.Secret)}
+	if who.User != "" {
+		c.BasicAuth = url.UserPassword(who.User, who.Secret)
 	} else {
-		c.APIKey, s.secret = text, []string{text}
+		c.APIKey = who.Secret
 	}
 	if s.Client, err = gapi.New(p.base, c); err != nil {
 		return nil, s.says("address", err)

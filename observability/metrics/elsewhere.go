@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"strings"
 	"time"
@@ -15,6 +14,8 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"slipway.dev/observability/credentials"
 )
 
 // Elsewhere is a Prometheus (or what speaks its API: Thanos, Mimir, VictoriaMetrics) that
@@ -148,16 +149,12 @@ func selector(ms ...*labels.Matcher) string {
 func (e Elsewhere) client() (*http.Client, error) {
 	c := commonconfig.HTTPClientConfig{TLSConfig: commonconfig.TLSConfig{CAFile: e.CAFile}, EnableHTTP2: true}
 	if e.CredentialsFile != "" {
-		b, err := os.ReadFile(e.CredentialsFile)
+		who, err := credentials.Read(e.CredentialsFile)
 		if err != nil {
 			return nil, fmt.Errorf("metrics.prometheusCredentials: %w", err)
 		}
-		text := strings.TrimSpace(string(b))
-		if text == "" {
-			return nil, fmt.Errorf("metrics.prometheusCredentials: %s is empty; it should have a bearer token, or USER:PASSWORD", e.CredentialsFile)
-		}
-		if user, password, ok := strings.Cut(text, ":"); ok {
-			c.BasicAuth = &commonconfig.BasicAuth{Username: user, Password: commonconfig.Secret(password)}
+		if who.User != "" {
+			c.BasicAuth = &commonconfig.BasicAuth{Username: who.User, Password: commonconfig.Secret(who.Secret)}
 		} else {
 			c.Authorization = &commonconfig.Authorization{Type: "Bearer", CredentialsFile: e.CredentialsFile}
 		}

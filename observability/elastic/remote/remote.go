@@ -24,6 +24,7 @@ import (
 	"github.com/elastic/elastic-transport-go/v8/elastictransport"
 	"github.com/elastic/go-elasticsearch/v8/esapi"
 
+	"slipway.dev/observability/credentials"
 	"slipway.dev/observability/logs"
 )
 
@@ -76,20 +77,16 @@ func (r *Remote) Open() error {
 			return err
 		}
 	}
-	secret := r.Credentials
+	who := credentials.Parse(r.Credentials)
 	if r.CredentialsFile != "" {
-		b, err := os.ReadFile(r.CredentialsFile)
-		if err != nil {
-			return err
+		if who, err = credentials.Read(r.CredentialsFile); err != nil {
+			return fmt.Errorf("elasticsearch: %w", err)
 		}
-		secret = strings.TrimSpace(string(b))
 	}
-	if secret != "" {
-		if user, password, ok := strings.Cut(secret, ":"); ok {
-			c.Username, c.Password = user, password
-		} else {
-			c.APIKey = secret
-		}
+	if c.Username = who.User; who.User != "" {
+		c.Password = who.Secret
+	} else {
+		c.APIKey = who.Secret
 	}
 	r.client, err = elastictransport.New(c)
 	return err
