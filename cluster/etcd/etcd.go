@@ -70,9 +70,12 @@ func Start(c Config) (*Store, error) {
 	e.BackendFreelistType = "map"
 	// The API server compacts every five minutes; this keeps the store small should it not.
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "1h"
-	e.SnapshotCount = 10000
-	// Entries stay in memory for members that lag behind, of which there are none: each is
-	// an object as it was written, and upstream's 5000 of them are tens of megabytes.
+	// What came since the last snapshot stays in memory, and is applied again at the next
+	// start: with more than 5000 of it etcd refuses requests until it is through. A snapshot
+	// is small, the objects are in the store.
+	e.SnapshotCount = 2000
+	// More stays for members that lag behind, of which there are none: each is an object as
+	// it was written, and upstream's 5000 of them are tens of megabytes.
 	e.SnapshotCatchUpEntries = 500
 	// A single member elects itself; waiting long for others makes no sense.
 	e.TickMs, e.ElectionMs = 50, 250
