@@ -91,7 +91,8 @@ func (u *upstream) requests(part string) []string {
 	return found
 }
 
-// nodeImage is a tiny image with a shell and a program named node.
+// nodeImage is a tiny image with a shell and a program named node. Each test has one of its
+// own: what one of them brought to the node is not there for another one.
 func nodeImage(t *testing.T) v1.Image {
 	t.Helper()
 	shell, err := exec.LookPath("busybox")
@@ -102,6 +103,7 @@ func nodeImage(t *testing.T) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
+	standIn := "#!/bin/sh\n# of " + t.Name() + "\necho v22.0.0-stand-in\n"
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
 	for _, f := range []struct {
@@ -144,8 +146,6 @@ func nodeImage(t *testing.T) v1.Image {
 	}
 	return image
 }
-
-const standIn = "#!/bin/sh\necho v22.0.0-stand-in\n"
 
 // TestPullThrough builds from an image that only an upstream registry has, runs what was
 // built, and shows that the upstream is asked for each blob once and is not needed again.
