@@ -130,7 +130,7 @@ spec:
 	}
 	came := func(word string) {
 		t.Helper()
-		eventually(t, time.Minute, func() error {
+		eventually(t, 2*time.Minute, func() error {
 			out := must(t, "kubectl", "-n", api.LogStackNamespace, "logs", "elasticsearch-0")
 			for line := range strings.Lines(out) {
 				if strings.HasPrefix(line, "document slipway-logs-pods-default ") && strings.Contains(line, word) {
@@ -139,7 +139,8 @@ spec:
 			}
 			sent, _ := os.ReadFile(filepath.Join(dataDir, "logs", "observe.log"))
 			fluentd, _ := slipway(t, "kubectl", "-n", api.LogStackNamespace, "logs", "--tail=5", "daemonset/fluentd")
-			return fmt.Errorf("no document with %s; fluentd: %s; the sender: %s", word, fluentd, sent[max(0, len(sent)-2000):])
+			kept, _ := slipway(t, "logs", "--pod", "stack-talker", "--since", "5m")
+			return fmt.Errorf("no document with %s in %d lines; the log store has %q; fluentd: %s; the sender: %s", word, strings.Count(out, "\n"), kept, fluentd, sent[max(0, len(sent)-2000):])
 		})
 	}
 	must(t, "kubectl", "run", "stack-talker", "--image=busybox", "--restart=Never", "--command", "--", "echo", "a-word-for-the-stack")

@@ -298,7 +298,7 @@ func (r *requested) previews(t *testing.T) {
 	r.pull("synchronize", "open", 9, "shown", "acme/shop")
 	shows("two")
 	r.pull("closed", "closed", 9, "shown", "acme/shop")
-	eventually(t, time.Minute, func() error {
+	eventually(t, 4*time.Minute, func() error { // a namespace goes slowly on a busy machine
 		if out, err := slipway(t, "kubectl", "get", "namespace", set.Status.Applications[0].Namespace); err == nil {
 			return fmt.Errorf("still there: %s", out)
 		}

@@ -174,7 +174,11 @@ func (s *search) bulk(w http.ResponseWriter, body io.Reader) {
 		}
 		s.ids[meta.ID] = true
 		fmt.Fprintf(s.documents, "%s %s %s\n", meta.ID, meta.Index, lines.Bytes())
-		fmt.Fprintf(os.Stdout, "document %s %s\n", meta.Index, lines.Bytes())
+		// What is printed is a line of this pod, and comes here again: those of the stack's own
+		// namespace would go round for ever.
+		if !strings.HasSuffix(meta.Index, "-slipway-logs") {
+			fmt.Fprintf(os.Stdout, "document %s %s\n", meta.Index, lines.Bytes())
+		}
 		items = append(items, `{"create":{"status":201}}`)
 	}
 	fmt.Fprintf(w, `{"errors":false,"items":[%s]}`, strings.Join(items, ","))
