@@ -80,6 +80,9 @@ func refusedImage(tr *tekton.TaskRun, job *plan.Job, js *v1alpha1.JobStatus) str
 
 // refusal reads what the kubelet says of an image that it could not have.
 func refusal(image string, waiting *corev1.ContainerStateWaiting) string {
+	if strings.HasPrefix(image, v1alpha1.RegistryHost+"/system/") {
+		return "" // the server's own, which it put there itself: another try helps
+	}
 	message := waiting.Message
 	has := func(texts ...string) bool {
 		for _, t := range texts {

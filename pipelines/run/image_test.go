@@ -31,6 +31,7 @@ func TestImagesRefusedForGood(t *testing.T) {
 		{"busybox", "ErrImagePull", `failed to do request: Head "http://127.0.0.1:8080/v2/": dial tcp 127.0.0.1:8080: connect: connection refused`, ""},
 		{"busybox", "ErrImagePull", `unexpected status from HEAD request: 429 Too Many Requests`, ""},
 		{"busybox", "ContainerCreating", "image: not found", ""},
+		{v1alpha1.RegistryHost + "/system/runner:1", "ErrImagePull", v1alpha1.RegistryHost + "/system/runner:1: not found", ""},
 	} {
 		if got := unpullable(waitingFor(tc.image, tc.reason, tc.message)); got == "" != (tc.want == "") || !strings.Contains(got, tc.want) {
 			t.Errorf("%s %s: %q, want %q", tc.image, tc.reason, got, tc.want)
