@@ -24,7 +24,7 @@ func TestPromtool(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(promtool); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("`make clients` builds promtool")
+		t.Fatal("promtool is not there; `make clients` builds it, as `make test` does")
 	}
 	m := opened(t, Options{})
 	serve := func(scope string) string {
