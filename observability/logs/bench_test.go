@@ -49,7 +49,7 @@ func benchRows(n, from int) []Row {
 		k := from + i
 		rows[i] = NewRow(at.Add(time.Duration(k)*time.Microsecond).UnixNano(), map[string]string{
 			"namespace": "default", IndexField: "logs-pods-default", "pod": "web-" + strconv.Itoa(k%8), "container": "web", "application": "shop",
-			"stream": "stdout", "_msg": fmt.Sprintf("10.1.%d.%d GET /cart/%d HTTP/1.1 200 in %d ms", k%250, k*7%199, k*7919%1000003, k*31%900),
+			"stream": "stdout", "status": strconv.Itoa(200 + k%5), "_msg": fmt.Sprintf("10.1.%d.%d GET /cart/%d HTTP/1.1 200 in %d ms", k%250, k*7%199, k*7919%1000003, k*31%900),
 		})
 	}
 	return rows

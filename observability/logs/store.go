@@ -222,6 +222,20 @@ func (s *Store) close() error {
 }
 
 func (s *Store) run(ctx context.Context, q *logstorage.Query, block func(*logstorage.DataBlock)) error {
+	rows, offset, limit := q.GetLastNResultsQuery()
+	if rows == nil {
+		return s.runAll(ctx, q, block)
+	}
+	n := newest{s: s, q: rows, want: int(offset + limit)}
+	if err := n.run(ctx); err != nil {
+		return err
+	}
+	n.each(int(offset), block)
+	return nil
+}
+
+// runAll reads every row that a query's filter has.
+func (s *Store) runAll(ctx context.Context, q *logstorage.Query, block func(*logstorage.DataBlock)) error {
 	var mu sync.Mutex
 	var stats logstorage.QueryStats
 	qctx := logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, q, false, nil)
