@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,24 +47,40 @@ const (
 	elsewhereFor = queryTimeout + 10*time.Second
 )
 
-// in reads from e what e is asked, narrowed to the scope of the request, and everything
-// else from the embedded Prometheus.
-func (e Elsewhere) in(embedded http.Handler) (http.Handler, error) {
+// foreign is a Prometheus elsewhere, and how it is.
+type foreign struct {
+	Elsewhere
+	client *http.Client
+	state  theirState
+}
+
+// reach readies e to be asked; nil is none.
+func (e Elsewhere) reach() (*foreign, error) {
 	if e.URL == "" {
-		return embedded, nil
+		return nil, nil
 	}
 	client, err := e.client()
 	if err != nil {
 		return nil, err
 	}
+	return &foreign{Elsewhere: e, client: client}, nil
+}
+
+// before answers what e is asked, narrowed to the scope of the request, and leaves
+// everything else to the embedded Prometheus.
+func (e *foreign) before(embedded http.Handler) http.Handler {
+	if e == nil {
+		return embedded
+	}
 	p := parser.NewParser(parser.Options{})
+	read := scoped(http.HandlerFunc(e.read))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == readRoute {
+			read.ServeHTTP(w, r)
+			return
+		}
 		route := e.route(r.URL.Path)
 		if route == "" {
-			if s, _ := ParseScope(r.Header.Get(ScopeHeader)); r.URL.Path == "/api/v1/read" && (s.All || len(s.Namespaces) > 0) {
-				Refuse(w, http.StatusNotImplemented, "unavailable", "remote read is not passed on; ask "+e.URL+" itself")
-				return
-			}
 			embedded.ServeHTTP(w, r)
 			return
 		}
@@ -78,9 +95,9 @@ func (e Elsewhere) in(embedded http.Handler) (http.Handler, error) {
 				Refuse(w, http.StatusBadRequest, "bad_data", err.Error())
 				return
 			}
-			e.ask(client, w, r, form)
+			e.ask(w, r, form)
 		})).ServeHTTP(w, r)
-	}), nil
+	})
 }
 
 func (Elsewhere) route(p string) string {
@@ -170,41 +187,62 @@ func (e Elsewhere) client() (*http.Client, error) {
 }
 
 // ask sends a form and passes the answer on. No header of the request goes along.
-func (e Elsewhere) ask(client *http.Client, w http.ResponseWriter, r *http.Request, form url.Values) {
+func (e *foreign) ask(w http.ResponseWriter, r *http.Request, form url.Values) {
 	ctx, cancel := context.WithTimeout(r.Context(), elsewhereFor)
 	defer cancel()
-	to, err := url.Parse(strings.TrimSuffix(e.URL, "/"))
-	if err != nil {
-		Refuse(w, http.StatusBadGateway, "unavailable", "metrics.prometheusURL is no URL")
-		return
-	}
-	to.Path += r.URL.Path
-	method, body := http.MethodPost, io.Reader(strings.NewReader(form.Encode()))
+	method, query, body := http.MethodPost, "", io.Reader(strings.NewReader(form.Encode()))
 	if strings.HasPrefix(r.URL.Path, "/api/v1/label/") { // takes no POST
-		method, body, to.RawQuery = http.MethodGet, nil, form.Encode()
+		method, query, body = http.MethodGet, form.Encode(), nil
 	}
-	req, err := http.NewRequestWithContext(ctx, method, to.String(), body)
+	req, err := e.request(ctx, method, r.URL.Path, body)
 	if err != nil {
 		Refuse(w, http.StatusBadRequest, "bad_data", err.Error())
 		return
 	}
+	req.URL.RawQuery = query
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := client.Do(req)
+	resp, err := e.do(req, "application/json")
+	if err != nil {
+		Refuse(w, http.StatusBadGateway, "unavailable", err.Error())
+		return
+	}
+	defer resp.Body.Close()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body)
+}
+
+func (e *foreign) request(ctx context.Context, method, route string, body io.Reader) (*http.Request, error) {
+	to, err := url.Parse(strings.TrimSuffix(e.URL, "/"))
+	if err != nil {
+		return nil, errors.New("metrics.prometheusURL is no URL")
+	}
+	to.Path += route
+	return http.NewRequestWithContext(ctx, method, to.String(), body)
+}
+
+// do asks, and wants an answer of a type that Prometheus' are of. Who asked and left says
+// nothing about theirs.
+func (e *foreign) do(req *http.Request, kinds ...string) (*http.Response, error) {
+	resp, err := e.client.Do(req)
 	if err != nil {
 		var u *url.Error // has the query in it, which is long
 		if errors.As(err, &u) {
 			err = u.Err
 		}
-		Refuse(w, http.StatusBadGateway, "unavailable", fmt.Sprintf("the Prometheus at %s does not answer: %v", e.URL, err))
-		return
+		err = fmt.Errorf("the Prometheus at %s does not answer: %w", e.URL, err)
+		if !errors.Is(req.Context().Err(), context.Canceled) {
+			e.state.is(err)
+		}
+		return nil, err
 	}
-	defer resp.Body.Close()
 	kind := resp.Header.Get("Content-Type")
-	if !strings.HasPrefix(kind, "application/json") || resp.StatusCode == http.StatusUnauthorized {
-		Refuse(w, http.StatusBadGateway, "unavailable", fmt.Sprintf("the Prometheus at %s answers %s, and no result; look at its address and at the credentials", e.URL, resp.Status))
-		return
+	if resp.StatusCode == http.StatusUnauthorized || !slices.ContainsFunc(kinds, func(k string) bool { return strings.HasPrefix(kind, k) }) {
+		_ = resp.Body.Close()
+		err := fmt.Errorf("the Prometheus at %s answers %s, and no result; look at its address and at the credentials", e.URL, resp.Status)
+		e.state.is(err)
+		return nil, err
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body)
+	e.state.is(nil)
+	return resp, nil
 }

@@ -196,7 +196,7 @@ func TestAPrometheusElsewhereAnswers(t *testing.T) {
 			}
 			for target, want := range map[string]int{
 				"/api/v1/query?query=sum(": http.StatusBadRequest, "/api/v1/label/../values": http.StatusOK, "/api/v1/label/x/../../status/config": http.StatusForbidden,
-				"/api/v1/status/config": http.StatusForbidden, "/api/v1/targets": http.StatusOK, "/api/v1/rules": http.StatusOK, "/api/v1/read": http.StatusNotImplemented,
+				"/api/v1/status/config": http.StatusForbidden, "/api/v1/targets": http.StatusOK, "/api/v1/rules": http.StatusOK, "/api/v1/read": http.StatusBadRequest,
 			} {
 				r := httptest.NewRequest("GET", "/", nil)
 				r.URL, _ = url.Parse(target)
@@ -212,6 +212,11 @@ func TestAPrometheusElsewhereAnswers(t *testing.T) {
 					t.Errorf("%s without a scope: %d", target, w.Code)
 				}
 			}
+			readElsewhere(t, m)
+			m.theirs.look(t.Context())
+			if s := m.Elsewhere(); s == nil || s.Problem != "" || s.Asked.IsZero() || s.URL != m.opts.Elsewhere.URL {
+				t.Errorf("%+v", s)
+			}
 			w := httptest.NewRecorder()
 			r := httptest.NewRequest("GET", "/api/v1/query?query=sales_total", nil)
 			r.Header.Set(ScopeHeader, "*")
@@ -219,6 +224,72 @@ func TestAPrometheusElsewhereAnswers(t *testing.T) {
 				t.Errorf("the embedded one: %s", w.Body)
 			}
 		})
+	}
+}
+
+// readElsewhere reads by remote read, as Prometheus and Thanos do.
+func readElsewhere(t *testing.T, m *Metrics) {
+	t.Helper()
+	matcher := func(kind prompb.LabelMatcher_Type, name, value string) *prompb.LabelMatcher {
+		return &prompb.LabelMatcher{Type: kind, Name: name, Value: value}
+	}
+	query := func(ms ...*prompb.LabelMatcher) *prompb.Query {
+		from, to := time.Now().Add(-time.Minute).UnixMilli(), time.Now().Add(time.Minute).UnixMilli()
+		return &prompb.Query{StartTimestampMs: from, EndTimestampMs: to, Matchers: ms, Hints: &prompb.ReadHints{Func: "rate", StepMs: 1000, StartMs: from, EndMs: to}}
+	}
+	q := &prompb.ReadRequest{Queries: []*prompb.Query{
+		query(matcher(prompb.LabelMatcher_RE, "__name__", "s.+")),
+		query(matcher(prompb.LabelMatcher_EQ, "namespace", "bank")),
+		query(matcher(prompb.LabelMatcher_NEQ, "namespace", "shop"), matcher(prompb.LabelMatcher_RE, "__name__", ".+")),
+	}}
+	for _, kind := range []prompb.ReadRequest_ResponseType{prompb.ReadRequest_SAMPLES, prompb.ReadRequest_STREAMED_XOR_CHUNKS} {
+		q.AcceptedResponseTypes = []prompb.ReadRequest_ResponseType{kind}
+		b, err := q.Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for scope, sees := range map[string]bool{"*": true, "shop": false, "shop,stall": false} {
+			w := ask(m, scope, "POST", "/api/v1/read", bytes.NewReader(snappy.Encode(nil, b)))
+			text := w.Body.String()
+			if kind == prompb.ReadRequest_SAMPLES && w.Code == http.StatusOK {
+				raw, err := snappy.Decode(nil, w.Body.Bytes())
+				if err != nil {
+					t.Fatal(err)
+				}
+				text = string(raw)
+			}
+			if w.Code != http.StatusOK || !strings.Contains(text, "shop-1") || strings.Contains(text, "secret_total") != sees || strings.Contains(text, "bank") != sees {
+				t.Errorf("%s, scope %s: %d %q", kind, scope, w.Code, text)
+			}
+		}
+	}
+	more := append(snappy.Encode(nil, nil), 0)
+	for what, body := range map[string][]byte{"garbage": []byte("garbage"), "more than it says": more, "a matcher of no type": func() []byte {
+		b, err := (&prompb.ReadRequest{Queries: []*prompb.Query{query(matcher(9, "namespace", "bank"))}}).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return snappy.Encode(nil, b)
+	}()} {
+		if w := ask(m, "shop", "POST", "/api/v1/read", bytes.NewReader(body)); w.Code != http.StatusBadRequest {
+			t.Errorf("%s: %d %s", what, w.Code, w.Body)
+		}
+	}
+}
+
+// TestNarrowedReadsHaveWhatIsKnown: a field of a later Prometheus is not passed on.
+func TestNarrowedReadsHaveWhatIsKnown(t *testing.T) {
+	asked := &prompb.ReadRequest{Queries: []*prompb.Query{{Matchers: []*prompb.LabelMatcher{{Name: "a", Value: "b", XXX_unrecognized: []byte("\x7a\x01x")}}, XXX_unrecognized: []byte("\x7a\x01x")}}, XXX_unrecognized: []byte("\x7a\x01x")}
+	out, err := narrowRead(asked, Scope{Namespaces: []string{"shop"}}.matcher())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &prompb.ReadRequest{Queries: []*prompb.Query{{Matchers: []*prompb.LabelMatcher{{Name: "a", Value: "b"}, {Name: "namespace", Value: "shop"}}}}}
+	if out.String() != want.String() {
+		t.Errorf("%s, want %s", out, want)
+	}
+	if _, err := narrowRead(&prompb.ReadRequest{Queries: []*prompb.Query{nil}}, nil); err == nil {
+		t.Error("an empty query was taken")
 	}
 }
 
@@ -252,6 +323,16 @@ func TestAPrometheusElsewhereThatIsIll(t *testing.T) {
 		if w.Code != http.StatusBadGateway || !strings.Contains(w.Body.String(), `"status":"error"`) || !strings.Contains(w.Body.String(), s.URL) || strings.Contains(w.Body.String(), "planted-password") || strings.Contains(w.Body.String(), "alert(1)") {
 			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
+		b, err := (&prompb.ReadRequest{}).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := ask(m, "*", "POST", "/api/v1/read", bytes.NewReader(snappy.Encode(nil, b))); w.Code != http.StatusBadGateway || strings.Contains(w.Body.String(), "planted-password") {
+			t.Errorf("%s, remote read: %d %s", name, w.Code, w.Body)
+		}
+		if state := m.Elsewhere(); state.Since.IsZero() || !strings.Contains(state.Problem, s.URL) || strings.Contains(state.Problem, "planted-password") {
+			t.Errorf("%s: state %+v", name, state)
+		}
 		if err := m.close(); err != nil {
 			t.Error(err)
 		}
@@ -261,7 +342,7 @@ func TestAPrometheusElsewhereThatIsIll(t *testing.T) {
 		if err := os.WriteFile(password, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (Elsewhere{URL: "http://x", CredentialsFile: password}).in(nil); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := (Elsewhere{URL: "http://x", CredentialsFile: password}).reach(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"sync/atomic"
 	"time"
 
@@ -58,9 +59,11 @@ type Metrics struct {
 	full     atomic.Pointer[error]
 	blocks   atomic.Pointer[tsdb.DB]
 	judge    func(address string) error // whether a target of a user may be connected to
+	machines atomic.Pointer[[]netip.Addr]
 	rules    *rules.Manager
 	book     *ruleBook
 	embedded http.Handler // answers of what is stored here
+	theirs   *foreign     // nil: what is stored here answers
 	handler  http.Handler // answers
 	log      *slog.Logger
 }
@@ -119,9 +122,10 @@ func Open(ctx context.Context, dir string, o Options, notify rules.NotifyFunc, r
 		return nil, errors.Join(err, m.close())
 	}
 	m.embedded = m.api(engine, p, dir, reg)
-	if m.handler, err = o.Elsewhere.in(m.embedded); err != nil {
+	if m.theirs, err = o.Elsewhere.reach(); err != nil {
 		return nil, errors.Join(err, m.close())
 	}
+	m.handler = m.theirs.before(m.embedded)
 	return m, nil
 }
 
@@ -147,6 +151,10 @@ func (m *Metrics) Run(ctx context.Context) error {
 	m.runScrapes(ctx, &g)
 	g.Go(func() error {
 		m.room.Watch(ctx, roomInterval, m.roomChanged)
+		return nil
+	})
+	g.Go(func() error {
+		m.theirs.watch(ctx)
 		return nil
 	})
 	g.Go(func() error {

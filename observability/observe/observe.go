@@ -105,6 +105,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	mux := http.NewServeMux()
 	mux.Handle("/prometheus/", http.StripPrefix("/prometheus", m.Handler()))
 	mux.Handle(embedded+"/", http.StripPrefix(embedded, m.Embedded()))
+	mux.HandleFunc("GET "+elsewherePath, elsewhere(m))
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
 	from := readers{store, &c.Logs.Elasticsearch}
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))

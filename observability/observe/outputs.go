@@ -65,15 +65,7 @@ func outputs(store *logs.Store) http.HandlerFunc {
 
 // Outputs are how the outputs of lines are doing.
 func (c *Client) Outputs(ctx context.Context) ([]logs.OutputState, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe/logs/outputs", nil)
-	if err != nil {
-		return nil, err
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
 	var out []logs.OutputState
-	return out, json.NewDecoder(resp.Body).Decode(&out)
+	err := c.state(ctx, "/logs/outputs", &out)
+	return out, err
 }

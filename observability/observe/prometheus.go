@@ -2,6 +2,7 @@ package observe
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -45,6 +46,34 @@ func (c *Client) apiAt(path string, scope metrics.Scope) (v1.API, error) {
 		return nil, err
 	}
 	return v1.NewAPI(p), nil
+}
+
+// elsewherePath is where the child says how a Prometheus is that answers in its place.
+const elsewherePath = "/metrics/elsewhere"
+
+func elsewhere(m *metrics.Metrics) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(m.Elsewhere()) }
+}
+
+// Elsewhere is how the Prometheus is that answers queries; nil when it is the child's own.
+func (c *Client) Elsewhere(ctx context.Context) (*metrics.ElsewhereState, error) {
+	var out *metrics.ElsewhereState
+	err := c.state(ctx, elsewherePath, &out)
+	return out, err
+}
+
+// state reads what the child says of itself.
+func (c *Client) state(ctx context.Context, path string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe"+path, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	return json.NewDecoder(resp.Body).Decode(into)
 }
 
 // inScope says with each request what may be seen.

@@ -42,6 +42,9 @@ func (s *services) openObserve(ctx context.Context) (err error) {
 	s.observe, err = observeChild(ctx, s.conf, s.cluster, s.cluster.own, file)
 	s.state.ask(children(s.cluster.own.State))
 	s.state.ask(func(ctx context.Context) []api.Component { return outputStates(ctx, s.observe.Outputs) })
+	if s.conf.Metrics.PrometheusURL != "" {
+		s.state.ask(func(ctx context.Context) []api.Component { return elsewhereState(ctx, s.observe.Elsewhere) })
+	}
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"slipway.dev/observability/logs"
+	"slipway.dev/observability/metrics"
 	"slipway.dev/server/api"
 )
 
@@ -35,6 +36,26 @@ func outputStates(ctx context.Context, ask func(context.Context) ([]logs.OutputS
 		all = append(all, c)
 	}
 	return all
+}
+
+// elsewhereState says which Prometheus answers queries in place of the embedded one, and
+// whether it does. Nothing waits for it: rules, alerts and autoscaling have their own.
+func elsewhereState(ctx context.Context, ask func(context.Context) (*metrics.ElsewhereState, error)) []api.Component {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	e, err := ask(ctx)
+	if err != nil || e == nil {
+		return nil // the child's own line says why
+	}
+	c := api.Component{Name: "prometheus", Ready: e.Problem == "" && !e.Asked.IsZero(), Optional: true, Message: "queries are answered by " + e.URL}
+	switch {
+	case e.Problem != "":
+		c.Since = e.Since.Format(time.RFC3339)
+		c.Message = fmt.Sprintf("%.300s; charts and queries have no answer until it does, alerts and autoscaling go on by the embedded one", e.Problem)
+	case e.Asked.IsZero():
+		c.Message = "asking " + e.URL
+	}
+	return []api.Component{c}
 }
 
 func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

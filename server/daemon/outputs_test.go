@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"slipway.dev/observability/logs"
+	"slipway.dev/observability/metrics"
 )
 
 func TestOutputStates(t *testing.T) {
@@ -30,5 +31,25 @@ func TestOutputStates(t *testing.T) {
 	none := outputStates(t.Context(), func(context.Context) ([]logs.OutputState, error) { return nil, errors.New("away") })
 	if len(none) != 0 {
 		t.Errorf("child away: %+v", none)
+	}
+}
+
+func TestElsewhereState(t *testing.T) {
+	for name, tc := range map[string]struct {
+		state *metrics.ElsewhereState
+		ready bool
+		want  string
+	}{
+		"answers":   {&metrics.ElsewhereState{URL: "https://p.example", Asked: time.Now()}, true, "queries are answered by https://p.example"},
+		"not asked": {&metrics.ElsewhereState{URL: "https://p.example"}, false, "asking https://p.example"},
+		"away":      {&metrics.ElsewhereState{URL: "https://p.example", Asked: time.Now(), Since: time.Now(), Problem: "the Prometheus at https://p.example does not answer: connection refused"}, false, "connection refused; charts and queries have no answer until it does, alerts and autoscaling go on"},
+	} {
+		c := elsewhereState(t.Context(), func(context.Context) (*metrics.ElsewhereState, error) { return tc.state, nil })
+		if len(c) != 1 || c[0].Ready != tc.ready || !c[0].Optional || !strings.Contains(c[0].Message, tc.want) || (c[0].Since != "") != (tc.state.Problem != "") {
+			t.Errorf("%s: %+v", name, c)
+		}
+	}
+	if c := elsewhereState(t.Context(), func(context.Context) (*metrics.ElsewhereState, error) { return nil, nil }); len(c) != 0 {
+		t.Errorf("the embedded one: %+v", c)
 	}
 }
