@@ -54,10 +54,20 @@ func (m *Metrics) mayDial(address string) error {
 	}
 	at := ap.Addr().Unmap().WithZone("")
 	link := outside.Guard{Private: true}.Check("", netip.AddrPortFrom(at, ap.Port()).String(), nil) != nil
-	if link || at.IsLoopback() || ours(at) || slices.Contains(m.opts.Targets.Machines, at.String()) || slices.Contains(m.nodes(), at.String()) {
+	if link || at.IsLoopback() || ours(at) || slices.Contains(m.opts.Targets.Machines, at.String()) || m.machine(at) || slices.Contains(m.nodes(), at.String()) {
 		return fmt.Errorf("%s %w", at, ErrMachine)
 	}
 	return nil
+}
+
+// UseMachines takes the addresses of machines as the cluster knows them: besides those that
+// are known without it, of nodes that are not scraped, of bridges of other nodes and of
+// other API servers.
+func (m *Metrics) UseMachines(all []netip.Addr) { m.machines.Store(&all) }
+
+func (m *Metrics) machine(at netip.Addr) bool {
+	all := m.machines.Load()
+	return all != nil && slices.Contains(*all, at)
 }
 
 // nodes are the addresses of the cluster's nodes, as the job that scrapes kubelets knows them.

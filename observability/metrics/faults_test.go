@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -302,6 +303,12 @@ func TestMachinesAreNotDialled(t *testing.T) {
 	}
 	if err := m.mayDial("10.42.0.7:80"); err != nil {
 		t.Errorf("an address of nobody here: %v", err)
+	}
+	m.UseMachines([]netip.Addr{netip.MustParseAddr("10.42.7.1"), netip.MustParseAddr("192.0.2.7"), netip.MustParseAddr("fd00::1")})
+	for _, address := range []string{"10.42.7.1:9100", "192.0.2.7:6443", "[::ffff:192.0.2.7]:6443", "[fd00::1]:80"} {
+		if err := m.mayDial(address); !errors.Is(err, ErrMachine) {
+			t.Errorf("%s of another node: %v", address, err)
+		}
 	}
 	all, err := net.InterfaceAddrs()
 	if err != nil {

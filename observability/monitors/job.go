@@ -34,6 +34,9 @@ type relabel = map[string]any
 type Translator struct {
 	Client     kubernetes.Interface
 	Kubeconfig string
+
+	// noted is what of an object is not done though the rest of it is.
+	noted map[string]bool
 }
 
 // limits is what an object may set: never more than the limits of every target.
@@ -70,21 +73,40 @@ func (t *Translator) newJob(s Source, index int, role string) job {
 		"keep_dropped_targets":     20,
 	}
 	if role != "" {
-		j["kubernetes_sd_configs"] = []any{job{"role": role, "kubeconfig_file": t.Kubeconfig}}
+		j["kubernetes_sd_configs"] = t.discover(role)
 	}
 	return j
 }
 
+func (t *Translator) discover(role string) []any {
+	return []any{job{"role": role, "kubeconfig_file": t.Kubeconfig}}
+}
+
+// lift is what an administrator can do for an object that should reach further.
+const lift = "put an object beside each, or have an administrator label this namespace slipway.dev/metrics=cluster"
+
 // namespaces keeps the targets of those that a selector names.
-func namespaces(s Source, n monitoring.NamespaceSelector) []relabel {
+func (t *Translator) namespaces(s Source, n monitoring.NamespaceSelector) ([]relabel, error) {
 	names := n.MatchNames
-	if s.Confined || len(names) == 0 {
+	if n.Any || len(names) == 0 {
 		names = []string{s.Namespace}
 	}
-	if n.Any && !s.Confined {
-		return nil
+	switch {
+	case n.Any && !s.Confined:
+		return nil, nil
+	case s.Confined && !slices.Contains(names, s.Namespace):
+		return nil, fmt.Errorf("namespaceSelector: objects of namespace %s select nothing in namespace %s; %s", s.Namespace, strings.Join(names, ", "), lift)
+	case s.Confined:
+		if n.Any || len(names) > 1 {
+			t.note("namespaceSelector: only what is in namespace %s is scraped; for others, %s", s.Namespace, lift)
+		}
+		names = []string{s.Namespace}
 	}
-	return []relabel{keep("__meta_kubernetes_namespace", strings.Join(names, "|"))}
+	quotedNames := make([]string, len(names))
+	for i, name := range names {
+		quotedNames[i] = quoted(name)
+	}
+	return []relabel{keep("__meta_kubernetes_namespace", strings.Join(quotedNames, "|"))}, nil
 }
 
 func keep(label, regex string) relabel {
@@ -162,14 +184,6 @@ func (t *Translator) either(ctx context.Context, s Source, k monitoring.SecretOr
 	return "", nil
 }
 
-// plain refuses an object that names a scrape class: there are none here.
-func plain(class *string) error {
-	if class != nil && *class != "" {
-		return fmt.Errorf("scrapeClass %q: scrape classes are not supported; write what it has into the object", *class)
-	}
-	return nil
-}
-
 // identify puts into a job as whom its targets are asked.
 func (t *Translator) identify(ctx context.Context, s Source, h monitoring.HTTPConfigWithoutTLS, tls *monitoring.SafeTLSConfig, j job) (err error) {
 	if h.OAuth2 != nil {
@@ -204,6 +218,16 @@ func (t *Translator) identify(ctx context.Context, s Source, h monitoring.HTTPCo
 		}
 		j["basic_auth"] = job{"username": user, "password": password}
 	}
+	if h.EnableHTTP2 != nil {
+		j["enable_http2"] = *h.EnableHTTP2
+	}
+	if follow := h.FollowRedirects; follow != nil && *follow {
+		if s.Confined {
+			t.note("followRedirects: redirects are not followed; give the path and port that answer")
+		} else {
+			j["follow_redirects"] = true
+		}
+	}
 	if tls == nil {
 		return nil
 	}
@@ -213,6 +237,12 @@ func (t *Translator) identify(ctx context.Context, s Source, h monitoring.HTTPCo
 	}
 	if tls.ServerName != nil {
 		c["server_name"] = *tls.ServerName
+	}
+	if tls.MinVersion != nil {
+		c["min_version"] = string(*tls.MinVersion)
+	}
+	if tls.MaxVersion != nil {
+		c["max_version"] = string(*tls.MaxVersion)
 	}
 	for key, from := range map[string]monitoring.SecretOrConfigMap{"ca": tls.CA, "cert": tls.Cert, "key": {Secret: tls.KeySecret}} {
 		text, err := t.either(ctx, s, from)

@@ -97,7 +97,7 @@ endpoints:
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c.SampleLimit != 100 || c.LabelLimit != 64 || c.MetricsPath != "/m" || c.ScrapeInterval != model.Duration(15*time.Second) || c.HonorLabels == confined || c.HTTPClientConfig.FollowRedirects {
+		if c.SampleLimit != 100 || c.LabelLimit != 64 || c.MetricsPath != "/m" || c.ScrapeInterval != model.Duration(15*time.Second) || !c.HonorLabels || c.HTTPClientConfig.FollowRedirects {
 			t.Errorf("confined %v: %+v", confined, c)
 		}
 		if string(c.HTTPClientConfig.Authorization.Credentials) != "planted" {
@@ -155,24 +155,36 @@ func TestThreat5ConfinedMonitorsGoNowhereElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := through(c, "__address__", "10.42.0.5:80", "__meta_kubernetes_namespace", "shop", "__meta_kubernetes_pod_container_port_name", "m")
-	b := labels.NewBuilder(labels.FromStrings("__name__", "x", "namespace", "shop"))
+	b := labels.NewBuilder(labels.FromStrings("__name__", "x", "namespace", "honoured"))
 	promrelabel.ProcessBuilder(b, c.MetricRelabelConfigs...)
-	if got.Get("namespace") != "shop" || b.Labels().Get("namespace") != "shop" || c.HonorLabels {
-		t.Errorf("target %s, sample %s, honour %v", got, b.Labels(), c.HonorLabels)
+	if got.Get("namespace") != "shop" || b.Labels().Get("namespace") != "shop" {
+		t.Errorf("target %s, sample %s", got, b.Labels())
 	}
 }
 
-func TestScrapeClassesAreRefused(t *testing.T) {
+// TestScrapeClassesAreNoted: the object is used without it.
+func TestScrapeClassesAreNoted(t *testing.T) {
 	_, kubeconfig := newPrometheus(t)
 	source := func(kind string) Source { return Source{kind, "shop", "web", true} }
 	tr := translator(kubeconfig)
-	_, service := tr.Service(t.Context(), source("ServiceMonitor"), read[monitoring.ServiceMonitorSpec](t, `{scrapeClass: fast, selector: {}, endpoints: [{port: m}]}`))
-	_, pod := tr.Pod(t.Context(), source("PodMonitor"), read[monitoring.PodMonitorSpec](t, `{scrapeClass: fast, selector: {}, podMetricsEndpoints: [{port: m}]}`))
-	_, probe := tr.Probe(t.Context(), source("Probe"), read[monitoring.ProbeSpec](t, `{scrapeClass: fast, prober: {url: "prober:9115"}, targets: {staticConfig: {static: [a]}}}`))
-	for kind, err := range map[string]error{"ServiceMonitor": service, "PodMonitor": pod, "Probe": probe} {
-		if err == nil || !strings.Contains(err.Error(), `scrapeClass "fast"`) {
-			t.Errorf("%s: %v", kind, err)
+	for kind, make := range map[string]func() ([]job, error){
+		"ServiceMonitor": func() ([]job, error) {
+			return tr.Service(t.Context(), source("ServiceMonitor"), read[monitoring.ServiceMonitorSpec](t, `{scrapeClass: fast, selector: {}, endpoints: [{port: m}, {port: n}]}`))
+		},
+		"PodMonitor": func() ([]job, error) {
+			return tr.Pod(t.Context(), source("PodMonitor"), read[monitoring.PodMonitorSpec](t, `{scrapeClass: fast, selector: {}, podMetricsEndpoints: [{port: m}]}`))
+		},
+		"Probe": func() ([]job, error) {
+			return tr.Probe(t.Context(), source("Probe"), read[monitoring.ProbeSpec](t, `{scrapeClass: fast, prober: {url: "prober:9115"}, targets: {staticConfig: {static: [a]}}}`))
+		},
+	} {
+		jobs, err := make()
+		if notes := tr.notes(); err != nil || len(jobs) == 0 || strings.Count(notes, `scrapeClass "fast"`) != 1 {
+			t.Errorf("%s: %v, notes %q", kind, err, notes)
 		}
+	}
+	if notes := tr.notes(); notes != "" {
+		t.Errorf("noted again: %s", notes)
 	}
 }
 
@@ -229,9 +241,11 @@ groups:
 		}
 	}
 	bad := read[monitoring.PrometheusRuleSpec](t, `groups: [{name: g, rules: [{record: x, expr: "sum("}]}]`)
-	if _, err := Rules(Source{"PrometheusRule", "shop", "r", true}, bad, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler)); err == nil {
+	_, err := Rules(Source{"PrometheusRule", "shop", "r", true}, bad, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	if err == nil {
 		t.Error("a broken query is taken")
 	}
+	t.Log(err)
 }
 
 // refusing is a Prometheus that refused targets of jobs.

@@ -14,19 +14,12 @@ import (
 
 type metaSelector = metav1.LabelSelector
 
-// Probe translates a Probe with static targets. What a confined one is probed by must be a
-// service of its namespace: the scraper itself goes to no address that a user wrote.
+// Probe translates a Probe with static targets, or of Ingresses. What a confined one is
+// probed by must be a service of its namespace: the scraper itself goes to no address that a
+// user wrote.
 func (t *Translator) Probe(ctx context.Context, s Source, p *monitoring.ProbeSpec) ([]job, error) {
-	if err := plain(p.ScrapeClassName); err != nil {
-		return nil, err
-	}
-	switch {
-	case p.Targets.Ingress != nil:
-		return nil, errors.New("targets.ingress is not supported; list the addresses in targets.staticConfig")
-	case p.Targets.StaticConfig == nil || len(p.Targets.StaticConfig.Targets) == 0:
-		return nil, errors.New("no targets; list them in targets.staticConfig.static")
-	case p.ProberSpec.ProxyURL != nil:
-		return nil, errors.New("prober.proxyUrl is not supported")
+	if err := direct(p.ProberSpec.ProxyConfig); err != nil {
+		return nil, fmt.Errorf("prober: %w", err)
 	}
 	address, err := t.prober(ctx, s, p.ProberSpec.URL)
 	if err != nil {
@@ -44,6 +37,7 @@ func (t *Translator) Probe(ctx context.Context, s Source, p *monitoring.ProbeSpe
 		return nil, err
 	}
 	limits{p.SampleLimit, p.TargetLimit, p.LabelLimit, p.LabelNameLengthLimit, p.LabelValueLengthLimit, nil}.put(s, j)
+	t.manner(manner{p.ScrapeClassName, p.ScrapeProtocols, p.FallbackScrapeProtocol, p.NativeHistogramConfig, p.KeepDroppedTargets}, j)
 	j["metrics_path"] = "/probe"
 	if p.ProberSpec.Path != "" {
 		j["metrics_path"] = p.ProberSpec.Path
@@ -63,15 +57,15 @@ func (t *Translator) Probe(ctx context.Context, s Source, p *monitoring.ProbeSpe
 	if name == "" {
 		name = "probe/" + s.Namespace + "/" + s.Name
 	}
-	static := job{"targets": p.Targets.StaticConfig.Targets, "labels": map[string]string{"namespace": s.Namespace}}
-	for k, v := range p.Targets.StaticConfig.Labels {
-		if !strings.HasPrefix(k, "__") && (k != "namespace" || !s.Confined) {
-			static["labels"].(map[string]string)[k] = v
-		}
+	var steps []relabel
+	switch {
+	case p.Targets.StaticConfig != nil && len(p.Targets.StaticConfig.Targets) > 0:
+		steps, err = probedAddresses(s, p.Targets.StaticConfig, j)
+	case p.Targets.Ingress != nil:
+		steps, err = t.probedIngresses(s, p.Targets.Ingress, j)
+	default:
+		return nil, errors.New("no targets; list them in targets.staticConfig.static, or select Ingresses in targets.ingress")
 	}
-	j["static_configs"] = []any{static}
-	steps := []relabel{copied("__address__", "__param_target"), copied("__param_target", "instance"), fixed("job", name)}
-	given, err := relabelings(s, p.Targets.StaticConfig.RelabelConfigs, true)
 	if err != nil {
 		return nil, err
 	}
@@ -79,9 +73,42 @@ func (t *Translator) Probe(ctx context.Context, s Source, p *monitoring.ProbeSpe
 	if err != nil {
 		return nil, err
 	}
-	j["relabel_configs"] = append(append(append(steps, given...), fixed("__address__", address)), own(s)...)
+	steps = append([]relabel{fixed("job", name)}, steps...)
+	j["relabel_configs"] = append(append(steps, fixed("__address__", address)), own(s)...)
 	j["metric_relabel_configs"] = append(metric, own(s)...)
 	return []job{j}, nil
+}
+
+// probedAddresses are those that the object lists.
+func probedAddresses(s Source, c *monitoring.ProbeTargetStaticConfig, j job) ([]relabel, error) {
+	all := map[string]string{"namespace": s.Namespace}
+	for k, v := range c.Labels {
+		if !strings.HasPrefix(k, "__") && (k != "namespace" || !s.Confined) {
+			all[k] = v
+		}
+	}
+	j["static_configs"] = []any{job{"targets": c.Targets, "labels": all}}
+	given, err := relabelings(s, c.RelabelConfigs, true)
+	return append([]relabel{copied("__address__", "__param_target"), copied("__param_target", "instance")}, given...), err
+}
+
+// probedIngresses are one for each path of each host of the Ingresses that are selected.
+func (t *Translator) probedIngresses(s Source, c *monitoring.ProbeTargetIngress, j job) ([]relabel, error) {
+	j["kubernetes_sd_configs"] = t.discover("ingress")
+	steps, err := t.namespaces(s, c.NamespaceSelector)
+	if err != nil {
+		return nil, err
+	}
+	chosen, err := selected("ingress", c.Selector)
+	if err != nil {
+		return nil, err
+	}
+	steps = append(append(steps, chosen...), relabel{
+		"source_labels": []string{"__meta_kubernetes_ingress_scheme", "__address__", "__meta_kubernetes_ingress_path"}, "separator": ";",
+		"regex": "(.+);(.+);(.+)", "target_label": "__param_target", "replacement": "${1}://${2}${3}",
+	}, copied("__meta_kubernetes_namespace", "namespace"), copied("__meta_kubernetes_ingress_name", "ingress"), copied("__param_target", "instance"))
+	given, err := relabelings(s, c.RelabelConfigs, true)
+	return append(steps, given...), err
 }
 
 // prober is the address of a service by its name in the cluster, which the scraper, on the

@@ -2,7 +2,6 @@ package monitors
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,19 +12,18 @@ import (
 
 // Service translates a ServiceMonitor: a job for each endpoint.
 func (t *Translator) Service(ctx context.Context, s Source, m *monitoring.ServiceMonitorSpec) ([]job, error) {
-	if err := plain(m.ScrapeClassName); err != nil {
-		return nil, err
-	}
 	var out []job
 	for i := range m.Endpoints {
 		e := &m.Endpoints[i]
 		j := t.newJob(s, i, "endpointslice")
 		if e.BearerTokenFile != "" { //nolint:staticcheck // people have it
-			return nil, errors.New("bearerTokenFile is a file of another program; use authorization.credentials")
+			return nil, fmt.Errorf("endpoints[%d]: bearerTokenFile is a file of another program; use authorization.credentials (what Kubernetes itself runs is scraped without an object)", i)
 		}
 		steps, err := t.common(ctx, s, j, "service", common{
 			m.Selector, m.NamespaceSelector, m.PodTargetLabels, e.RelabelConfigs, e.MetricRelabelConfigs,
-			e.HTTPConfigWithoutTLS, nil, e.ProxyConfig.ProxyURL, e.Interval, e.ScrapeTimeout, e.Path, e.Scheme, e.Params, e.HonorLabels,
+			e.HTTPConfigWithoutTLS, nil, e.ProxyConfig, e.Interval, e.ScrapeTimeout, e.Path, e.Scheme, e.Params, e.HonorLabels,
+			e.HonorTimestamps, e.TrackTimestampsStaleness, e.FilterRunning, m.AttachMetadata,
+			manner{m.ScrapeClassName, m.ScrapeProtocols, m.FallbackScrapeProtocol, m.NativeHistogramConfig, m.KeepDroppedTargets},
 			limits{m.SampleLimit, m.TargetLimit, m.LabelLimit, m.LabelNameLengthLimit, m.LabelValueLengthLimit, m.BodySizeLimit},
 		}, func() []relabel {
 			r := port(e.Port, e.TargetPort, "__meta_kubernetes_endpointslice_port_name")
@@ -46,7 +44,7 @@ func (t *Translator) Service(ctx context.Context, s Source, m *monitoring.Servic
 		}
 		if e.TLSConfig != nil {
 			if e.TLSConfig.TLSFilesConfig != (monitoring.TLSFilesConfig{}) {
-				return nil, fmt.Errorf("endpoints[%d]: files of tlsConfig are of another program; use ca, cert and keySecret", i)
+				return nil, fmt.Errorf("endpoints[%d]: caFile, certFile and keyFile of tlsConfig are files of another program; use ca, cert and keySecret", i)
 			}
 			if err := t.identify(ctx, s, monitoring.HTTPConfigWithoutTLS{}, &e.TLSConfig.SafeTLSConfig, j); err != nil {
 				return nil, fmt.Errorf("endpoints[%d]: %w", i, err)
@@ -60,9 +58,6 @@ func (t *Translator) Service(ctx context.Context, s Source, m *monitoring.Servic
 
 // Pod translates a PodMonitor.
 func (t *Translator) Pod(ctx context.Context, s Source, m *monitoring.PodMonitorSpec) ([]job, error) {
-	if err := plain(m.ScrapeClassName); err != nil {
-		return nil, err
-	}
 	var out []job
 	for i := range m.PodMetricsEndpoints {
 		e := &m.PodMetricsEndpoints[i]
@@ -77,7 +72,9 @@ func (t *Translator) Pod(ctx context.Context, s Source, m *monitoring.PodMonitor
 		}
 		steps, err := t.common(ctx, s, j, "pod", common{
 			m.Selector, m.NamespaceSelector, m.PodTargetLabels, e.RelabelConfigs, e.MetricRelabelConfigs,
-			e.HTTPConfigWithoutTLS, e.TLSConfig, e.ProxyConfig.ProxyURL, e.Interval, e.ScrapeTimeout, e.Path, e.Scheme, e.Params, e.HonorLabels,
+			e.HTTPConfigWithoutTLS, e.TLSConfig, e.ProxyConfig, e.Interval, e.ScrapeTimeout, e.Path, e.Scheme, e.Params, e.HonorLabels,
+			e.HonorTimestamps, e.TrackTimestampsStaleness, e.FilterRunning, m.AttachMetadata,
+			manner{m.ScrapeClassName, m.ScrapeProtocols, m.FallbackScrapeProtocol, m.NativeHistogramConfig, m.KeepDroppedTargets},
 			limits{m.SampleLimit, m.TargetLimit, m.LabelLimit, m.LabelNameLengthLimit, m.LabelValueLengthLimit, m.BodySizeLimit},
 		}, func() []relabel {
 			r := append(port(name, target, "__meta_kubernetes_pod_container_port_name"), copied("__meta_kubernetes_pod_name", "pod"),
@@ -104,18 +101,22 @@ type common struct {
 	relabel, metric  []monitoring.RelabelConfig
 	http             monitoring.HTTPConfigWithoutTLS
 	tls              *monitoring.SafeTLSConfig
-	proxy            *string
+	proxy            monitoring.ProxyConfig
 	interval, within monitoring.Duration
 	path             string
 	scheme           *monitoring.Scheme
 	params           map[string][]string
 	honor            bool
+	honorTime, stale *bool
+	running          *bool
+	attach           *monitoring.AttachMetadata
+	manner           manner
 	limits           limits
 }
 
 func (t *Translator) common(ctx context.Context, s Source, j job, object string, c common, particular func() []relabel) ([]relabel, error) {
-	if c.proxy != nil {
-		return nil, errors.New("proxyUrl is not supported")
+	if err := direct(c.proxy); err != nil {
+		return nil, err
 	}
 	if err := timing(s, c.interval, c.within, j); err != nil {
 		return nil, err
@@ -124,7 +125,10 @@ func (t *Translator) common(ctx context.Context, s Source, j job, object string,
 		return nil, err
 	}
 	c.limits.put(s, j)
-	j["honor_labels"] = c.honor && !s.Confined
+	t.manner(c.manner, j)
+	t.attach(s, c.attach, j)
+	stamps(c.honorTime, c.stale, j)
+	j["honor_labels"] = c.honor // what a confined one says of its namespace is written over, see own
 	if c.path != "" {
 		j["metrics_path"] = c.path
 	}
@@ -134,13 +138,18 @@ func (t *Translator) common(ctx context.Context, s Source, j job, object string,
 	if len(c.params) > 0 {
 		j["params"] = c.params
 	}
-	steps := namespaces(s, c.namespaces)
+	steps, err := t.namespaces(s, c.namespaces)
+	if err != nil {
+		return nil, err
+	}
 	chosen, err := selected(object, c.selector)
 	if err != nil {
 		return nil, err
 	}
 	steps = append(steps, chosen...)
-	steps = append(steps, relabel{"action": "drop", "source_labels": []string{"__meta_kubernetes_pod_phase"}, "regex": "(Failed|Succeeded)"})
+	if c.running == nil || *c.running {
+		steps = append(steps, relabel{"action": "drop", "source_labels": []string{"__meta_kubernetes_pod_phase"}, "regex": "(Failed|Succeeded)"})
+	}
 	steps = append(steps, copied("__meta_kubernetes_namespace", "namespace"), copied("__meta_kubernetes_pod_container_name", "container"),
 		copied("__meta_kubernetes_pod_label_slipway_dev_application", "application"), copied("__meta_kubernetes_pod_label_slipway_dev_release", "release"))
 	for _, l := range c.podLabels {
@@ -157,6 +166,14 @@ func (t *Translator) common(ctx context.Context, s Source, j job, object string,
 	}
 	j["metric_relabel_configs"] = append(metric, own(s)...)
 	return append(append(steps, given...), own(s)...), nil
+}
+
+// direct refuses a proxy: it would dial for us, where nothing guards it.
+func direct(p monitoring.ProxyConfig) error {
+	if p.ProxyURL != nil || p.ProxyFromEnvironment != nil && *p.ProxyFromEnvironment {
+		return fmt.Errorf("proxyUrl and proxyFromEnvironment are not supported: targets are asked directly")
+	}
+	return nil
 }
 
 func port(name string, target *intstr.IntOrString, label string) []relabel {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/model/rulefmt"
 	"github.com/prometheus/prometheus/promql/parser"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,8 +39,12 @@ const (
 
 var (
 	kinds = map[string]string{"servicemonitors": "ServiceMonitor", "podmonitors": "PodMonitor", "probes": "Probe", "prometheusrules": "PrometheusRule"}
-	// again is when Secrets and Services that objects name are read anew.
+	// again is when Secrets and Services that objects name are read anew, and soon where an
+	// object is not used, as one of them may only be missing yet.
 	again = 5 * time.Minute
+	soon  = 30 * time.Second
+	// repeat is how often it is said again what is not used: events are forgotten in an hour.
+	repeat = 45 * time.Minute
 	// settle is how long changes are gathered.
 	settle = time.Second
 	// look is how often it is asked which targets were refused.
@@ -53,6 +59,8 @@ type Prometheus interface {
 	// Refusals are targets of which nothing is stored, and why, by their job.
 	Refusals() map[string]string
 	UseRules(map[string]*rulefmt.RuleGroups) error
+	// UseMachines takes the addresses that no target of a confined job may have.
+	UseMachines([]netip.Addr)
 }
 
 // Watcher keeps the objects of the cluster and Prometheus in step.
@@ -65,7 +73,9 @@ type Watcher struct {
 	translator Translator
 	stores     map[string]cache.Store
 	namespaces cache.Store
-	said       map[Source]string // what was refused, and why
+	nodes      cache.Store
+	servers    cache.Store       // the slices of the API server's service
+	said       map[Source]said   // what was refused or left out, and why
 	made       map[string]Source // jobs, and what they are of
 	limited    map[Source]bool   // whose targets were refused
 }
@@ -81,23 +91,22 @@ func (w *Watcher) Run(ctx context.Context) error {
 		return fmt.Errorf("monitors: %w", err)
 	}
 	w.translator = Translator{Client: client, Kubeconfig: w.Kubeconfig}
-	w.stores, w.said = map[string]cache.Store{}, map[Source]string{}
+	w.stores, w.said = map[string]cache.Store{}, map[Source]said{}
 	changed := make(chan struct{}, 1)
-	poke := func() {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	}
-	handler := cache.ResourceEventHandlerFuncs{AddFunc: func(any) { poke() }, UpdateFunc: func(any, any) { poke() }, DeleteFunc: func(any) { poke() }}
+	handler := telling(changed)
 	factory := dynamicinformer.NewDynamicSharedInformerFactory(objects, 0)
-	watch := func(gvr schema.GroupVersionResource) (cache.Store, error) {
-		i := factory.ForResource(gvr).Informer()
-		if err := i.SetTransform(stripped); err != nil {
+	servers := dynamicinformer.NewFilteredDynamicSharedInformerFactory(objects, 0, metav1.NamespaceDefault, func(o *metav1.ListOptions) {
+		o.LabelSelector = discoveryv1.LabelServiceName + "=kubernetes"
+	})
+	follow := func(i cache.SharedIndexInformer, transform cache.TransformFunc, h cache.ResourceEventHandler) (cache.Store, error) {
+		if err := i.SetTransform(transform); err != nil {
 			return nil, err
 		}
-		_, err := i.AddEventHandler(handler)
+		_, err := i.AddEventHandler(h)
 		return i.GetStore(), err
+	}
+	watch := func(gvr schema.GroupVersionResource) (cache.Store, error) {
+		return follow(factory.ForResource(gvr).Informer(), stripped, handler)
 	}
 	for resource := range kinds {
 		if w.stores[resource], err = watch(schema.GroupVersionResource{Group: Group, Version: "v1", Resource: resource}); err != nil {
@@ -107,23 +116,37 @@ func (w *Watcher) Run(ctx context.Context) error {
 	if w.namespaces, err = watch(schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}); err != nil {
 		return fmt.Errorf("monitors: %w", err)
 	}
-	factory.Start(ctx.Done())
-	defer factory.Shutdown()
-	factory.WaitForCacheSync(ctx.Done())
-	tick, looks := time.NewTicker(again), time.NewTicker(look)
+	moved := make(chan struct{}, 1)
+	handler = telling(moved)
+	if w.nodes, err = follow(factory.ForResource(nodesOf).Informer(), addressed, handler); err != nil {
+		return fmt.Errorf("monitors: %w", err)
+	}
+	if w.servers, err = follow(servers.ForResource(serversOf).Informer(), stripped, handler); err != nil {
+		return fmt.Errorf("monitors: %w", err)
+	}
+	for _, f := range []dynamicinformer.DynamicSharedInformerFactory{factory, servers} {
+		f.Start(ctx.Done())
+		defer f.Shutdown()
+		f.WaitForCacheSync(ctx.Done())
+	}
+	w.Prometheus.UseMachines(w.machines()) // before any target is dialled
+	tick, looks := time.NewTicker(soon), time.NewTicker(look)
 	defer tick.Stop()
 	defer looks.Stop()
-	any := false
+	any, last := false, time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if !any {
+			if !w.due(any, last) {
 				continue
 			}
 		case <-looks.C:
 			w.look(ctx, client)
+			continue
+		case <-moved:
+			w.Prometheus.UseMachines(w.machines())
 			continue
 		case <-changed:
 		}
@@ -133,6 +156,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		case <-time.After(settle):
 		}
 		confined, open, rules := w.all(ctx, client)
+		last = time.Now()
 		if now := len(confined)+len(open)+len(rules) > 0; now || any {
 			any = now
 			if err := errors.Join(w.Prometheus.UseScrapes(confined, open), w.Prometheus.UseRules(rules)); err != nil {
@@ -140,6 +164,17 @@ func (w *Watcher) Run(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// telling pokes a channel at each change.
+func telling(changed chan<- struct{}) cache.ResourceEventHandler {
+	poke := func() {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	return cache.ResourceEventHandlerFuncs{AddFunc: func(any) { poke() }, UpdateFunc: func(any, any) { poke() }, DeleteFunc: func(any) { poke() }}
 }
 
 // stripped leaves out who wrote which field, which is most of a small object.
@@ -150,10 +185,32 @@ func stripped(o any) (any, error) {
 	return o, nil
 }
 
+// said is an event that an object has.
+type said struct {
+	reason, why string
+	at          time.Time
+}
+
+// due says whether everything is translated again although no object changed.
+func (w *Watcher) due(any bool, last time.Time) bool {
+	for _, s := range w.said {
+		if s.reason == notUsed {
+			return true
+		}
+	}
+	return (any || len(w.said) > 0) && time.Since(last) > again
+}
+
+// Reasons of events.
+const (
+	notUsed    = "NotUsed"
+	partlyUsed = "PartlyUsed"
+)
+
 // all translates everything there is; what is refused is said and left out.
 func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (confined, open []*config.ScrapeConfig, rules map[string]*rulefmt.RuleGroups) {
 	rules = map[string]*rulefmt.RuleGroups{}
-	refused := map[Source]string{}
+	now := map[Source]said{}
 	w.made = map[string]Source{}
 	for resource, kind := range kinds {
 		keys := w.stores[resource].ListKeys()
@@ -166,11 +223,19 @@ func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (confine
 			}
 			s := Source{Kind: kind, Namespace: u.GetNamespace(), Name: u.GetName(), Confined: w.confined(u.GetNamespace())}
 			made, groups, err := w.translate(ctx, s, u)
+			say := said{reason: partlyUsed, why: w.translator.notes()}
 			if err != nil {
-				refused[s] = err.Error()
-				if w.said[s] != err.Error() {
-					w.refuse(ctx, client, s, "NotUsed", err.Error())
+				say = said{reason: notUsed, why: err.Error()}
+			}
+			if say.why != "" {
+				before := w.said[s]
+				if say.at = before.at; before.reason != say.reason || before.why != say.why || time.Since(before.at) > repeat {
+					w.refuse(ctx, client, s, say.reason, say.why)
+					say.at = time.Now()
 				}
+				now[s] = say
+			}
+			if err != nil {
 				continue
 			}
 			if s.Confined {
@@ -186,7 +251,7 @@ func (w *Watcher) all(ctx context.Context, client kubernetes.Interface) (confine
 			}
 		}
 	}
-	w.said = refused
+	w.said = now
 	return confined, open, rules
 }
 
