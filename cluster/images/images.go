@@ -10,8 +10,8 @@ import (
 	"slipway.dev/cluster/payload"
 )
 
-// Repository is where system images are named; it is a name only, they are
-// present on every node and never pulled.
+// Repository is where system images are named. They are present on every node, where
+// every pod may use them, and need not be pulled.
 const Repository = "registry.slipway.internal/system"
 
 // The names of the system images, for References, Reference and Build.

@@ -93,10 +93,21 @@ func (r *mirroredRepository) Tags(ctx context.Context) distribution.TagService {
 	return &mirroredTags{TagService: r.Repository.Tags(ctx), repo: r}
 }
 
-// explain makes an error a client can act on out of one of fetching.
-func (r *mirroredRepository) explain(ctx context.Context, what string, err error, unknown error) error {
+// absent says that an error of the local store means: not there. Any other leaves it open,
+// and a client that is told "not found" for it would not try again.
+func absent(err error) bool {
+	var tag distribution.ErrTagUnknown
+	var revision distribution.ErrManifestUnknownRevision
+	return errors.As(err, &tag) || errors.As(err, &revision) || errors.Is(err, distribution.ErrBlobUnknown)
+}
+
+// explain makes an error a client can act on out of that of the local store and that of
+// fetching.
+func (r *mirroredRepository) explain(ctx context.Context, what string, local, err error, unknown error) error {
 	var full disk.Full
 	switch {
+	case !absent(local) && (errors.Is(err, errNoUpstream) || errors.Is(err, errNotThere)):
+		return local
 	case errors.As(err, &full):
 		if v, ok := ctx.Value(verdictKey{}).(*verdict); ok {
 			v.full = full
@@ -125,8 +136,8 @@ type mirroredTags struct {
 // Get returns the seeded tag, or a fresh one, or what is known of it.
 func (t *mirroredTags) Get(ctx context.Context, tag string) (v1.Descriptor, error) {
 	r, m := t.repo, t.repo.mirror
-	known, err := t.TagService.Get(ctx, tag)
-	have := err == nil
+	known, local := t.TagService.Get(ctx, tag)
+	have := local == nil
 	key := r.name.String() + ":" + tag
 	if have && (r.upstream == nil || m.marks.seeded(key) || !m.isDue(key)) {
 		return known, nil
@@ -135,7 +146,7 @@ func (t *mirroredTags) Get(ctx context.Context, tag string) (v1.Descriptor, erro
 	if have {
 		timeout = revalidateTimeout
 	}
-	err = errNoUpstream
+	err := errNoUpstream
 	if r.upstream != nil {
 		err = m.refreshTag(ctx, r.upstream, r.Named(), r.name.Path, tag, timeout)
 	}
@@ -147,7 +158,7 @@ func (t *mirroredTags) Get(ctx context.Context, tag string) (v1.Descriptor, erro
 		m.setDue(key, failureRest)
 		return known, nil
 	}
-	return v1.Descriptor{}, r.explain(ctx, tag, err, distribution.ErrTagUnknown{Tag: tag})
+	return v1.Descriptor{}, r.explain(ctx, tag, local, err, distribution.ErrTagUnknown{Tag: tag})
 }
 
 type mirroredManifests struct {
@@ -157,18 +168,18 @@ type mirroredManifests struct {
 
 // Get returns the copy, fetched first when it is missing.
 func (m *mirroredManifests) Get(ctx context.Context, dgst digest.Digest, options ...distribution.ManifestServiceOption) (distribution.Manifest, error) {
-	found, err := m.ManifestService.Get(ctx, dgst, options...)
-	if err == nil {
+	found, local := m.ManifestService.Get(ctx, dgst, options...)
+	if local == nil {
 		return found, nil
 	}
 	r := m.repo
 	unknown := distribution.ErrManifestUnknownRevision{Name: r.name.String(), Revision: dgst}
-	err = errNoUpstream
+	err := errNoUpstream
 	if r.upstream != nil {
 		err = r.mirror.fetchManifest(ctx, r.upstream, r.Named(), r.name.Path, dgst)
 	}
 	if err != nil {
-		return nil, r.explain(ctx, dgst.String(), err, unknown)
+		return nil, r.explain(ctx, dgst.String(), local, err, unknown)
 	}
 	return m.ManifestService.Get(ctx, dgst, options...)
 }
@@ -179,7 +190,8 @@ type mirroredBlobs struct {
 }
 
 func (b *mirroredBlobs) have(ctx context.Context, dgst digest.Digest) error {
-	if _, err := b.BlobStore.Stat(ctx, dgst); err == nil {
+	_, local := b.BlobStore.Stat(ctx, dgst)
+	if local == nil {
 		return nil
 	}
 	r := b.repo
@@ -188,7 +200,7 @@ func (b *mirroredBlobs) have(ctx context.Context, dgst digest.Digest) error {
 		err = r.mirror.fetchBlob(ctx, r.upstream, r.Named(), r.name.Path, dgst)
 	}
 	if err != nil {
-		return r.explain(ctx, dgst.String(), err, distribution.ErrBlobUnknown)
+		return r.explain(ctx, dgst.String(), local, err, distribution.ErrBlobUnknown)
 	}
 	return nil
 }

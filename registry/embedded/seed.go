@@ -83,12 +83,44 @@ func (r *Registry) Seed(ctx context.Context, image, file string) (string, error)
 		return "", fmt.Errorf("seed %s from %s: %w", image, file, err)
 	}
 	defer done()
+	dgst, err := r.write(ctx, key, from)
+	if err != nil {
+		return "", fmt.Errorf("seed %s from %s: %w", image, file, err)
+	}
+	mark, err := json.Marshal(seedMark{Image: key, Digest: dgst.String(), Source: filepath.Base(file), Size: info.Size(), Modified: info.ModTime()})
+	if err != nil {
+		return "", err
+	}
+	return dgst.String(), writeFile(r.mirror.marks.file(key), mark)
+}
+
+// Keep puts an image of a tag that never changes its meaning, as that of a system
+// image, into the local store. Build is called when it is not there.
+func (r *Registry) Keep(ctx context.Context, image string, build func() (v1.Image, error)) error {
+	local, tag, err := seedName(image)
+	if err != nil {
+		return err
+	}
+	if _, err := r.tagDigest(ctx, local, tag); err == nil {
+		return nil
+	}
+	built, err := build()
+	if err == nil {
+		_, err = r.write(ctx, local.String()+":"+tag, built)
+	}
+	if err != nil {
+		return fmt.Errorf("keep %s: %w", image, err)
+	}
+	return nil
+}
+
+// write a v1.Image or a v1.ImageIndex under a local name and tag.
+func (r *Registry) write(ctx context.Context, key string, from any) (dgst v1.Hash, err error) {
 	dst, err := name.NewTag(serviceName+"/"+key, name.StrictValidation)
 	if err != nil {
-		return "", fmt.Errorf("seed %s: %w", image, err)
+		return dgst, err
 	}
 	options := []remote.Option{remote.WithContext(ctx), remote.WithTransport(r.Transport())}
-	var dgst v1.Hash
 	switch from := from.(type) {
 	case v1.ImageIndex:
 		if err = remote.WriteIndex(dst, from, options...); err == nil {
@@ -102,14 +134,7 @@ func (r *Registry) Seed(ctx context.Context, image, file string) (string, error)
 	if full := r.options.Disk.Room(); err != nil && full != nil {
 		err = full // the way through the registry made other words of it
 	}
-	if err != nil {
-		return "", fmt.Errorf("seed %s from %s: %w", image, file, err)
-	}
-	mark, err := json.Marshal(seedMark{Image: key, Digest: dgst.String(), Source: filepath.Base(file), Size: info.Size(), Modified: info.ModTime()})
-	if err != nil {
-		return "", err
-	}
-	return dgst.String(), writeFile(r.mirror.marks.file(key), mark)
+	return dgst, err
 }
 
 // seedName turns a name as people write it into a local one.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,7 @@ import (
 	"slipway.dev/cluster/authz"
 	kube "slipway.dev/cluster/client"
 	"slipway.dev/cluster/disk"
+	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/images/seed"
 	"slipway.dev/cluster/pki"
 	"slipway.dev/gitops/git"
@@ -173,9 +175,31 @@ func (s *services) openDoor(context.Context) error {
 	return nil
 }
 
-// seed puts the base images of the configured OCI layout into the registry. On a full
-// disk it waits for room: what runs already goes on meanwhile.
+// seed puts the base images of the configured OCI layout into the registry, and the
+// system images that a pod may be told to pull: Tekton ends a sidecar by giving its
+// container the runner, and one with imagePullPolicy Always pulls that.
 func (s *services) seed(ctx context.Context) error {
+	if err := s.seedBase(ctx); err != nil {
+		return err
+	}
+	for _, name := range []string{images.Runner, images.Toolbox} {
+		err := s.whenRoom(ctx, name, func() error {
+			return s.registry.Keep(ctx, s.cluster.refs[name], func() (v1.Image, error) {
+				built, err := images.Build(s.cluster.payload, name)
+				if err != nil {
+					return nil, err
+				}
+				return built[0].Image, nil
+			})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *services) seedBase(ctx context.Context) error {
 	if s.conf.Seeds == "" {
 		return nil
 	}
@@ -185,21 +209,31 @@ func (s *services) seed(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		_, err := s.registry.Seed(ctx, name, s.conf.Seeds)
-		for err != nil && s.disk.Room() != nil {
-			s.log.Error("base images wait for room on the disk", "image", name, "err", err)
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-time.After(lookAtDisk):
-			}
-			_, err = s.registry.Seed(ctx, name, s.conf.Seeds)
-		}
+		err := s.whenRoom(ctx, name, func() error {
+			_, err := s.registry.Seed(ctx, name, s.conf.Seeds)
+			return err
+		})
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// whenRoom puts an image into the registry. On a full disk it waits for room: what runs
+// already goes on meanwhile.
+func (s *services) whenRoom(ctx context.Context, image string, put func() error) error {
+	err := put()
+	for err != nil && s.disk.Room() != nil {
+		s.log.Error("images wait for room on the disk", "image", image, "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(lookAtDisk):
+		}
+		err = put()
+	}
+	return err
 }
 
 // start sets everything to work; each part ends with ctx, and its failure ends it.

@@ -52,6 +52,7 @@ mute:
   services:
     - name: busybox
       alias: quiet
+      pull_policy: always
       variables: {HEALTHCHECK_TCP_PORT: "8092"}
       command: [sh, -c, "trap 'exit 0' TERM; echo planted first words; while :; do sleep 1; done"]
   script: [echo the script ran all the same]
@@ -90,8 +91,17 @@ daemon:
 		if strings.TrimSpace(out) != "" && !strings.Contains(out, "No resources") {
 			return fmt.Errorf("still running: %s", out)
 		}
+		// A service whose image is looked up each time is ended by one that is looked up, too.
+		out = must(t, "kubectl", "get", "pods", "-l", "slipway.dev/run="+run.Name, "-o", "jsonpath={.items[*].status.containerStatuses[*].state.waiting.message}")
+		if strings.Contains(out, "image") {
+			return fmt.Errorf("a service cannot be ended: %s", out)
+		}
 		return nil
 	})
+	out := must(t, "kubectl", "get", "events", "--field-selector=reason=Failed", "-o", "jsonpath={.items[*].message}")
+	if i := strings.Index(out, api.RegistryHost+"/system/"); i >= 0 {
+		t.Errorf("a system image was not there for a pod: %s", out[i:])
+	}
 }
 
 // TestImagesThatCannotBePulled fail their job at once, with the image, the reason and
