@@ -29,6 +29,9 @@ type Source struct {
 	Filter string
 	// Heads are other refs to have: the name here by the name there.
 	Heads map[string]string
+	// DefaultBranch is what HEAD names here where the other side has it. Empty: what HEAD
+	// names there.
+	DefaultBranch string
 }
 
 // Fetch brings the mirror up to date with what it is one of: branches and tags,
@@ -204,9 +207,20 @@ func (f *fetch) bring(ctx context.Context, session transport.UploadPackSession, 
 	return err
 }
 
-// followHead makes HEAD of the mirror name what it names elsewhere.
+// followHead makes HEAD of the mirror name what it names elsewhere, or what was chosen.
 func (f *fetch) followHead(adv *packp.AdvRefs, want map[string]plumbing.Hash) error {
-	target := ""
+	target := "refs/heads/" + f.src.DefaultBranch
+	if _, chosen := want[target]; !chosen {
+		target = headElsewhere(adv, want)
+	}
+	if _, ok := want[target]; !ok || !strings.HasPrefix(target, "refs/heads/") || headOf(f.mirror) == target {
+		return nil
+	}
+	return setHead(f.mirror, target)
+}
+
+// headElsewhere is the ref that HEAD names on the other side, as far as it says.
+func headElsewhere(adv *packp.AdvRefs, want map[string]plumbing.Hash) (target string) {
 	for _, s := range adv.Capabilities.Get(capability.SymRef) {
 		if to, ok := strings.CutPrefix(s, "HEAD:"); ok {
 			target = to
@@ -219,10 +233,7 @@ func (f *fetch) followHead(adv *packp.AdvRefs, want map[string]plumbing.Hash) er
 			}
 		}
 	}
-	if _, ok := want[target]; !ok || !strings.HasPrefix(target, "refs/heads/") || headOf(f.mirror) == target {
-		return nil
-	}
-	return setHead(f.mirror, target)
+	return target
 }
 
 // writeRefs replaces all refs of the bare repository at once.

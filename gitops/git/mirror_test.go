@@ -3,6 +3,7 @@ package git
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -89,6 +90,57 @@ func TestMirror(t *testing.T) {
 	reconcile()
 	if err := b.client.Get(context.Background(), key, &repo); !apierrors.IsNotFound(err) || b.host.Has("default", "copy") {
 		t.Fatal("still there", err)
+	}
+}
+
+// TestMirrorsFollowTheDefaultBranch that moves elsewhere, though no branch changes, that
+// goes, or that this server's filter or choice leaves out.
+func TestMirrorsFollowTheDefaultBranch(t *testing.T) {
+	up := upstream(t)
+	up.commit("w", "a", "1")
+	up.git("w", "push", "-q", up.url("w"), "main", "main:next", "main:other")
+	up.commit("w", "only-on-trunk", "1")
+	up.git("w", "push", "-q", up.url("w"), "main:trunk")
+	dir, _ := up.host.path("default", "w")
+	b := newBench(t, &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "copy"}, Spec: v1alpha1.RepositorySpec{URL: up.open("w")}})
+	r := &Reconciler{Host: b.host, Remote: Remote{Private: true}}
+	for i, step := range []struct {
+		what   string
+		there  []string
+		change func(*v1alpha1.RepositorySpec)
+		want   string
+	}{
+		{"as it was", nil, nil, "main"},
+		{"moved", []string{"symbolic-ref", "HEAD", "refs/heads/trunk"}, nil, "trunk"},
+		{"the old one gone", []string{"update-ref", "-d", "refs/heads/main"}, nil, "trunk"},
+		{"to one of the same commit", []string{"symbolic-ref", "HEAD", "refs/heads/next"}, nil, "next"},
+		{"chosen here", nil, func(s *v1alpha1.RepositorySpec) { s.DefaultBranch = "other" }, "other"},
+		{"chosen here, moved there", []string{"symbolic-ref", "HEAD", "refs/heads/trunk"}, nil, "other"},
+		{"the chosen one gone", []string{"update-ref", "-d", "refs/heads/other"}, nil, "trunk"},
+		{"left out by the filter", nil, func(s *v1alpha1.RepositorySpec) { s.ExcludeBranches = []string{"trunk"} }, "next"},
+	} {
+		if step.there != nil {
+			up.git("", append([]string{"--git-dir", dir}, step.there...)...)
+		}
+		var repo v1alpha1.Repository
+		if err := b.client.Get(t.Context(), key, &repo); err != nil {
+			t.Fatal(err)
+		}
+		if step.change != nil {
+			step.change(&repo.Spec)
+			if err := b.client.Update(t.Context(), &repo); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.Kick("default", "copy")
+		if _, err := r.Reconcile(t.Context(), ctrl.Request{NamespacedName: key}); err != nil {
+			t.Fatal(step.what, err)
+		}
+		clone := fmt.Sprintf("clone%d", i)
+		b.git("", "clone", "-q", b.url("copy"), clone)
+		if st := b.status("copy").DefaultBranch; st != step.want || b.git(clone, "symbolic-ref", "--short", "HEAD") != step.want {
+			t.Errorf("%s: default branch %q, a clone has %q, want %q", step.what, st, b.git(clone, "symbolic-ref", "--short", "HEAD"), step.want)
+		}
 	}
 }
 

@@ -187,7 +187,7 @@ func (r *Reconciler) mirror(ctx context.Context, repo *v1alpha1.Repository) (ctr
 	}
 	if err == nil {
 		err = r.Host.Fetch(ctx, repo.Namespace, repo.Name, Source{
-			URL: repo.Spec.URL, Remote: r.Remote, Credentials: cred, Filter: filter(repo), Heads: heads,
+			URL: repo.Spec.URL, Remote: r.Remote, Credentials: cred, Filter: filter(repo), Heads: heads, DefaultBranch: repo.Spec.DefaultBranch,
 			Wanted: func(ref string) bool { return refs.Watched(&repo.Spec, ref) },
 		})
 	}
