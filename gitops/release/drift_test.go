@@ -227,6 +227,34 @@ func TestPruneIsOffOrWaitsForAWord(t *testing.T) {
 	require.Equal(t, []string{"v1", "v2"}, w.cluster.pruned)
 }
 
+// TestTheWordToPruneIsNotKept for what leaves the set later.
+func TestTheWordToPruneIsNotKept(t *testing.T) {
+	w := settledWorld(t)
+	w.spec(func(s *v1alpha1.ApplicationSpec) { s.Sync = "pipeline" })
+	agree := func() {
+		require.NoError(t, w.r.SyncWith(t.Context(), "default", "hello", "ada", Ask{Prune: ptr.To(true)}))
+	}
+	waits := func(old, set, commit string, sequence int64) {
+		w.cluster.confirm[old] = true
+		w.version(set)
+		w.desire(commit, sequence)
+		w.settle()
+		require.Empty(t, w.cluster.pruned)
+		require.Contains(t, w.app().Status.Message, "`slipway app sync --prune` agrees to delete ConfigMap/"+old)
+	}
+	agree() // nothing waits for it
+	w.settle()
+	waits("v1", "v2", "c2", 2)
+
+	w = settledWorld(t)
+	w.spec(func(s *v1alpha1.ApplicationSpec) { s.Sync = "pipeline" })
+	w.desire("c1b", 2)
+	agree() // together with a release that leaves nothing behind
+	w.settle()
+	require.EqualValues(t, 2, w.app().Status.Healthy)
+	waits("v1", "v2", "c2", 3)
+}
+
 func TestAPartOfASetIsARelease(t *testing.T) {
 	w := newWorld(t)
 	old := set("ConfigMap a", "ConfigMap b", "Pod hook hook=PreSync")

@@ -48,6 +48,10 @@ func (r *Reconciler) prune(ctx context.Context, app *v1alpha1.Application, rel *
 	return extra, err
 }
 
+// agreed notes that what a person agreed to prune was pruned, if there was anything: the
+// word is not for what leaves the set another time.
+func agreed(app *v1alpha1.Application) { app.Status.ConfirmedPrune = app.Spec.ConfirmPrune }
+
 // keepsExtra says whether nothing is pruned now.
 func keepsExtra(app *v1alpha1.Application, rel *v1alpha1.Release) bool {
 	if o := app.Spec.SyncOptions; o != nil && o.Prune != nil && !*o.Prune {

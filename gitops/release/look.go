@@ -13,6 +13,7 @@ import (
 	fieldselector "k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
@@ -160,15 +161,40 @@ func (r *Reconciler) eventsOf(ctx context.Context, app *v1alpha1.Application, re
 	if err != nil || s.kube == nil {
 		return out, err
 	}
-	list, err := s.kube.CoreV1().Events(ref.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fieldselector.Set{
-		"involvedObject.kind": ref.Kind, "involvedObject.name": ref.Name,
-	}.String()})
+	found, err := eventsIn(ctx, s.kube, ref)
 	if s.away && apierrors.IsForbidden(err) {
 		return out, nil
 	}
+	return found, err
+}
+
+// EventsOf an application: releases that began and ended, pins, waits, what was
+// put right. The newest are first.
+func (r *Reconciler) EventsOf(ctx context.Context, namespace, application string) ([]apply.Event, error) {
+	app := &v1alpha1.Application{}
+	if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: application}, app); err != nil {
+		return nil, err
+	}
+	masks, err := r.masks(ctx, namespace)
 	if err != nil {
 		return nil, err
 	}
+	events, err := eventsIn(ctx, r.Pods, v1alpha1.ObjectReference{Group: v1alpha1.GroupVersion.Group, Kind: "Application", Namespace: namespace, Name: application})
+	for i := range events {
+		events[i].Message = masks.hide(events[i].Message)
+	}
+	return events, err
+}
+
+// eventsIn a cluster of one object.
+func eventsIn(ctx context.Context, kube kubernetes.Interface, ref v1alpha1.ObjectReference) ([]apply.Event, error) {
+	list, err := kube.CoreV1().Events(ref.Namespace).List(ctx, metav1.ListOptions{FieldSelector: fieldselector.Set{
+		"involvedObject.kind": ref.Kind, "involvedObject.name": ref.Name,
+	}.String()})
+	if err != nil {
+		return nil, err
+	}
+	out := []apply.Event{}
 	// One name may be of two groups.
 	mine := slices.DeleteFunc(list.Items, func(e corev1.Event) bool {
 		gv, err := schema.ParseGroupVersion(e.InvolvedObject.APIVersion)

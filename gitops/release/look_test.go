@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -114,4 +115,25 @@ func TestAWorkingCopyIsComparedAndRefusedInWords(t *testing.T) {
 	require.True(t, apierrors.IsBadRequest(err))
 	require.ErrorContains(t, err, "application hello: deploy/a.yaml:3: no")
 	require.Equal(t, before, w.writes, "nothing is changed")
+}
+
+// TestWhatHappenedIsTold of the application itself, without secrets.
+func TestWhatHappenedIsTold(t *testing.T) {
+	w := newWorld(t, secret("s", "planted-value"))
+	w.desire("c1", 1)
+	w.settle()
+	event := func(name, kind, message string, minute int) *corev1.Event {
+		return &corev1.Event{
+			ObjectMeta:     metav1.ObjectMeta{Namespace: "default", Name: name},
+			InvolvedObject: corev1.ObjectReference{APIVersion: v1alpha1.GroupVersion.String(), Kind: kind, Name: "hello"},
+			Reason:         name, Message: message, LastTimestamp: metav1.NewTime(w.now.Add(time.Duration(minute) * time.Minute)),
+		}
+	}
+	w.r.Pods = kubefake.NewClientset(event("Pinned", "Application", "by ada", 1), event("Failed", "Application", "token planted-value", 2), event("Pushed", "Repository", "", 3))
+	got, err := w.r.EventsOf(t.Context(), "default", "hello")
+	require.NoError(t, err)
+	require.Len(t, got, 2)
+	require.Equal(t, "Failed token *****; Pinned by ada", got[0].Reason+" "+got[0].Message+"; "+got[1].Reason+" "+got[1].Message)
+	_, err = w.r.EventsOf(t.Context(), "default", "nobody")
+	require.True(t, apierrors.IsNotFound(err))
 }

@@ -44,6 +44,9 @@ func (r *Reconciler) observeOf(ctx context.Context, app *v1alpha1.Application, r
 		if refs, err = r.pruneAgain(ctx, app, rel, refs); err != nil {
 			return ctrl.Result{}, r.trouble(ctx, app, err)
 		}
+		if sync == "Synced" || sync == "Failed" {
+			agreed(app)
+		}
 		keep := &keeper{r: r, app: app, n: n, rel: rel, refs: refs}
 		again, err = keep.tend(ctx, drifted)
 		text := refusal(err)

@@ -187,6 +187,9 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 	if last != nil && same(last.Spec.Desired, *app.Spec.Desired) {
 		switch last.Status.Result {
 		case v1alpha1.ReleaseProgressing, "":
+			if why := stopped(app, last); why != "" {
+				return r.fail(ctx, app, last, why, nil)
+			}
 			return r.advance(ctx, app, last)
 		case v1alpha1.ReleaseHealthy:
 			return r.activate(ctx, app, last, "Synced", "")

@@ -87,6 +87,7 @@ func (r *Reconciler) activateWith(ctx context.Context, app *v1alpha1.Application
 	app.Status.Inventory = append(refs, extra...)
 	if sync != "Pinned" {
 		forgive(app, rel)
+		agreed(app)
 	}
 	settle(app, n)
 	sync, message = remains(rel, app.Status.Inventory, sync, message)

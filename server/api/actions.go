@@ -136,6 +136,10 @@ func (s *server) unpin(w http.ResponseWriter, r *http.Request) error {
 	return act(w, r, s.Applications.Unpin)
 }
 
+func (s *server) stop(w http.ResponseWriter, r *http.Request) error {
+	return act(w, r, s.Applications.Stop)
+}
+
 func (s *server) rollback(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Release int64 `json:"release"`
@@ -143,8 +147,8 @@ func (s *server) rollback(w http.ResponseWriter, r *http.Request) error {
 	if err := readJSON(w, r, &body); err != nil {
 		return err
 	}
-	if body.Release < 1 {
-		return refuse(http.StatusBadRequest, "the history lists the releases", "release: want a number of at least 1")
+	if body.Release < 0 {
+		return refuse(http.StatusBadRequest, "the history lists the releases; without a number it is the healthy one before this one", "release: want a number of at least 1")
 	}
 	return act(w, r, func(ctx context.Context, ns, name, by string) error {
 		return s.Applications.Rollback(ctx, ns, name, body.Release, by)

@@ -133,7 +133,7 @@ func TestBadInputIsRefusedAndNamed(t *testing.T) {
 		"unknown field": {"POST", "/api/v1/namespaces/default/runs", `{"repo":"x"}`, "repo"},
 		"not JSON":      {"POST", "/api/v1/namespaces/default/runs", `{`, "request body"},
 		"bad name":      {"GET", "/api/v1/namespaces/default/runs/..%2f..", "", "not a name"},
-		"bad release":   {"POST", "/api/v1/namespaces/default/applications/x/rollback", `{"release":0}`, "at least 1"},
+		"bad release":   {"POST", "/api/v1/namespaces/default/applications/x/rollback", `{"release":-1}`, "at least 1"},
 		"bad attempt":   {"GET", "/api/v1/namespaces/default/runs/x/jobs/j/log?attempt=-1", "", "attempt"},
 		"bad cascade":   {"DELETE", "/api/v1/namespaces/default/applications/x?cascade=maybe", "", "cascade"},
 		"bad prune":     {"GET", "/api/v1/namespaces/default/applications/x/preview?prune=maybe", "", "prune"},

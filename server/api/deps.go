@@ -62,12 +62,16 @@ type Applications interface {
 	Delete(ctx context.Context, namespace, application, by string, cascade *bool) error
 	Rollback(ctx context.Context, namespace, application string, release int64, by string) error
 	Unpin(ctx context.Context, namespace, application, by string) error
+	// Stop fails the rollout that is under way; what was healthy is put back.
+	Stop(ctx context.Context, namespace, application, by string) error
 	// Diff is the unified difference of desired and live, secrets masked.
 	Diff(ctx context.Context, namespace, application string) (string, error)
 	// Refresh looks at the repository, and at what is applied, now.
 	Refresh(ctx context.Context, namespace, application string) error
 	// Tree is the application's objects, each followed by what came of it.
 	Tree(ctx context.Context, namespace, application string) ([]apply.Node, error)
+	// Events of the application itself, the newest first.
+	Events(ctx context.Context, namespace, application string) ([]apply.Event, error)
 	// Look shows one object of the tree or of what is desired; data of Secrets is masked.
 	Look(ctx context.Context, namespace, application string, ref slipway.ObjectReference) (*apply.View, error)
 	// Follow gives word, until ctx ends, that something of an application changed.

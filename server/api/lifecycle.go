@@ -172,13 +172,8 @@ func (s *server) deleteApplication(w http.ResponseWriter, r *http.Request) error
 		return err
 	}
 	if app.Spec.Promotion != nil && app.Spec.Promotion.Approvals > 0 {
-		u, _ := UserFrom(r.Context())
-		ok, err := s.Authorizer.Allowed(r.Context(), u, "approve", "promotions", app.Namespace, app.Name)
-		if err != nil {
+		if err := s.mayApprove(r, app, "delete"); err != nil {
 			return err
-		}
-		if !ok {
-			return refuse(http.StatusForbidden, "ask somebody who may approve promotions", "application %s: %s may not delete what is released to by approval only", app.Name, u.Name)
 		}
 	}
 	return act(w, r, func(ctx context.Context, ns, name, by string) error {

@@ -68,6 +68,7 @@ func Routes() []Route {
 		{"GET", ns + "/applications", "list", "applications", "list applications: limit, continue, q (words), health, sync, repository, destination, applicationset, promotedFrom, failing, brief (without objects)", (*server).listApplications},
 		{"POST", ns + "/applications", "create", "applications", "create an application", (*server).createApplication},
 		{"GET", ns + "/applications/{name}", "get", "applications", "read an application", get(applications)},
+		{"PATCH", ns + "/applications/{name}", "update", "applications", "change the spec of an application: what is sent is merged into it, null takes a field away", (*server).changeApplication},
 		{"DELETE", ns + "/applications/{name}", "delete", "applications", "delete an application; ?cascade=false leaves its objects", (*server).deleteApplication},
 		{"GET", ns + "/applications/{name}/releases", "list", "releases", "release history, newest first", (*server).releases},
 		{"GET", ns + "/applications/{name}/diff", "get", "applications", "desired against live", (*server).diff},
@@ -75,7 +76,8 @@ func Routes() []Route {
 		{"POST", ns + "/applications/{name}/sync", "update", "applications", "apply the desired value again, all of it or some objects", (*server).syncApplication},
 		{"GET", ns + "/applications/{name}/preview", "get", "applications", "what a sync would change; ?only=Kind/name&prune=false", (*server).previewSync},
 		{"POST", ns + "/applications/{name}/refresh", "update", "applications", "look at its repository, and at what it has applied, now", (*server).refresh},
-		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release", (*server).rollback},
+		{"POST", ns + "/applications/{name}/rollback", "update", "applications", "pin a release; 0, or none, is the healthy one before this one", (*server).rollback},
+		{"POST", ns + "/applications/{name}/stop", "update", "applications", "stop the rollout that is under way and put the last healthy release back", (*server).stop},
 		{"POST", ns + "/applications/{name}/unpin", "update", "applications", "follow the desired value again", (*server).unpin},
 	})
 }

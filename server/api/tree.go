@@ -19,6 +19,7 @@ import (
 func treeRoutes(ns string) []Route {
 	return []Route{
 		{"GET", ns + "/applications/{name}/tree", "get", "applications", "objects of an application and what came of them; watch=true: as server-sent events, whenever it changes", (*server).tree},
+		{"GET", ns + "/applications/{name}/events", "get", "applications", "what happened to an application, the newest first: releases, pins, waits, drift", (*server).appEvents},
 		{"GET", ns + "/applications/{name}/object", "get", "applications", "one object of it: live, desired, difference, events; group, kind, namespace, name", (*server).object},
 	}
 }
@@ -26,6 +27,11 @@ func treeRoutes(ns string) []Route {
 // TreeAnswer is the objects of an application.
 type TreeAnswer struct {
 	Items []apply.Node `json:"items"`
+}
+
+// EventsAnswer is what happened to an application.
+type EventsAnswer struct {
+	Items []apply.Event `json:"items"`
 }
 
 const (
@@ -36,6 +42,19 @@ const (
 	// mostTrees are watched at one time.
 	mostTrees = 200
 )
+
+func (s *server) appEvents(w http.ResponseWriter, r *http.Request) error {
+	name, err := pathName(r, "name")
+	if err != nil {
+		return err
+	}
+	events, err := s.Applications.Events(r.Context(), r.PathValue("ns"), name)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, EventsAnswer{events})
+	return nil
+}
 
 func (s *server) tree(w http.ResponseWriter, r *http.Request) error {
 	name, err := pathName(r, "name")

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -11,17 +13,18 @@ import (
 	"github.com/spf13/cobra"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/server/client"
 )
 
 func appVerb(c *user) *cobra.Command {
 	app := &cobra.Command{Use: "app", Aliases: []string{"apps", "application"}, Short: "Applications and their releases"}
 	app.AddCommand(
-		appList(c), appGet(c), appTree(c), appObject(c),
-		appCreate(c),
+		appList(c), appGet(c), appTree(c), appObject(c), appEvents(c),
+		appCreate(c), appSet(c),
 		appSync(c),
-		action(c, "unpin NAME", "Follow the desired value again after a rollback", "unpin"),
-		action(c, "refresh NAME", "Look at its repository, and at what it has applied, now", "refresh"),
-		appRollback(c),
+		appStop(c),
+		appRollback(c), appUnpin(c),
+		action(c, "refresh NAME", "Look at its repository, and at what it has applied, now", "refresh", "looked at again; `slipway app get` shows what was found"),
 		&cobra.Command{Use: "history NAME", Short: "List the releases of an application", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
 			var l slipway.ReleaseList
 			if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0], "releases"), nil, &l); err != nil {
@@ -119,30 +122,58 @@ func appGet(c *user) *cobra.Command {
 
 func appCreate(c *user) *cobra.Command {
 	var a slipway.Application
-	var from string
+	var from, file string
 	var approvals int
 	var complete func(name string)
-	cmd := &cobra.Command{Use: "create NAME", Short: "Create an application that follows a repository or a chart", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		a.Name = args[0]
-		complete(args[0])
-		if from != "" {
-			a.Spec.Sync, a.Spec.Promotion = "manual", &slipway.PromotionPolicy{From: from, Approvals: approvals}
-		}
-		return c.Call(cmd.Context(), "POST", c.Path("applications"), &a, nil)
-	}}
+	var more func() map[string]any
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Create an application that follows a repository or a chart", Args: cobra.ExactArgs(1),
+		Example: "  slipway app create shop --repo shop --path deploy --sync push\n  slipway app create shop -f shop.yaml",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			complete(args[0])
+			if from != "" {
+				a.Spec.Sync, a.Spec.Promotion = "manual", &slipway.PromotionPolicy{From: from, Approvals: approvals}
+			}
+			if file != "" {
+				a = slipway.Application{}
+				if err := readYAML(cmd, file, &a); err != nil {
+					return err
+				}
+				if a.Kind != "" && a.Kind != "Application" || a.APIVersion != "" && a.APIVersion != slipway.GroupVersion.String() {
+					return fmt.Errorf("%s: %s of %s; want Application of %s", file, a.Kind, a.APIVersion, slipway.GroupVersion)
+				}
+				if a.Name != "" && a.Name != args[0] {
+					return fmt.Errorf("%s: it is of application %s, not of %s", file, a.Name, args[0])
+				}
+			}
+			a.Name = args[0]
+			if err := merge(&a.Spec, more()); err != nil {
+				return err
+			}
+			if err := c.Call(cmd.Context(), "POST", c.Path("applications"), &a, nil); err != nil {
+				return err
+			}
+			next := "`slipway app wait " + args[0] + "` waits until it is healthy"
+			if a.Spec.Sync == "manual" {
+				next = "`slipway app sync " + args[0] + " --dry-run` shows what it would apply"
+			}
+			c.word(cmd, "application %s is made; %s", args[0], next)
+			return nil
+		},
+	}
 	complete = sourceFlags(cmd, &a.Spec.Source)
-	cmd.Flags().StringVar(&a.Spec.Sync, "sync", "push", "what changes it: push, pipeline or manual")
-	cmd.Flags().StringSliceVar(&a.Spec.Needs, "needs", nil, "applications that must be healthy and synced first")
-	cmd.Flags().StringVar(&from, "promoted-from", "", "application whose releases are promoted to this one; its sync is then manual")
-	cmd.Flags().IntVar(&approvals, "approvals", 0, "approvals that a promotion needs")
+	f := cmd.Flags()
+	f.StringVar(&a.Spec.Sync, "sync", "push", "what changes it: push, pipeline or manual")
+	f.StringSliceVar(&a.Spec.Needs, "needs", nil, "applications that must be healthy and synced first")
+	f.StringVar(&from, "promoted-from", "", "application whose releases are promoted to this one; its sync is then manual")
+	f.IntVar(&approvals, "approvals", 0, "approvals that a promotion needs")
+	more = specFlags(f, specOptions)
+	f.StringVarP(&file, "file", "f", "", "YAML or JSON of the Application in place of these flags, - for standard input")
+	for _, o := range sourceOptions {
+		cmd.MarkFlagsMutuallyExclusive("file", o.flag)
+	}
+	cmd.MarkFlagsMutuallyExclusive("file", "promoted-from")
 	return cmd
-}
-
-// action is a verb that posts to a sub-resource of an application and says so.
-func action(c *user, use, shortText, sub string) *cobra.Command {
-	return &cobra.Command{Use: use, Short: shortText, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		return c.Call(cmd.Context(), "POST", c.Path("applications", args[0], sub), nil, nil)
-	}}
 }
 
 func deletion(c *user, resource, shortText string) *cobra.Command {
@@ -152,47 +183,67 @@ func deletion(c *user, resource, shortText string) *cobra.Command {
 }
 
 func appRollback(c *user) *cobra.Command {
-	var wait bool
-	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use: "rollback NAME RELEASE", Aliases: []string{"pin"}, Args: cobra.ExactArgs(2),
-		Short: "Put a release back and hold it until unpin",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			n, err := strconv.ParseInt(args[1], 10, 64)
+		Use: "rollback NAME [RELEASE]", Aliases: []string{"pin"}, Args: cobra.RangeArgs(1, 2),
+		Short: "Put a release back, or the healthy one before this one, and hold it until unpin",
+	}
+	w := waitFlags(cmd, true)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var body struct {
+			Release int64 `json:"release,omitempty"`
+		}
+		if len(args) == 2 {
+			n, err := strconv.ParseInt(strings.TrimPrefix(args[1], "#"), 10, 64)
 			if err != nil || n < 1 {
 				return usageError{fmt.Errorf("release %q: want a number of `slipway app history %s`", args[1], args[0])}
 			}
-			if err := c.Call(cmd.Context(), "POST", c.Path("applications", args[0], "rollback"), map[string]int64{"release": n}, nil); err != nil {
+			body.Release = n
+		}
+		if err := c.Call(cmd.Context(), "POST", c.Path("applications", args[0], "rollback"), &body, nil); err != nil {
+			return err
+		}
+		if w.on {
+			if err := c.follow(cmd, w, args[0]); err != nil {
 				return err
 			}
-			if wait {
-				ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-				defer cancel()
-				_, err = c.FollowApp(ctx, args[0], n, appProgress(cmd))
-			}
-			return err
-		},
+		}
+		a, err := c.application(cmd.Context(), args[0])
+		if err == nil {
+			c.word(cmd, "application %s is pinned to release %d until `slipway app unpin %s`", args[0], a.Spec.Pin, args[0])
+		}
+		return err
 	}
-	cmd.Flags().BoolVar(&wait, "wait", true, "wait until it is healthy")
-	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")
 	return cmd
 }
 
 func appWait(c *user) *cobra.Command {
 	var timeout time.Duration
 	var release int64
-	cmd := &cobra.Command{Use: "wait NAME", Short: "Wait until an application is healthy", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-		defer cancel()
-		a, err := c.FollowApp(ctx, args[0], release, appProgress(cmd))
-		if err != nil {
-			return err
-		}
-		return c.print(cmd.OutOrStdout(), a, appTable([]slipway.Application{*a}))
-	}}
+	cmd := &cobra.Command{
+		Use: "wait NAME", Args: cobra.ExactArgs(1),
+		Short: "Wait until what is desired of an application, or pinned, runs and is healthy",
+		Long:  "Wait until what is desired of an application, or pinned, runs and is healthy. The exit status is 1 if its release fails, or the time is up.",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
+			defer cancel()
+			if _, err := c.application(ctx, args[0]); isMissing(err) {
+				fmt.Fprintf(cmd.ErrOrStderr(), "application %s is not there yet; `slipway app list` shows those that are\n", args[0])
+			}
+			a, err := c.FollowApp(ctx, args[0], release, appProgress(cmd))
+			if err != nil {
+				return err
+			}
+			return c.print(cmd.OutOrStdout(), a, appTable([]slipway.Application{*a}))
+		},
+	}
 	cmd.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long to wait")
-	cmd.Flags().Int64Var(&release, "release", 0, "the release that must be the healthy one (default any)")
+	cmd.Flags().Int64Var(&release, "release", 0, "the release that must be the healthy one (default that of what is desired or pinned)")
 	return cmd
+}
+
+func isMissing(err error) bool {
+	var refused *client.Refused
+	return errors.As(err, &refused) && refused.Status == http.StatusNotFound
 }
 
 // appProgress tells whoever waits how the application is.

@@ -17,18 +17,25 @@ import (
 func appSync(c *user) *cobra.Command {
 	var ask api.SyncAsk
 	var prune, dryRun bool
+	var w *waiting
 	cmd := &cobra.Command{
 		Use: "sync NAME", Args: cobra.ExactArgs(1),
 		Short: "Apply the desired value again, also one that failed, and put right what others changed",
 		Example: `  slipway app sync shop --dry-run
   slipway app sync shop --only Deployment/web --only ConfigMap/settings
-  slipway app sync shop --prune`,
+  slipway app sync shop --prune --wait`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if cmd.Flags().Changed("prune") {
 				ask.Prune = &prune
 			}
 			if !dryRun {
-				return c.Call(cmd.Context(), "POST", c.Path("applications", args[0], "sync"), &ask, nil)
+				if err := c.Call(cmd.Context(), "POST", c.Path("applications", args[0], "sync"), &ask, nil); err != nil {
+					return err
+				}
+				if w.on {
+					return c.follow(cmd, w, args[0])
+				}
+				return c.asked(cmd, args[0])
 			}
 			q := url.Values{"only": ask.Only}
 			if ask.Prune != nil {
@@ -37,26 +44,11 @@ func appSync(c *user) *cobra.Command {
 			return c.Copy(cmd.Context(), cmd.OutOrStdout(), c.Path("applications", args[0], "preview")+"?"+q.Encode())
 		},
 	}
+	w = waitFlags(cmd, false)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only show what would change")
 	cmd.Flags().StringArrayVar(&ask.Only, "only", nil, "only this object, as Kind/name; may be repeated. No hooks run")
 	cmd.Flags().BoolVar(&prune, "prune", true, "delete what left the set, also what waits for this word; false keeps it this time (default: as the application says)")
-	return cmd
-}
-
-func appDelete(c *user) *cobra.Command {
-	var cascade bool
-	cmd := &cobra.Command{
-		Use: "delete NAME", Args: cobra.ExactArgs(1),
-		Short: "Delete an application and what it applied, or with --cascade=false leave that",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			path := c.Path("applications", args[0])
-			if cmd.Flags().Changed("cascade") {
-				path += "?cascade=" + strconv.FormatBool(cascade)
-			}
-			return c.Call(cmd.Context(), "DELETE", path, nil, nil)
-		},
-	}
-	cmd.Flags().BoolVar(&cascade, "cascade", true, "delete what it applied (default: as spec.deletion says)")
+	cmd.MarkFlagsMutuallyExclusive("wait", "dry-run")
 	return cmd
 }
 

@@ -161,6 +161,16 @@ func appObject(c *user) *cobra.Command {
 	return cmd
 }
 
+func appEvents(c *user) *cobra.Command {
+	return &cobra.Command{Use: "events NAME", Short: "Show what happened to an application: releases, pins, waits, drift", Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
+		var answer api.EventsAnswer
+		if err := c.Call(cmd.Context(), "GET", c.Path("applications", args[0], "events"), nil, &answer); err != nil {
+			return err
+		}
+		return c.print(cmd.OutOrStdout(), &answer, eventTable(answer.Items))
+	}}
+}
+
 func eventTable(events []apply.Event) table {
 	t := table{header: []string{"AGE", "TYPE", "REASON", "COUNT", "MESSAGE"}}
 	for _, e := range events {

@@ -3,13 +3,10 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 )
@@ -27,22 +24,9 @@ func appsetCreate(c *user) *cobra.Command {
 		Use: "create -f FILE", Short: "Create an application set from a file", Args: cobra.NoArgs,
 		Example: "  slipway appset create -f previews.yaml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			in := cmd.InOrStdin()
-			if file != "-" {
-				f, err := os.Open(file)
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in = f
-			}
-			text, err := io.ReadAll(io.LimitReader(in, 1<<20))
-			if err != nil {
-				return err
-			}
 			var set slipway.ApplicationSet
-			if err := yaml.UnmarshalStrict(text, &set); err != nil {
-				return fmt.Errorf("%s: %w", file, err)
+			if err := readYAML(cmd, file, &set); err != nil {
+				return err
 			}
 			if set.Kind != "" && set.Kind != "ApplicationSet" {
 				return fmt.Errorf("%s: kind %q; want ApplicationSet", file, set.Kind)

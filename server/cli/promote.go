@@ -58,9 +58,6 @@ func appPromotions(c *user) *cobra.Command {
 func appApprove(c *user, verb, short string) *cobra.Command {
 	var promotion string
 	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1), RunE: func(cmd *cobra.Command, args []string) error {
-		if promotion == "" && verb == "approve" {
-			return c.Call(cmd.Context(), "POST", c.Path("applications", args[0], "approve"), nil, nil)
-		}
 		if promotion == "" {
 			var l slipway.PromotionList
 			if err := c.Call(cmd.Context(), "GET", c.Path("promotions"), nil, &l); err != nil {
@@ -79,7 +76,11 @@ func appApprove(c *user, verb, short string) *cobra.Command {
 				return fmt.Errorf("no promotion waits for %s", args[0])
 			}
 		}
-		return c.Call(cmd.Context(), "POST", c.Path("promotions", promotion, verb), nil, nil)
+		if err := c.Call(cmd.Context(), "POST", c.Path("promotions", promotion, verb), nil, nil); err != nil {
+			return err
+		}
+		c.word(cmd, "promotion %s: your word was taken; `slipway app promotions %s` shows what came of it", promotion, args[0])
+		return nil
 	}}
 	cmd.Flags().StringVar(&promotion, "promotion", "", "which one, of `slipway app promotions` (default the only one that waits)")
 	return cmd

@@ -32,7 +32,7 @@ func talk(t *testing.T, h http.HandlerFunc) (*Client, *atomic.Int64) {
 }
 
 func tell(w http.ResponseWriter, typ, kind, name string, release int) {
-	fmt.Fprintf(w, ": still here\n\ndata: {\"kind\": %q, \"type\": %q, \"object\": {\"metadata\": {\"name\": %q}, \"status\": {\"current\": %d, \"health\": \"Healthy\"}}}\n\n", kind, typ, name, release)
+	fmt.Fprintf(w, ": still here\n\ndata: {\"kind\": %q, \"type\": %q, \"object\": {\"metadata\": {\"name\": %q}, \"status\": {\"current\": %d, \"health\": \"Healthy\", \"conditions\": [{\"type\": \"Applied\", \"status\": \"True\", \"reason\": \"Settled\"}]}}}\n\n", kind, typ, name, release)
 	_ = http.NewResponseController(w).Flush()
 }
 

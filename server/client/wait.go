@@ -188,24 +188,6 @@ func (c *Client) WaitRelease(ctx context.Context, name string) (*slipway.Release
 	})
 }
 
-// WaitApp returns the application once it is healthy, at the release if that is not 0.
-func (c *Client) WaitApp(ctx context.Context, name string, release int64) (*slipway.Application, error) {
-	return c.FollowApp(ctx, name, release, func(*slipway.Application) {})
-}
-
-// FollowApp is WaitApp, and tells progress of the application whenever it changes.
-func (c *Client) FollowApp(ctx context.Context, name string, release int64, progress func(*slipway.Application)) (*slipway.Application, error) {
-	a, err := waitFor(ctx, c, "Application", name, func(a *slipway.Application) bool {
-		progress(a)
-		settled := a.Status.Health == "Healthy" && a.Status.Sync != "OutOfSync"
-		return settled && a.Status.Current > 0 && (release == 0 || a.Status.Current == release)
-	})
-	if err != nil && a != nil {
-		err = fmt.Errorf("application %s: release %d is %s: %s (%w)", name, a.Status.Current, a.Status.Health, a.Status.Message, err)
-	}
-	return a, err
-}
-
 // waitFor returns the object of that kind and name once enough says so; with an
 // error, it is the object as seen last, nil if never.
 func waitFor[T any, P interface {

@@ -7,6 +7,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/release"
 	sources "slipway.dev/gitops/source"
 	"slipway.dev/server/api"
@@ -25,6 +26,10 @@ func (g applications) Preview(ctx context.Context, namespace, application string
 
 func (g applications) DiffLocal(ctx context.Context, namespace, application string, archive io.Reader) (string, error) {
 	return g.Reconciler.DiffTree(ctx, namespace, application, func(dir string) error { return sources.Unpack(archive, dir) })
+}
+
+func (g applications) Events(ctx context.Context, namespace, application string) ([]apply.Event, error) {
+	return g.Reconciler.EventsOf(ctx, namespace, application)
 }
 
 // Refresh asks the forge where there is one, and looks at the objects.

@@ -79,6 +79,9 @@ type ApplicationSpec struct {
 	// Resync changes when a person asks to put right what others changed.
 	// +optional
 	Resync string `json:"resync,omitempty"`
+	// Stop is what a person said to a rollout that was under way.
+	// +optional
+	Stop *Stop `json:"stop,omitempty"`
 }
 
 // Source is where the manifests are.

@@ -77,6 +77,8 @@ export type Phase = "Pending" | "Running" | "Succeeded" | "Failed" | "Canceled" 
 export interface Image {
   name: string;
   digest: string;
+  commit?: string;
+  run?: string;
 }
 
 export interface Job {
@@ -231,6 +233,9 @@ export interface Desired {
   images?: Image[];
   run?: string;
   by?: string;
+  /** push, pipeline, manual, inputs, promotion, rollback (written back) or generator */
+  cause?: string;
+  promotion?: string;
 }
 
 export interface ObjectReference {

@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { apps } from "./apps.en";
+import { dash } from "./dash.en";
 import { en } from "./en";
 import { zh } from "./zh";
 import { pick, t, word } from ".";
@@ -10,6 +12,11 @@ test("both languages have the same keys and the same blanks", () => {
     expect(blanks(zh[key as keyof typeof zh]), key).toEqual(blanks(text));
     expect(zh[key as keyof typeof zh].trim(), key).not.toBe("");
   }
+});
+
+test("no part of the texts hides another's", () => {
+  for (const [key, text] of Object.entries({ ...apps, ...dash })) expect(en[key as keyof typeof en], key).toBe(text);
+  expect(Object.keys(apps).filter((key) => key in dash)).toEqual([]);
 });
 
 test("the choice wins over the browser", () => {

@@ -3,12 +3,11 @@ import { t } from "../i18n";
 import { ApiError, get, namespace, path, post, raw } from "../lib/api";
 import { address } from "../lib/browse";
 import { Chart } from "../lib/chart";
-import { short, span, valueOf } from "../lib/format";
-import { around, LinesLink } from "../lib/loglink";
+import { short, valueOf } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { put, replace, useStore } from "../lib/store";
 import { useTree } from "../lib/tree";
-import { Action, Ago, Confirm, Empty, Problem, State, Table, useNow, type Column } from "../lib/ui";
+import { Action, Confirm, Empty, Problem, State } from "../lib/ui";
 import type { Application, Release } from "../types";
 import { AlertsOf } from "./alerts";
 import { DeleteDialog, PromoteDialog, Promotions, SyncDialog } from "./appactions";
@@ -16,6 +15,8 @@ import { Addresses, syncOf } from "./applications";
 import { PodLogs } from "./applogs";
 import { Conditions, Progress } from "./appstate";
 import { DiffText } from "./difftext";
+import { Happened } from "./happened";
+import { Releases } from "./releases";
 import { Fact } from "./run";
 import { Tree } from "./tree";
 
@@ -34,8 +35,9 @@ export function ApplicationPage({ name }: { name: string }) {
     .sort((a, b) => b.spec.number - a.spec.number);
   const [error, setError] = useState<unknown>();
   const [asked, ask] = useState<Release>();
-  const [dialog, setDialog] = useState<"sync" | "promote" | "delete">();
+  const [dialog, setDialog] = useState<"sync" | "promote" | "delete" | "stop">();
   const [logs, setLogs] = useState(false);
+  const [happened, setHappened] = useState(false);
   const tree = useTree(name);
   useEffect(() => {
     const fail = (e: unknown) => setError(e instanceof ApiError && e.status === 404 ? new Error(t("gone", { name })) : e);
@@ -50,6 +52,7 @@ export function ApplicationPage({ name }: { name: string }) {
   if (!app && seen.current) return <Empty>{t("gone", { name })}</Empty>;
   if (!app) return error ? <Problem error={error} /> : <Empty>{t("loading")}</Empty>;
   const st = app.status ?? {};
+  const newest = releases.find((r) => r.spec.number === st.last);
   return (
     <>
       <div class="row head">
@@ -82,7 +85,16 @@ export function ApplicationPage({ name }: { name: string }) {
           {t("unchangedHere")}
         </p>
       ) : null}
-      {st.message ? <p class={`notice ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>{st.message}</p> : null}
+      {st.message && !(app.spec.pin && st.sync === "Pinned") ? (
+        <div class={`notice row ${st.sync === "Failed" || st.health === "Degraded" ? "bad" : ""}`}>
+          <span class="fill">{st.message}</span>
+          {newest?.status?.result === "Progressing" && !app.spec.pin ? (
+            <button type="button" onClick={() => setDialog("stop")}>
+              {t("stopButton")}
+            </button>
+          ) : null}
+        </div>
+      ) : null}
       <Conditions app={app} />
       <AlertsOf application={name} />
       <dl class="facts">
@@ -108,7 +120,7 @@ export function ApplicationPage({ name }: { name: string }) {
         </Fact>
         <Fact name={t("addresses")}>{st.addresses?.length ? <Addresses list={st.addresses} /> : null}</Fact>
       </dl>
-      <Progress release={releases.find((r) => r.spec.number === st.last)} />
+      <Progress release={newest} />
       <section>
         <h2>{t("objects")}</h2>
         <Tree app={app} nodes={tree.nodes} error={tree.error} />
@@ -120,6 +132,10 @@ export function ApplicationPage({ name }: { name: string }) {
       </section>
       <Promotions name={name} />
       <Chart app={app} releases={releases} />
+      <details onToggle={(e) => setHappened(e.currentTarget.open)}>
+        <summary>{t("happened")}</summary>
+        {happened ? <Happened name={name} state={JSON.stringify(st)} /> : null}
+      </details>
       <details class="applogs" open={logs} onToggle={(e) => setLogs(e.currentTarget.open)}>
         <summary>{t("logsOfPods")}</summary>
         {logs ? <PodLogs app={name} ns={app.spec.namespace || namespace} pods={(tree.nodes ?? []).filter((n) => n.kind === "Pod" && !n.group)} /> : null}
@@ -127,6 +143,14 @@ export function ApplicationPage({ name }: { name: string }) {
       {dialog === "sync" ? <SyncDialog app={app} nodes={tree.nodes ?? []} close={() => setDialog(undefined)} /> : null}
       {dialog === "promote" ? <PromoteDialog app={app} releases={releases} close={() => setDialog(undefined)} /> : null}
       {dialog === "delete" ? <DeleteDialog app={app} close={() => setDialog(undefined)} /> : null}
+      {dialog === "stop" && newest ? (
+        <Confirm
+          question={t(st.healthy ? "stopAsk" : "stopFirst", { n: newest.spec.number, healthy: st.healthy ?? 0 })}
+          yes={t("stopRelease", { n: newest.spec.number })}
+          run={() => post(path("Application", name, "stop"))}
+          close={() => setDialog(undefined)}
+        />
+      ) : null}
       {asked ? (
         <Confirm
           question={t("rollbackAsk", { n: asked.spec.number, commit: valueOf(asked.spec.desired) })}
@@ -136,81 +160,6 @@ export function ApplicationPage({ name }: { name: string }) {
         />
       ) : null}
     </>
-  );
-}
-
-function Releases({ app, releases, ask }: { app: Application; releases: Release[]; ask: (r: Release) => void }) {
-  const now = useNow(releases.some((r) => r.status?.result === "Progressing"));
-  const current = app.status?.current;
-  const columns: Column<Release>[] = [
-    {
-      head: t("release"),
-      cell: (r) => (
-        <>
-          #{r.spec.number} {r.spec.number === current ? <span class="tag">{t("current")}</span> : null}
-        </>
-      ),
-    },
-    { head: t("result"), cell: (r) => <State value={r.status?.result ?? "Pending"} /> },
-    {
-      head: t("commit"),
-      cell: (r) => (
-        <>
-          <code title={r.spec.desired.commit}>{valueOf(r.spec.desired)}</code> <span class="clip">{r.spec.subject}</span>
-          {r.status?.startedAt && (app.spec.namespace ?? namespace) === namespace ? (
-            <>
-              {" "}
-              <LinesLink of={{ release: r.metadata.name }} start={around(r.status.startedAt, -5)} end={r.status.result === "Failed" ? around(r.status.finishedAt, 300) : undefined} />
-            </>
-          ) : null}
-          <Why release={r} />
-        </>
-      ),
-    },
-    { head: t("author"), cell: (r) => r.spec.author ?? r.spec.desired.by ?? "", wide: true },
-    { head: t("duration"), cell: (r) => span(r.status?.startedAt, r.status?.finishedAt, now), wide: true },
-    { head: t("age"), cell: (r) => <Ago time={r.metadata.creationTimestamp} />, wide: true },
-    {
-      head: "",
-      cell: (r) =>
-        r.status?.result === "Healthy" && (r.spec.number !== current || app.spec.pin !== r.spec.number) ? (
-          <button type="button" aria-label={t("rollbackTo", { n: r.spec.number })} onClick={() => ask(r)}>
-            {t("rollback")}
-          </button>
-        ) : null,
-    },
-  ];
-  return (
-    <Table
-      label={t("releases")}
-      rows={releases}
-      columns={columns}
-      id={(r) => r.metadata.name}
-      text={(r) => `#${r.spec.number} ${r.spec.desired.commit} ${r.spec.subject ?? ""} ${r.spec.author ?? ""} ${r.status?.result ?? ""}`}
-    />
-  );
-}
-
-/** Why says what went wrong, with what was seen before anything was undone. */
-function Why({ release }: { release: Release }) {
-  const st = release.status;
-  if (!st?.reason && !st?.evidence?.length) return null;
-  return (
-    <details open={st.result === "Failed" && !st.evidence?.length}>
-      <summary>
-        {st.reason || t("evidence")}
-        {st.rolledBackTo ? ` · ${t("putBack", { n: st.rolledBackTo })}` : ""}
-      </summary>
-      <ul class="evidence" aria-label={t("evidence")}>
-        {(st.evidence ?? []).map((e, i) => (
-          <li key={i}>
-            <span class="tag">{e.kind}</span> {e.object}{" "}
-            {e.object?.startsWith("Pod/") ? <LinesLink of={{ pod: e.object.slice(4) }} start={around(st.startedAt, -5)} end={around(st.finishedAt, 300)} /> : null}
-            <pre>{e.text}</pre>
-          </li>
-        ))}
-      </ul>
-    </details>
   );
 }
 

@@ -18,7 +18,7 @@ export function Conditions({ app }: { app: Application }) {
     <>
       {st.waiting ? (
         <p class="notice warn">
-          {t("waits")} {st.waiting.message} {st.waiting.until ? t("until", { when: dateTime(st.waiting.until) }) : ""}
+          {t("waits")} {st.waiting.message} {st.waiting.until ? t("waitsUntil", { when: dateTime(st.waiting.until) }) : ""}
         </p>
       ) : null}
       {notes(app).map((n) => (
