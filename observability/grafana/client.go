@@ -6,24 +6,17 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
+	"sync/atomic"
 
 	gapi "github.com/grafana/grafana-api-golang-client"
 
 	"slipway.dev/observability/credentials"
-)
-
-const (
-	callLimit = 30 * time.Second
-	// answerLimit bounds what Grafana may answer: a dashboard is a few hundred KB.
-	answerLimit = 32 << 20
 )
 
 // session is the client of one pass, with what must not be seen in its errors.
@@ -31,6 +24,8 @@ type session struct {
 	*gapi.Client
 	where  string
 	secret []string
+	done   func()
+	asked  atomic.Int64
 }
 
 // open makes the client of a pass, which ends with ctx.
@@ -39,11 +34,10 @@ func (p *Provisioner) open(ctx context.Context) (*session, error) {
 	if err := os.Unsetenv("GF_LOG"); err != nil {
 		return nil, err
 	}
-	s := &session{where: "grafana at " + p.base}
+	s := &session{where: "grafana at " + p.base, done: func() {}}
 	next := p.transport
 	if next == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.DisableKeepAlives = true // passes are minutes apart
 		if p.CAFile != "" {
 			pem, err := os.ReadFile(p.CAFile)
 			if err != nil {
@@ -55,10 +49,10 @@ func (p *Provisioner) open(ctx context.Context) (*session, error) {
 			}
 			t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 		}
-		next = t
+		next, s.done = t, t.CloseIdleConnections // passes are minutes apart
 	}
 	c := gapi.Config{Client: &http.Client{
-		Transport: bounded{ctx, next}, Timeout: callLimit,
+		Transport: polite{ctx, next, p.pace, &s.asked},
 		CheckRedirect: func(r *http.Request, _ []*http.Request) error {
 			return fmt.Errorf("it redirects to %s; give the address where it answers", r.URL.Redacted())
 		},
@@ -84,36 +78,6 @@ func (p *Provisioner) open(ctx context.Context) (*session, error) {
 		return nil, fmt.Errorf("%s: what answers there is not Grafana", s.where)
 	}
 	return s, nil
-}
-
-// bounded gives each request the context of its pass, and each answer a size.
-type bounded struct {
-	ctx  context.Context
-	next http.RoundTripper
-}
-
-func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithCancel(r.Context()) // the client's own time limit
-	stop := context.AfterFunc(b.ctx, cancel)
-	resp, err := b.next.RoundTrip(r.WithContext(ctx))
-	if err != nil {
-		stop()
-		cancel()
-		return nil, err
-	}
-	resp.Body = &limited{Reader: io.LimitReader(resp.Body, answerLimit), body: resp.Body, done: func() { stop(); cancel() }}
-	return resp, nil
-}
-
-type limited struct {
-	io.Reader
-	body io.Closer
-	done func()
-}
-
-func (l *limited) Close() error {
-	defer l.done()
-	return l.body.Close()
 }
 
 var statusText = regexp.MustCompile(`^status: (\d{3}), body: `)
@@ -145,10 +109,12 @@ func (s *session) says(what string, err error) error {
 		next = "; somebody changed it just now, or there is one of that name: the next pass looks again"
 	case status == http.StatusConflict:
 		next = "; there is one of that name already: rename or delete it in Grafana"
+	case status == http.StatusTooManyRequests:
+		next = "; it limits how often it may be asked: the rest follows at the next pass"
 	case status >= 500 || status == 0:
 		next = "; it is tried again"
 	}
-	text := strings.ToValidUTF8(fmt.Sprintf("%.400s", err.Error()), "")
+	text := strings.ToValidUTF8(strings.TrimSpace(fmt.Sprintf("%.400s", err.Error())), "")
 	for _, secret := range s.secret {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")

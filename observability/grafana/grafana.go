@@ -13,6 +13,7 @@ import (
 	"time"
 
 	gapi "github.com/grafana/grafana-api-golang-client"
+	"golang.org/x/time/rate"
 )
 
 // What happens to a dashboard that a person edited in Grafana.
@@ -69,11 +70,15 @@ type Provisioner struct {
 	base    string
 	trigger chan struct{}
 
-	passes sync.Mutex // one at a time; guards state
+	pace   *rate.Limiter
+	passes chan struct{} // one at a time: who has put something in has what follows
 	state  state
+	saved  time.Time
+	looked map[string]time.Time // when dashboards were asked for
 
 	mu     sync.Mutex
 	status Status
+	cancel context.CancelCauseFunc // of the pass that goes on
 }
 
 // Status is how it is.
@@ -92,8 +97,9 @@ type Status struct {
 	// Incomplete: something of what should be there could not be looked up; it is asked for
 	// again soon, and nothing is taken away meanwhile.
 	Incomplete bool `json:"incomplete,omitempty"`
-	// Writes of the last pass.
-	Writes int `json:"writes"`
+	// Writes of the last pass, and how often it asked.
+	Writes   int `json:"writes"`
+	Requests int `json:"requests"`
 }
 
 // New looks at the options and reads what was written before.
@@ -105,7 +111,7 @@ func New(o Options) (*Provisioner, error) {
 	if o.Edits != Keep && o.Edits != Overwrite {
 		return nil, fmt.Errorf("grafana: edits %q: want %s or %s", o.Edits, Keep, Overwrite)
 	}
-	p := &Provisioner{Options: o, base: u.String(), trigger: make(chan struct{}, 1)}
+	p := &Provisioner{Options: o, base: u.String(), trigger: make(chan struct{}, 1), passes: make(chan struct{}, 1), pace: rate.NewLimiter(askRate, askBurst)}
 	if err := p.load(); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	gapi "github.com/grafana/grafana-api-golang-client"
 )
@@ -21,60 +22,125 @@ type pass struct {
 	errs   []error
 	kept   []string
 	writes int
+	// what Grafana lists, and which dashboards are asked for all the same
+	folders, boards map[string]hit
+	look            map[string]bool
 }
+
+// errRemoved is in place of a pass when somebody asked for removal.
+var errRemoved = errors.New("grafana: removed by a person")
 
 // Pass puts everything right once. What can be done is done although another thing fails.
 func (p *Provisioner) Pass(ctx context.Context) error {
-	p.passes.Lock()
-	defer p.passes.Unlock()
-	if p.state.Removed {
-		return nil
+	if err := p.pass(ctx, false); !errors.Is(err, errRemoved) {
+		return err
 	}
-	want, err := p.Desired(ctx)
+	return nil
+}
+
+// begin waits until no other pass goes on. end is to be called when this one is over.
+func (p *Provisioner) begin(ctx context.Context) (end func(), err error) {
+	select {
+	case p.passes <- struct{}{}:
+		return func() { <-p.passes }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// pass looks at all dashboards closely, or at some of many.
+func (p *Provisioner) pass(ctx context.Context, all bool) error {
+	end, err := p.begin(ctx)
 	if err != nil {
-		return fmt.Errorf("grafana: what should be there: %w", err)
+		return err
 	}
+	defer end()
+	if p.state.Removed {
+		return errRemoved
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	p.mu.Lock()
+	p.cancel = cancel
+	p.mu.Unlock()
 	s, err := p.open(ctx)
 	if err != nil {
 		return err
 	}
+	defer s.done()
+	want, err := p.Desired(ctx)
+	if err != nil {
+		return fmt.Errorf("grafana: what should be there: %w", err)
+	}
 	r := &pass{Provisioner: p, session: s, want: want}
-	steps := []func() error{}
-	for _, d := range want.DataSources {
+	if r.folders, r.boards, err = r.found(); err == nil {
+		r.look = r.turn(all)
+		r.steps()
+	} else {
+		r.errs = append(r.errs, err)
+	}
+	if err := p.save(); err != nil {
+		r.errs = append(r.errs, err)
+	}
+	p.mu.Lock()
+	p.status.Dashboards, p.status.Kept, p.status.Writes, p.status.Requests = len(p.state.Dashboards), r.kept, r.writes, int(s.asked.Load())
+	p.status.Incomplete = want.Incomplete
+	p.mu.Unlock()
+	if context.Cause(ctx) == errRemoved {
+		return errRemoved
+	}
+	return r.reasons()
+}
+
+// A pass that fails everywhere ends early, and tells a few of its reasons.
+const (
+	mostErrors = 50
+	toldErrors = 5
+)
+
+func (r *pass) reasons() error {
+	if n := len(r.errs) - toldErrors; n > 0 {
+		return errors.Join(append(slices.Clone(r.errs[:toldErrors]), fmt.Errorf("and %d more", n))...)
+	}
+	return errors.Join(r.errs...)
+}
+
+// steps are everything that is wanted, in order, until Grafana is away.
+func (r *pass) steps() {
+	var steps []func() error
+	for _, d := range r.want.DataSources {
 		steps = append(steps, func() error { return r.dataSource(d) })
 	}
-	for _, f := range want.Folders {
+	for _, f := range r.want.Folders {
 		steps = append(steps, func() error { return r.folder(f) })
 	}
-	for _, d := range want.Dashboards {
+	for _, d := range r.want.Dashboards {
 		steps = append(steps, func() error { return r.dashboard(d) })
 	}
-	if !want.Incomplete {
+	if !r.want.Incomplete {
 		steps = append(steps, func() error { return r.unwanted(false) })
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			r.errs = append(r.errs, err)
-			if away(err) {
-				break
+			if away(err) || len(r.errs) == mostErrors {
+				return
 			}
 		}
 	}
-	p.mu.Lock()
-	p.status.Dashboards, p.status.Kept, p.status.Writes = len(p.state.Dashboards), r.kept, r.writes
-	p.status.Incomplete = want.Incomplete
-	p.mu.Unlock()
-	return errors.Join(r.errs...)
 }
 
 // wrote remembers a write.
 func (r *pass) wrote() error {
 	r.writes++
-	return r.save()
+	return r.saveSoon()
 }
 
 func (r *pass) folder(want Folder) error {
 	what := fmt.Sprintf("folder %q", want.Title)
+	if before, known := r.state.Folders[want.UID]; known && before == want.Title && r.folders[want.UID].Title == want.Title {
+		return nil
+	}
 	live, err := r.FolderByUID(want.UID)
 	switch {
 	case err == nil && live.Title == want.Title:
@@ -127,7 +193,7 @@ func (r *pass) dataSource(want gapi.DataSource) error {
 	if live, err = r.DataSourceByUID(want.UID); err != nil {
 		return r.says(what, err)
 	}
-	r.state.DataSources[want.UID] = written{int64(live.Version), sum}
+	r.state.DataSources[want.UID] = written{Version: int64(live.Version), Digest: sum}
 	return r.wrote()
 }
 
@@ -136,18 +202,22 @@ func (r *pass) dashboard(want Dashboard) error {
 	if !uids.MatchString(want.UID) {
 		return fmt.Errorf("%s: %s: the UID %q is none that Grafana takes", r.where, what, want.UID)
 	}
+	sum := digest([]any{format, want, r.sources()})
+	if r.quiet(want, sum) {
+		return nil
+	}
 	var model map[string]any
 	if err := json.Unmarshal(want.JSON, &model); err != nil {
 		return fmt.Errorf("%s: %s: %w", r.where, what, err)
 	}
 	model = ready(model, r.want.DataSources)
 	model["uid"], model["title"] = want.UID, want.Title
-	sum := digest([]any{model, want.Folder})
 
 	live, err := r.DashboardByUID(want.UID)
 	if status := statusOf(err); err != nil && status != http.StatusNotFound {
 		return r.says(what, err)
 	}
+	r.looked[want.UID] = time.Now()
 	if err == nil {
 		version := versionOf(live.Model)
 		before, known := r.state.Dashboards[want.UID]
@@ -157,10 +227,14 @@ func (r *pass) dashboard(want Dashboard) error {
 		case untouched && before.Digest == sum:
 			return nil
 		case same: // a person took the edit back, or our memory was lost
-			r.state.Dashboards[want.UID] = written{version, sum}
-			return r.save()
+			r.state.Dashboards[want.UID] = written{Version: version, Digest: sum}
+			return nil
 		case !untouched && r.Edits == Keep:
 			r.kept = append(r.kept, want.Title)
+			if known {
+				before.Edited = true
+				r.state.Dashboards[want.UID] = before
+			}
 			return nil
 		}
 		model["version"] = version // 412 if a person is faster
@@ -169,8 +243,20 @@ func (r *pass) dashboard(want Dashboard) error {
 	if err != nil {
 		return r.says(what, err)
 	}
-	r.state.Dashboards[want.UID] = written{saved.Version, sum}
+	r.state.Dashboards[want.UID] = written{Version: saved.Version, Digest: sum}
 	return r.wrote()
+}
+
+// format is part of what is compared: another number writes every dashboard again.
+const format = 1
+
+// sources are what of the data sources is in dashboards.
+func (r *pass) sources() []string {
+	var all []string
+	for _, s := range r.want.DataSources {
+		all = append(all, s.Type, s.UID, s.Name)
+	}
+	return all
 }
 
 func versionOf(model map[string]any) int64 {

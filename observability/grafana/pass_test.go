@@ -15,6 +15,8 @@ import (
 	"time"
 
 	gapi "github.com/grafana/grafana-api-golang-client"
+
+	"slipway.dev/observability/grafana/grafanatest"
 )
 
 func board(title string) json.RawMessage {
@@ -24,14 +26,14 @@ func board(title string) json.RawMessage {
 
 type world struct {
 	*Provisioner
-	g    *standIn
+	g    *grafanatest.Grafana
 	want *Desired
 	dir  string
 }
 
 func newWorld(t *testing.T, edits string) *world {
 	t.Helper()
-	w := &world{g: newStandIn(t), dir: t.TempDir(), want: &Desired{
+	w := &world{g: grafanatest.New("glsa_secret", t.Errorf), dir: t.TempDir(), want: &Desired{
 		Folders: []Folder{{"slipway", "Slipway"}, {"slipway-shop", "Slipway / shop"}},
 		DataSources: []gapi.DataSource{{UID: "slipway-prometheus", Name: "Slipway Prometheus", Type: "prometheus", URL: "https://s.example/prometheus", Access: "proxy",
 			JSONData: map[string]any{"httpMethod": "POST", "httpHeaderName1": "Authorization"}, SecureJSONData: map[string]any{"httpHeaderValue1": "Bearer sw_datasource"}}},
@@ -50,10 +52,14 @@ func (w *world) open(t *testing.T, edits string) {
 	var err error
 	w.Provisioner, err = New(Options{URL: "http://grafana.example/sub", CredentialsFile: filepath.Join(w.dir, "token"), Edits: edits,
 		StateFile: filepath.Join(w.dir, "grafana.json"), Desired: func(context.Context) (Desired, error) { return *w.want, nil },
-		Log: slog.New(slog.DiscardHandler), transport: below{w.g}})
+		Log: slog.New(slog.DiscardHandler), transport: w.g.Below("/sub")})
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+func titled(title string) func(map[string]any) {
+	return func(model map[string]any) { model["title"] = title }
 }
 
 func (w *world) pass(t *testing.T, want ...string) {
@@ -61,7 +67,7 @@ func (w *world) pass(t *testing.T, want ...string) {
 	if err := w.Pass(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.g.wrote(); !slices.Equal(got, want) {
+	if got := w.g.Wrote(); !slices.Equal(got, want) {
 		t.Fatalf("wrote %q, want %q", got, want)
 	}
 }
@@ -74,10 +80,10 @@ func TestSecondPassWritesNothing(t *testing.T) {
 	w.pass(t)
 	w.open(t, Keep) // another process
 	w.pass(t)
-	if s := w.g.secrets["slipway-prometheus"]["httpHeaderValue1"]; s != "Bearer sw_datasource" {
+	if s := w.g.Secret("slipway-prometheus", "httpHeaderValue1"); s != "Bearer sw_datasource" {
 		t.Errorf("the data source's secret is %q", s)
 	}
-	b, _ := json.Marshal(w.g.boards["slipway-a"].Dashboard)
+	b, _ := json.Marshal(w.g.Model("slipway-a"))
 	for _, part := range []string{`"title":"A"`, `"uid":"slipway-a"`, `"datasource":{"uid":"slipway-prometheus"}`, `"text":"Slipway Prometheus"`} {
 		if !strings.Contains(string(b), part) {
 			t.Errorf("no %s in %s", part, b)
@@ -109,20 +115,18 @@ func readFile(t *testing.T, dir string) string {
 func TestDriftIsHealed(t *testing.T) {
 	w := newWorld(t, Keep)
 	w.pass(t, everything...)
-	delete(w.g.boards, "slipway-a")
+	w.g.Delete("slipway-a")
 	w.pass(t, "POST /api/dashboards/db")
-	s := w.g.sources["slipway-prometheus"]
-	s.URL, s.Version = "http://wrong", s.Version+1
+	w.g.Repoint("slipway-prometheus", "http://wrong")
 	w.pass(t, "PUT /api/datasources/uid/slipway-prometheus")
-	if w.g.sources["slipway-prometheus"].URL != "https://s.example/prometheus" {
+	if w.g.SourceURL("slipway-prometheus") != "https://s.example/prometheus" {
 		t.Error("the data source is wrong still")
 	}
-	delete(w.g.sources, "slipway-prometheus")
+	w.g.Delete("slipway-prometheus")
 	w.pass(t, "POST /api/datasources")
 	w.want.DataSources[0].SecureJSONData = map[string]any{"httpHeaderValue1": "Bearer sw_new"}
 	w.pass(t, "PUT /api/datasources/uid/slipway-prometheus")
-	delete(w.g.folders, "slipway-shop")
-	delete(w.g.boards, "slipway-b")
+	w.g.Delete("slipway-shop", "slipway-b")
 	w.pass(t, "POST /api/folders", "POST /api/dashboards/db")
 	w.pass(t)
 }
@@ -130,38 +134,37 @@ func TestDriftIsHealed(t *testing.T) {
 func TestEdits(t *testing.T) {
 	w := newWorld(t, Keep)
 	w.pass(t, everything...)
-	w.g.edit("slipway-a", "mine")
+	w.g.Edit("slipway-a", titled("mine"))
 	w.want.Dashboards[0].JSON = board("z") // a newer Slipway
 	w.pass(t)
-	if kept := w.Status().Kept; !slices.Equal(kept, []string{"A"}) || w.g.title("slipway-a") != "mine" {
-		t.Errorf("kept %q, title %s", kept, w.g.title("slipway-a"))
+	if kept := w.Status().Kept; !slices.Equal(kept, []string{"A"}) || w.g.Title("slipway-a") != "mine" {
+		t.Errorf("kept %q, title %s", kept, w.g.Title("slipway-a"))
 	}
 	w.open(t, Overwrite)
 	w.pass(t, "POST /api/dashboards/db")
-	if got := w.g.title("slipway-a"); got != "A" {
+	if got := w.g.Title("slipway-a"); got != "A" {
 		t.Errorf("title %s", got)
 	}
 	w.pass(t)
 	// Moved to another folder is an edit too.
-	w.g.boards["slipway-a"].Meta.FolderUID = "slipway-shop"
+	w.g.Move("slipway-a", "slipway-shop")
 	w.pass(t, "POST /api/dashboards/db")
 
 	// A person who saves between our look and our write is not overwritten.
 	w.open(t, Keep)
 	w.want.Dashboards[0].JSON = board("q")
-	w.g.meddle = func(method, path string) {
+	w.g.Meddle(func(method, path string) {
 		if method == "POST" && path == "/api/dashboards/db" {
-			b := w.g.boards["slipway-a"]
-			w.g.put("slipway-a", "slipway", b.Meta.Version+1, map[string]any{"title": "fast", "uid": "slipway-a"})
+			w.g.Save("slipway-a", "fast")
 		}
-	}
+	})
 	if err := w.Pass(t.Context()); err == nil || !strings.Contains(err.Error(), `dashboard "A": status: 412`) {
 		t.Fatal(err)
 	}
-	w.g.meddle = nil
-	w.g.wrote()
+	w.g.Meddle(nil)
+	w.g.Wrote()
 	w.pass(t)
-	if got := w.g.title("slipway-a"); got != "fast" {
+	if got := w.g.Title("slipway-a"); got != "fast" {
 		t.Errorf("title %s", got)
 	}
 }
@@ -179,28 +182,28 @@ func TestWhatIsNotWantedGoes(t *testing.T) {
 	w.pass(t, "POST /api/folders", "POST /api/dashboards/db")
 
 	// What is not ours stays, and with it its folder.
-	w.g.put("theirs", "slipway", 1, map[string]any{"title": "Theirs", "uid": "theirs"})
-	w.g.edit("slipway-b", "edited")
+	w.g.Add("theirs", "slipway", "Theirs")
+	w.g.Edit("slipway-b", titled("edited"))
 	left, err := w.Remove(t.Context(), false)
 	if err != nil || !slices.Equal(left, []string{"edited"}) {
 		t.Fatal(left, err)
 	}
-	if got, f := keys(w.g.boards), keys(w.g.folders); !slices.Equal(got, []string{"slipway-b", "theirs"}) || !slices.Equal(f, []string{"slipway", "slipway-shop"}) || len(w.g.sources) != 0 {
-		t.Fatalf("left %q %q %q", got, f, keys(w.g.sources))
+	if got, f := w.g.Dashboards(), w.g.Folders(); !slices.Equal(got, []string{"slipway-b", "theirs"}) || !slices.Equal(f, []string{"slipway", "slipway-shop"}) || len(w.g.Sources()) != 0 {
+		t.Fatalf("left %q %q %q", got, f, w.g.Sources())
 	}
-	w.g.wrote()
+	w.g.Wrote()
 	w.pass(t) // it stays away, after a start too
 	w.open(t, Keep)
 	w.pass(t)
-	delete(w.g.boards, "theirs")
-	if _, err := w.Remove(t.Context(), true); err != nil || len(w.g.folders) != 1 {
-		t.Fatal(err, w.g.folders)
+	w.g.Delete("theirs")
+	if _, err := w.Remove(t.Context(), true); err != nil || len(w.g.Folders()) != 1 {
+		t.Fatal(err, w.g.Folders())
 	}
-	w.g.wrote()
+	w.g.Wrote()
 	if err := w.Sync(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := w.g.wrote(), []string{"POST /api/datasources", "POST /api/folders", "POST /api/dashboards/db"}; !slices.Equal(got, want) { // the edited one is a person's
+	if got, want := w.g.Wrote(), []string{"POST /api/datasources", "POST /api/folders", "POST /api/dashboards/db"}; !slices.Equal(got, want) { // the edited one is a person's
 		t.Errorf("wrote %q", got)
 	}
 }
@@ -210,8 +213,8 @@ func TestProblemsAreNamedAndMasked(t *testing.T) {
 		break_ func(*world)
 		want   []string
 	}{
-		"credentials": {func(w *world) { w.g.token = "other" }, []string{"grafana at http://grafana.example/sub", `data source "Slipway Prometheus"`, "401", "***", "--grafana-credentials"}},
-		"away":        {func(w *world) { w.g.away = true }, []string{"its health", "connection refused", "tried again"}},
+		"credentials": {func(w *world) { w.g.Token("other") }, []string{"grafana at http://grafana.example/sub", "a search", "401", "***", "--grafana-credentials"}},
+		"away":        {func(w *world) { w.g.Away(true) }, []string{"its health", "connection refused", "tried again"}},
 		"no file":     {func(w *world) { os.Remove(filepath.Join(w.dir, "token")) }, []string{"credentials", "no such file"}},
 		"name taken": {func(w *world) {
 			w.want.DataSources[0].UID = "other"
@@ -249,19 +252,17 @@ func TestProblemsAreNamedAndMasked(t *testing.T) {
 func TestAwayForAnHour(t *testing.T) {
 	w := newWorld(t, Keep)
 	synctest.Test(t, func(t *testing.T) {
-		w.trigger = make(chan struct{}, 1) // of the bubble
-		w.g.away = true
+		w.trigger, w.passes = make(chan struct{}, 1), make(chan struct{}, 1) // of the bubble
+		w.g.Away(true)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		w.g.mu.Lock()
-		if w.g.calls > 20 || w.g.calls < 10 {
-			t.Errorf("asked %d times in an hour", w.g.calls)
+		if calls, _ := w.g.Calls(); calls > 20 || calls < 10 {
+			t.Errorf("asked %d times in an hour", calls)
 		}
-		w.g.away = false
-		w.g.mu.Unlock()
+		w.g.Away(false)
 		if s := w.Status(); !strings.Contains(s.Problem, "connection refused") || !s.Passed.IsZero() {
 			t.Errorf("status %+v", s)
 		}
@@ -270,13 +271,11 @@ func TestAwayForAnHour(t *testing.T) {
 		if s := w.Status(); s.Problem != "" || s.Dashboards != 2 || s.Passed.IsZero() {
 			t.Errorf("status %+v", s)
 		}
-		w.g.wrote()
-		w.g.mu.Lock()
-		delete(w.g.boards, "slipway-a")
-		w.g.mu.Unlock()
+		w.g.Wrote()
+		w.g.Delete("slipway-a")
 		w.Trigger()
 		synctest.Wait()
-		if got := w.g.wrote(); len(got) != 1 {
+		if got := w.g.Wrote(); len(got) != 1 {
 			t.Errorf("wrote %q", got)
 		}
 		cancel()
@@ -291,20 +290,20 @@ func TestIncompleteIsLookedUpAgainSoon(t *testing.T) {
 	w := newWorld(t, Keep)
 	w.pass(t, everything...)
 	synctest.Test(t, func(t *testing.T) {
-		w.trigger = make(chan struct{}, 1) // of the bubble
+		w.trigger, w.passes = make(chan struct{}, 1), make(chan struct{}, 1) // of the bubble
 		all := w.want.Dashboards
 		w.want.Incomplete, w.want.Dashboards = true, all[:1]
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- w.Run(ctx) }()
 		synctest.Wait()
-		if got := w.g.wrote(); len(got) > 0 || !w.Status().Incomplete {
+		if got := w.g.Wrote(); len(got) > 0 || !w.Status().Incomplete {
 			t.Errorf("wrote %q, status %+v", got, w.Status())
 		}
 		w.want.Incomplete = false
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if got := w.g.wrote(); !slices.Equal(got, []string{"DELETE /api/dashboards/uid/slipway-b"}) || w.Status().Incomplete {
+		if got := w.g.Wrote(); !slices.Equal(got, []string{"DELETE /api/dashboards/uid/slipway-b"}) || w.Status().Incomplete {
 			t.Errorf("wrote %q, status %+v", got, w.Status())
 		}
 		cancel()

@@ -14,37 +14,55 @@ import (
 // Remove takes away everything that is ours, and remembers that it should stay away until
 // Sync. Dashboards that a person edited are left where edits are kept, unless edited.
 func (p *Provisioner) Remove(ctx context.Context, edited bool) (left []string, err error) {
-	p.passes.Lock()
-	defer p.passes.Unlock()
+	p.mu.Lock()
+	if p.cancel != nil {
+		p.cancel(errRemoved) // what it writes would go anyway
+	}
+	p.mu.Unlock()
+	end, err := p.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	p.state.Removed = true
 	if err := p.save(); err != nil {
 		return nil, err
 	}
-	s, err := p.open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r := &pass{Provisioner: p, session: s}
-	err = errors.Join(r.unwanted(edited), r.save())
+	r := &pass{Provisioner: p}
+	err = r.takeAll(ctx, edited)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.status.Removed, p.status.Problem, p.status.Dashboards, p.status.Kept, p.status.Writes = true, "", len(p.state.Dashboards), nil, r.writes
+	p.status.Removed, p.status.Dashboards, p.status.Kept, p.status.Writes, p.status.Problem = true, len(p.state.Dashboards), nil, r.writes, ""
+	if err != nil {
+		p.status.Problem = err.Error() + "; until `slipway grafana remove` goes through, some of Slipway's is there still"
+	}
 	return r.kept, err
 }
 
-// Sync puts everything right now, after Remove too.
-func (p *Provisioner) Sync(ctx context.Context) error {
-	if err := p.resume(); err != nil {
+func (r *pass) takeAll(ctx context.Context, edited bool) (err error) {
+	if r.session, err = r.Provisioner.open(ctx); err != nil {
 		return err
 	}
-	err := p.Pass(ctx)
+	defer r.done()
+	return errors.Join(r.unwanted(edited), r.save())
+}
+
+// Sync puts everything right now, after Remove too, and looks at each dashboard.
+func (p *Provisioner) Sync(ctx context.Context) error {
+	if err := p.resume(ctx); err != nil {
+		return err
+	}
+	err := p.pass(ctx, true)
 	p.told(err)
 	return err
 }
 
-func (p *Provisioner) resume() error {
-	p.passes.Lock()
-	defer p.passes.Unlock()
+func (p *Provisioner) resume(ctx context.Context) error {
+	end, err := p.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer end()
 	p.state.Removed = false
 	p.mu.Lock()
 	p.status.Removed = false
@@ -89,7 +107,7 @@ func (r *pass) takeDashboard(uid string, edited bool) error {
 			title, _ := live.Model["title"].(string)
 			r.kept = append(r.kept, title)
 			delete(r.state.Dashboards, uid)
-			return r.save()
+			return nil
 		}
 		err = r.DeleteDashboardByUID(uid)
 	}

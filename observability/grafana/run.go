@@ -2,6 +2,7 @@ package grafana
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -20,12 +21,12 @@ func retries() wait.Backoff {
 func (p *Provisioner) Run(ctx context.Context) error {
 	again := retries()
 	for {
-		err := p.Pass(ctx)
+		err := p.pass(ctx, false)
 		if ctx.Err() != nil {
 			return nil
 		}
 		after := Every
-		if p.told(err); err != nil || p.Status().Incomplete {
+		if p.told(err); err != nil && !errors.Is(err, errRemoved) || p.Status().Incomplete {
 			after = min(again.Step(), Every)
 		} else {
 			again = retries()
@@ -44,6 +45,9 @@ func (p *Provisioner) Run(ctx context.Context) error {
 }
 
 func (p *Provisioner) told(err error) {
+	if errors.Is(err, errRemoved) {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	before := p.status.Problem

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"time"
 
 	"slipway.dev/cluster/atomicfile"
 )
@@ -26,6 +27,8 @@ type state struct {
 type written struct {
 	Version int64  `json:"version"`
 	Digest  string `json:"digest"`
+	// Edited by a person since, as it was seen last.
+	Edited bool `json:"edited,omitempty"`
 }
 
 // load reads the file. What was written to another Grafana is not here.
@@ -55,8 +58,20 @@ func (p *Provisioner) load() error {
 	return nil
 }
 
-// save keeps what was written, at once: what is forgotten would be taken for a person's.
+// saveEvery is how often a pass saves: what a crash makes us forget is found again where
+// it is still as we would write it.
+const saveEvery = time.Second
+
+func (p *Provisioner) saveSoon() error {
+	if time.Since(p.saved) < saveEvery {
+		return nil
+	}
+	return p.save()
+}
+
+// save keeps what was written: what is forgotten may be taken for a person's.
 func (p *Provisioner) save() error {
+	p.saved = time.Now()
 	b, err := json.MarshalIndent(p.state, "", "  ")
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -100,7 +101,7 @@ func (s *services) grafanaState(context.Context) []api.Component {
 	st := s.grafana.Status()
 	c := api.Component{Name: "grafana", Ready: st.Problem == "" && (st.Removed || !st.Passed.IsZero()), Optional: true, Message: st.Problem}
 	switch {
-	case st.Removed:
+	case st.Removed && st.Problem == "":
 		c.Message = "removed from " + st.URL + "; `slipway grafana sync` provisions it again"
 	case st.Problem == "" && st.Passed.IsZero():
 		c.Message = "provisioning " + st.URL
@@ -110,7 +111,10 @@ func (s *services) grafanaState(context.Context) []api.Component {
 			c.Message += "; not all that should be there could be looked up: it is tried again"
 		}
 		if len(st.Kept) > 0 {
-			c.Message += "; kept as people edited them: " + strings.Join(st.Kept, ", ")
+			few := st.Kept[:min(len(st.Kept), 10)]
+			if c.Message += "; kept as people edited them: " + strings.Join(few, ", "); len(few) < len(st.Kept) {
+				c.Message += fmt.Sprintf(" and %d more", len(st.Kept)-len(few))
+			}
 		}
 	}
 	if !st.Passed.IsZero() {

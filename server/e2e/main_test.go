@@ -156,8 +156,11 @@ func start(args ...string) (*process, error) {
 		return nil, err
 	}
 	defer log.Close()
+	if err := os.WriteFile(grafanaToken(), []byte(grafanaPassword), 0o600); err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(binary, append([]string{"server", "--data-dir", dataDir, "--seeds", filepath.Join(top, "build", "seed"), "--private-sources", "--remote-includes", "--scrape-interval=10s",
-		"--upstreams", "docker.io=http://" + upstreamAddress}, args...)...)
+		"--upstreams", "docker.io=http://" + upstreamAddress, "--grafana-url", "http://" + grafanaAddress, "--grafana-credentials", grafanaToken()}, args...)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return nil, err

@@ -1,29 +1,35 @@
-package grafana
+// Package grafanatest owns a stand-in for Grafana, for tests: it reads and answers with the
+// types that are generated from Grafana's published OpenAPI document, each one validated.
+// The rules that the document tells in words (versions, names, what a folder's deletion
+// takes) are written out. It is no Grafana: it draws nothing. Start at New.
+package grafanatest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/go-openapi/strfmt"
 	"github.com/grafana/grafana-openapi-client-go/models"
+	"golang.org/x/time/rate"
 )
 
-// standIn answers as Grafana's published OpenAPI document says: what comes in and what goes
-// out are the types that are generated from it, and each is validated. The rules that the
-// document tells in words (versions, names, what a folder's deletion takes) are written out.
-type standIn struct {
-	t     *testing.T
-	token string
+// Grafana is the stand-in, as a handler and as a transport.
+type Grafana struct {
+	problem func(format string, args ...any)
+	mux     *http.ServeMux
 
 	mu      sync.Mutex
+	token   string
 	away    bool
 	folders map[string]*models.Folder
 	sources map[string]*models.DataSource
@@ -32,47 +38,76 @@ type standIn struct {
 	ids     int64
 	writes  []string
 	calls   int
-	meddle  func(method, path string) // before a request is answered
+	behind  bool
+	limit   *rate.Limiter
+	refused int
+	meddle  func(method, path string)
 }
 
-func newStandIn(t *testing.T) *standIn {
-	return &standIn{t: t, token: "glsa_secret", folders: map[string]*models.Folder{}, sources: map[string]*models.DataSource{},
+// New has nothing in it. It tells problem what of a request is not in the contract.
+func New(token string, problem func(format string, args ...any)) *Grafana {
+	g := &Grafana{problem: problem, token: token, folders: map[string]*models.Folder{}, sources: map[string]*models.DataSource{},
 		secrets: map[string]map[string]string{}, boards: map[string]*models.DashboardFullWithMeta{}}
+	g.mux = g.routes()
+	return g
 }
 
 // RoundTrip has no network, so that a test's clock may jump.
-func (g *standIn) RoundTrip(r *http.Request) (*http.Response, error) {
+func (g *Grafana) RoundTrip(r *http.Request) (*http.Response, error) {
+	if g.isAway() {
+		return nil, fmt.Errorf("dial tcp: connection refused")
+	}
+	w := httptest.NewRecorder()
+	g.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+func (g *Grafana) isAway() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.away {
+		g.calls++
+	}
+	return g.away
+}
+
+// ServeHTTP answers one request after the other; while it is away, it hangs up.
+func (g *Grafana) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.calls++
 	if g.away {
-		return nil, fmt.Errorf("dial tcp: connection refused")
+		panic(http.ErrAbortHandler)
+	}
+	if g.limit != nil && !g.limit.Allow() {
+		g.refused++
+		w.Header().Set("Retry-After", "10")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
 	}
 	if g.meddle != nil {
 		g.meddle(r.Method, r.URL.Path)
 	}
-	w := httptest.NewRecorder()
-	g.mux().ServeHTTP(w, r)
-	return w.Result(), nil
+	g.mux.ServeHTTP(w, r)
 }
 
 type validated interface{ Validate(strfmt.Registry) error }
 
-func (g *standIn) answer(w http.ResponseWriter, status int, v any) {
+func (g *Grafana) answer(w http.ResponseWriter, status int, v any) {
 	if v, ok := v.(validated); ok {
 		if err := v.Validate(strfmt.Default); err != nil {
-			g.t.Errorf("the stand-in's answer %T: %v", v, err)
+			g.problem("the stand-in's answer %T: %v", v, err)
 		}
 	}
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v)
 }
 
-func (g *standIn) refuse(w http.ResponseWriter, status int, kind, text string) {
+func (g *Grafana) refuse(w http.ResponseWriter, status int, kind, text string) {
 	g.answer(w, status, &models.ErrorResponseBody{Message: &text, Status: kind})
 }
 
-func (g *standIn) read(r *http.Request, v validated) bool {
+func (g *Grafana) read(r *http.Request, v validated) bool {
 	b, err := io.ReadAll(r.Body)
 	if err == nil {
 		err = json.Unmarshal(b, v)
@@ -81,18 +116,18 @@ func (g *standIn) read(r *http.Request, v validated) bool {
 		err = v.Validate(strfmt.Default)
 	}
 	if err != nil || r.Header.Get("Content-Type") != "application/json" {
-		g.t.Errorf("%s %s: %v in %s", r.Method, r.URL.Path, err, b)
+		g.problem("%s %s: %v in %s", r.Method, r.URL.Path, err, b)
 		return false
 	}
 	g.writes = append(g.writes, r.Method+" "+r.URL.Path)
 	return true
 }
 
-func (g *standIn) mux() http.Handler {
+func (g *Grafana) routes() *http.ServeMux {
 	m := http.NewServeMux()
 	route := func(pattern string, f func(w http.ResponseWriter, r *http.Request)) {
 		m.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			if r.Header.Get("Authorization") != "Bearer "+g.token {
+			if user, password, ok := r.BasicAuth(); r.Header.Get("Authorization") != "Bearer "+g.token && (!ok || user+":"+password != g.token) {
 				g.refuse(w, http.StatusUnauthorized, "", "Invalid API key "+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 				return
 			}
@@ -141,7 +176,7 @@ func (g *standIn) mux() http.Handler {
 			g.refuse(w, 404, "not-found", "folder not found")
 			return
 		}
-		for _, name := range keys(g.boards) { // what is in it goes too
+		for _, name := range sorted(g.boards) { // what is in it goes too
 			if g.boards[name].Meta.FolderUID == uid {
 				delete(g.boards, name)
 			}
@@ -151,10 +186,36 @@ func (g *standIn) mux() http.Handler {
 		g.answer(w, 200, &models.DeleteFolderOKBody{ID: &f.ID, Message: &text, Title: &f.Title})
 	})
 	route("GET /api/search", func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		limit, err := strconv.Atoi(cmp.Or(q.Get("limit"), "1000"))
+		if err != nil || limit < 1 || limit > 5000 || len(r.URL.RawQuery) > 8000 {
+			g.problem("a search that Grafana would not take: %s", r.URL.RawQuery)
+		}
+		for name := range q {
+			if !slices.Contains([]string{"type", "limit", "folderUIDs", "dashboardUIDs"}, name) {
+				g.problem("a search has %s", name)
+			}
+		}
 		hits := models.HitList{}
-		for _, uid := range keys(g.boards) {
-			if slices.Contains(r.URL.Query()["folderUIDs"], g.boards[uid].Meta.FolderUID) {
-				hits = append(hits, &models.Hit{UID: uid, Type: "dash-db", FolderUID: g.boards[uid].Meta.FolderUID, Tags: []string{}})
+		add := func(h *models.Hit) {
+			if len(hits) < limit && !g.behind {
+				h.Tags = []string{}
+				hits = append(hits, h)
+			}
+		}
+		if q.Get("type") != "dash-db" && !q.Has("dashboardUIDs") {
+			for _, uid := range sorted(g.folders) {
+				if !q.Has("folderUIDs") {
+					add(&models.Hit{UID: uid, Title: g.folders[uid].Title, Type: "dash-folder"})
+				}
+			}
+		}
+		for _, uid := range sorted(g.boards) {
+			b := g.boards[uid]
+			in := !q.Has("folderUIDs") || slices.Contains(q["folderUIDs"], b.Meta.FolderUID)
+			if in && q.Get("type") != "dash-folder" && (!q.Has("dashboardUIDs") || slices.Contains(q["dashboardUIDs"], uid)) {
+				title, _ := b.Dashboard.(map[string]any)["title"].(string)
+				add(&models.Hit{UID: uid, Title: title, Type: "dash-db", FolderUID: b.Meta.FolderUID})
 			}
 		}
 		g.answer(w, 200, hits)
@@ -162,14 +223,14 @@ func (g *standIn) mux() http.Handler {
 	g.sourceRoutes(route)
 	g.boardRoutes(route)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		g.t.Errorf("%s %s is not in the contract", r.Method, r.URL)
+		g.problem("%s %s is not in the contract", r.Method, r.URL)
 		w.WriteHeader(404)
 	})
 	return m
 }
 
 // found answers with what has the UID of the path.
-func found[T any](g *standIn, in map[string]T, status, missing string) http.HandlerFunc {
+func found[T any](g *Grafana, in map[string]T, status, missing string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if v, ok := in[r.PathValue("uid")]; ok {
 			g.answer(w, http.StatusOK, v)
@@ -179,7 +240,7 @@ func found[T any](g *standIn, in map[string]T, status, missing string) http.Hand
 	}
 }
 
-func (g *standIn) sourceRoutes(route func(string, func(http.ResponseWriter, *http.Request))) {
+func (g *Grafana) sourceRoutes(route func(string, func(http.ResponseWriter, *http.Request))) {
 	taken := func(name, uid string) bool {
 		for u, s := range g.sources {
 			if s.Name == name && u != uid {
@@ -234,7 +295,7 @@ func (g *standIn) sourceRoutes(route func(string, func(http.ResponseWriter, *htt
 	})
 }
 
-func (g *standIn) boardRoutes(route func(string, func(http.ResponseWriter, *http.Request))) {
+func (g *Grafana) boardRoutes(route func(string, func(http.ResponseWriter, *http.Request))) {
 	route("GET /api/dashboards/uid/{uid}", found(g, g.boards, "", "Dashboard not found"))
 	route("POST /api/dashboards/db", func(w http.ResponseWriter, r *http.Request) {
 		var c models.SaveDashboardCommand
@@ -279,8 +340,7 @@ func (g *standIn) boardRoutes(route func(string, func(http.ResponseWriter, *http
 	})
 }
 
-// put is a save; an edit of a person too.
-func (g *standIn) put(uid, folder string, version int64, model map[string]any) {
+func (g *Grafana) put(uid, folder string, version int64, model map[string]any) {
 	b, _ := json.Marshal(model)
 	var own map[string]any
 	_ = json.NewDecoder(bytes.NewReader(b)).Decode(&own)
@@ -288,45 +348,4 @@ func (g *standIn) put(uid, folder string, version int64, model map[string]any) {
 	g.boards[uid] = &models.DashboardFullWithMeta{Dashboard: own, Meta: &models.DashboardMeta{FolderUID: folder, Version: version, Slug: uid}}
 }
 
-// edit is what a person does in the browser.
-func (g *standIn) edit(uid, title string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	b := g.boards[uid]
-	model := without(b.Dashboard.(map[string]any))
-	model["title"] = title
-	g.put(uid, b.Meta.FolderUID, b.Meta.Version+1, model)
-}
-
-func (g *standIn) title(uid string) string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.boards[uid] == nil {
-		return ""
-	}
-	return g.boards[uid].Dashboard.(map[string]any)["title"].(string)
-}
-
-// wrote are the writes since the last call.
-func (g *standIn) wrote() []string {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w := g.writes
-	g.writes = nil
-	return w
-}
-
-func keys[V any](m map[string]V) []string { return sorted(m) }
-
-// below serves Grafana below a path.
-type below struct{ g *standIn }
-
-func (b below) RoundTrip(r *http.Request) (*http.Response, error) {
-	path, ok := strings.CutPrefix(r.URL.Path, "/sub")
-	if !ok {
-		b.g.t.Errorf("%s is not below /sub", r.URL)
-	}
-	r = r.Clone(r.Context())
-	r.URL.Path = path
-	return b.g.RoundTrip(r)
-}
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
