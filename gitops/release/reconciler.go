@@ -182,7 +182,7 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		return r.hold(ctx, app, last)
 	}
 	if app.Spec.Desired == nil {
-		return r.observe(ctx, app, "OutOfSync", cmp.Or(source.Waiting(app), "nothing is desired yet: push, or run `slipway app sync`"))
+		return r.observe(ctx, app, "OutOfSync", cmp.Or(source.Waiting(app), source.NothingDesired))
 	}
 	if last != nil && same(last.Spec.Desired, *app.Spec.Desired) {
 		switch last.Status.Result {

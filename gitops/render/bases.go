@@ -12,12 +12,12 @@ import (
 var hostLike = regexp.MustCompile(`^[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?/[^/]`)
 
 // base gives the path to which a remote base was brought, or asks for it and gives "".
-func (t *Tree) base(file, key, ref string) (string, error) {
+func (t *Tree) base(at Place, key, ref string) (string, error) {
 	repository, revision, sub, why := parseBase(ref)
 	if why != "" {
-		return "", refuse(file, 0, "%s: %.200q: %s", key, ref, why)
+		return "", at.Refuse("%s: %.200q: %s", key, ref, why)
 	}
-	need := Need{Kind: NeedBase, Name: repository, Version: revision, File: file}
+	need := Need{Kind: NeedBase, Name: repository, Version: revision, File: at.File, Line: at.Line}
 	dir, ok := t.Brought(need)
 	if !ok {
 		return "", t.Need(need)
@@ -27,11 +27,11 @@ func (t *Tree) base(file, key, ref string) (string, error) {
 		if t.refused != nil {
 			return "", t.refused
 		}
-		return "", refuse(file, 0, "%s: %q is not in %s at %s", key, sub, repository, revision)
+		return "", at.Refuse("%s: %q is not in %s at %s", key, sub, repository, revision)
 	}
-	rel, err := filepath.Rel(path.Dir("/"+file), target)
+	rel, err := filepath.Rel(path.Dir("/"+at.File), target)
 	if err != nil {
-		return "", refuse(file, 0, "%s: %q: %v", key, ref, err)
+		return "", at.Refuse("%s: %q: %v", key, ref, err)
 	}
 	return rel, nil
 }

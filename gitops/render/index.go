@@ -53,7 +53,7 @@ func Find(root *os.Root, q IndexQuery) (*IndexEntry, error) {
 func findChart(data []byte, chart, version string) (*IndexEntry, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, syntaxError("index.yaml", err)
+		return nil, syntaxError("index.yaml", nil, err)
 	}
 	entries := under(&doc, "entries")
 	if entries == nil {

@@ -89,7 +89,7 @@ func (t *Tree) inspect(file string, data []byte) ([]byte, error) {
 	}
 	changed := false
 	for _, d := range docs {
-		replaced, err := t.references(file, d)
+		replaced, err := t.references(NewPlaces(file, data), d)
 		if err != nil {
 			return nil, err
 		}
@@ -108,11 +108,11 @@ func OverLimit(err error) bool {
 }
 
 // references checks every key of a kustomization that names something to load.
-func (t *Tree) references(file string, d Document) (replaced bool, err error) {
+func (t *Tree) references(places *Places, d Document) (replaced bool, err error) {
 	k := d.Value
 	for _, key := range []string{"helmCharts", "helmChartInflationGenerator"} {
 		if _, ok := k[key]; ok {
-			return false, refuse(file, d.Line, "%s is not supported: let an application of its own render the chart (spec.source.helm), or commit what it renders to", key)
+			return false, places.Of(key).Refuse("%s is not supported: let an application of its own render the chart (spec.source.helm), or commit what it renders to", key)
 		}
 	}
 	for _, key := range []string{"resources", "bases", "components"} {
@@ -122,7 +122,7 @@ func (t *Tree) references(file string, d Document) (replaced bool, err error) {
 			if !ok {
 				continue
 			}
-			local, err := t.reference(file, key, ref, true)
+			local, err := t.reference(places, key, ref, true)
 			if err != nil {
 				return false, err
 			}
@@ -137,7 +137,7 @@ func (t *Tree) references(file string, d Document) (replaced bool, err error) {
 	}
 	for _, key := range []string{"crds", "configurations", "generators", "transformers", "validators", "patchesStrategicMerge"} {
 		for _, ref := range texts(k[key]) {
-			if _, err := t.reference(file, key, ref, false); err != nil {
+			if _, err := t.reference(places, key, ref, false); err != nil {
 				return false, err
 			}
 		}
@@ -154,7 +154,7 @@ func (t *Tree) references(file string, d Document) (replaced bool, err error) {
 					if _, after, ok := strings.Cut(ref, "="); ok && sub == "files" {
 						ref = after
 					}
-					if _, err := t.reference(file, key, ref, false); err != nil {
+					if _, err := t.reference(places, key, ref, false); err != nil {
 						return false, err
 					}
 				}
@@ -165,17 +165,17 @@ func (t *Tree) references(file string, d Document) (replaced bool, err error) {
 }
 
 // reference gives the local form of what a kustomization names.
-func (t *Tree) reference(file, key, ref string, base bool) (string, error) {
+func (t *Tree) reference(places *Places, key, ref string, base bool) (string, error) {
 	if strings.ContainsAny(ref, "\n{") {
 		return ref, nil // an inline patch
 	}
 	remote := strings.Contains(ref, "://") || strings.HasPrefix(ref, "git@") || strings.HasPrefix(ref, "git::")
-	if base && !remote && !t.Exists(path.Join(path.Dir("/"+file), ref)) {
+	if base && !remote && !t.Exists(path.Join(path.Dir("/"+places.file), ref)) {
 		if t.refused != nil {
 			return "", t.refused
 		}
 		if !t.bases || !hostLike.MatchString(ref) {
-			return "", refuse(file, 0, "%s: %q is not in the repository; remote bases are not fetched", key, ref)
+			return "", places.Of(ref).Refuse("%s: %q is not in the repository; remote bases are not fetched", key, ref)
 		}
 		remote = true
 	}
@@ -183,9 +183,9 @@ func (t *Tree) reference(file, key, ref string, base bool) (string, error) {
 	case !remote:
 		return ref, nil
 	case !base || !t.bases:
-		return "", refuse(file, 0, "%s: %q is remote; only files of the repository are rendered", key, ref)
+		return "", places.Of(ref).Refuse("%s: %q is remote; only files of the repository are rendered", key, ref)
 	}
-	return t.base(file, key, ref)
+	return t.base(places.Of(ref), key, ref)
 }
 
 // texts are the strings of a string or list.

@@ -88,7 +88,7 @@ func TestKustomizeErrorsNameTheFile(t *testing.T) {
 		"syntax":        {"base/web.yaml", "a: [\n", "web.yaml"},
 		"patch":         {"overlays/prod/memory.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: nobody}\n", "nobody"},
 		"unknown field": {"base/kustomization.yaml", "nonsense: 1\n", "nonsense"},
-		"missing":       {"base/kustomization.yaml", "resources: [none.yaml]\n", `base/kustomization.yaml: resources: "none.yaml" is not in the repository`},
+		"missing":       {"base/kustomization.yaml", "resources: [none.yaml]\n", `base/kustomization.yaml:1:13: resources: "none.yaml" is not in the repository`},
 		"cycle":         {"base/kustomization.yaml", "resources: [../overlays/prod]\n", "cycle"},
 	} {
 		dir := exampleTree(t)

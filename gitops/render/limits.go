@@ -22,18 +22,21 @@ const (
 type Error struct {
 	File    string `json:"file,omitempty"`
 	Line    int    `json:"line,omitempty"`
+	Column  int    `json:"column,omitempty"`
 	Message string `json:"message"`
 }
 
-// Error is "file:line: message" as far as known.
+// Error is "file:line:column: message" as far as known.
 func (e *Error) Error() string {
 	switch {
 	case e.File == "":
 		return e.Message
 	case e.Line == 0:
 		return e.File + ": " + e.Message
-	default:
+	case e.Column == 0:
 		return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Message)
+	default:
+		return fmt.Sprintf("%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
 	}
 }
 

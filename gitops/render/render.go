@@ -2,6 +2,7 @@ package render
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path"
 	"strings"
@@ -28,9 +29,13 @@ func Render(root *os.Root, req Request, charts ChartRenderer) (*Answer, error) {
 		return nil, t.origin(err)
 	}
 	var values []map[string]any
+	var places []Place
 	for _, d := range docs {
 		if values, err = flatten(values, d.File, d.Line, d.Value); err != nil {
 			return nil, t.origin(err)
+		}
+		for len(places) < len(values) {
+			places = append(places, Place{File: d.File, Line: d.Line})
 		}
 		if len(values) > maxObjects {
 			return nil, refuse(d.File, d.Line, "more than %d objects", maxObjects)
@@ -39,7 +44,11 @@ func Render(root *os.Root, req Request, charts ChartRenderer) (*Answer, error) {
 	if len(values) == 0 {
 		return nil, refuse("", 0, "directory %q holds no manifests (*.yaml, *.yml, *.json)", req.Path)
 	}
-	set, err := NewSet(finish(values, req))
+	objects := finish(values, req)
+	if err := distinct(objects, places); err != nil {
+		return nil, t.origin(err)
+	}
+	set, err := NewSet(objects)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +64,7 @@ func documents(t *Tree, req Request, charts ChartRenderer) ([]Document, error) {
 		if t.refused != nil {
 			return nil, t.refused
 		}
-		return nil, refuse("", 0, "directory %q is not in the commit; put the manifests there or set spec.source.path", dir)
+		return nil, refuse("", 0, "directory %q is not in the commit; put the manifests there or set spec.source.path%s", dir, t.beside(dir))
 	}
 	renderer := req.Renderer
 	if renderer == "" {
@@ -73,6 +82,49 @@ func documents(t *Tree, req Request, charts ChartRenderer) ([]Document, error) {
 		return charts(t, dir, req)
 	}
 	return nil, refuse("", 0, "renderer %q is not known; known: plain, kustomize, helm", renderer)
+}
+
+// beside says which directories there are where one is missing.
+func (t *Tree) beside(dir string) string {
+	up := path.Dir(dir)
+	for up != "." && !t.IsDir(up) {
+		up = path.Dir(up)
+	}
+	names, err := t.ReadDir(up)
+	if err != nil {
+		return ""
+	}
+	var there []string
+	for _, n := range names {
+		if !strings.HasPrefix(n, ".") && t.IsDir(path.Join(up, n)) {
+			there = append(there, path.Join(up, n))
+		}
+	}
+	switch n := len(there); {
+	case n == 0:
+		return ""
+	case n > 10:
+		return fmt.Sprintf("; there are %s and %d more", strings.Join(there[:10], ", "), n-10)
+	}
+	return "; there are " + strings.Join(there, ", ")
+}
+
+// distinct refuses an object that is given twice, with both places.
+func distinct(objects []*unstructured.Unstructured, places []Place) error {
+	first := make(map[string]int, len(objects))
+	for i, o := range objects {
+		j, twice := first[key(o)]
+		if !twice {
+			first[key(o)] = i
+			continue
+		}
+		other := places[j].File
+		if places[j].Line > 0 {
+			other = fmt.Sprintf("%s:%d", other, places[j].Line)
+		}
+		return places[i].Refuse("%s %q is given twice; it is in %s, too", o.GetKind(), o.GetName(), other)
+	}
+	return nil
 }
 
 // guess the renderer by the files that each is known by.
@@ -108,7 +160,7 @@ func (t *Tree) origin(err error) error {
 	for key, dir := range t.brought {
 		if rest, ok := strings.CutPrefix(e.File, dir+"/"); ok {
 			parts := strings.Split(key, "\n")
-			return &Error{File: parts[2] + ": " + rest, Line: e.Line, Message: e.Message}
+			return &Error{File: parts[2] + ": " + rest, Line: e.Line, Column: e.Column, Message: e.Message}
 		}
 	}
 	return err

@@ -118,10 +118,10 @@ func TestRefusals(t *testing.T) {
 		files            map[string]string
 	}{
 		{"syntax", "", "deploy/a.yaml:3: ", map[string]string{"deploy/a.yaml": "apiVersion: v1\nkind: X\n  bad: [\n"}},
-		{"duplicate key", "", `deploy/a.yaml:2: key "a" is given twice`, map[string]string{"deploy/a.yaml": "a: 1\na: 2\n"}},
+		{"duplicate key", "", `deploy/a.yaml:2:1: key "a" is given twice`, map[string]string{"deploy/a.yaml": "a: 1\na: 2\n"}},
 		{"no kind", "", "deploy/a.yaml:1: apiVersion and kind must be given", map[string]string{"deploy/a.yaml": "a: 1\n"}},
-		{"not a mapping", "", "deploy/a.yaml:1: a manifest must be a mapping", map[string]string{"deploy/a.yaml": "- 1\n"}},
-		{"twice", "", `Deployment "hello" is given twice`, map[string]string{"deploy/a.yaml": deployment, "deploy/b.yaml": deployment}},
+		{"not a mapping", "", "deploy/a.yaml:1:1: a manifest must be a mapping", map[string]string{"deploy/a.yaml": "- 1\n"}},
+		{"twice", "", `deploy/b.yaml:1: Deployment "hello" is given twice; it is in deploy/a.yaml:1, too`, map[string]string{"deploy/a.yaml": deployment, "deploy/b.yaml": deployment}},
 		{"alias bomb", "", "once aliases are expanded", map[string]string{"deploy/a.yaml": bomb}},
 		{"deep", "", "nested more than", map[string]string{"deploy/a.yaml": "a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)}},
 		{"tag", "", "tag !x is not allowed", map[string]string{"deploy/a.yaml": "a: !x y\n"}},
@@ -135,10 +135,15 @@ func TestRefusals(t *testing.T) {
 		{"path up", "../x", "leaves the repository", map[string]string{"a": "x"}},
 		{"path absolute", "/etc", "leaves the repository", map[string]string{"a": "x"}},
 		{"path with NUL", "a\x00", "is not valid", map[string]string{"a": "x"}},
-		{"remote url", "", `"https://example.com/x.yaml" is remote`, map[string]string{"deploy/kustomization.yaml": "resources: ['https://example.com/x.yaml']"}},
-		{"remote git", "", "remote bases are not fetched", map[string]string{"deploy/kustomization.yaml": "resources: [github.com/a/b]"}},
+		{"tab", "", "deploy/a.yaml:4:2: a tab indents this line", map[string]string{"deploy/a.yaml": "apiVersion: v1\nkind: X\nmetadata:\n \tname: x\n"}},
+		{"tab alone", "", "deploy/a.yaml:2:1: a tab indents this line", map[string]string{"deploy/a.yaml": "metadata:\n\tname: x\n"}},
+		{"two colons", "", "deploy/a.yaml:2: mapping values are not allowed in this context; is this line", map[string]string{"deploy/a.yaml": "a: 1\nb: x: y\n"}},
+		{"directory beside", "apps/shop/prd", "is not in the commit; put the manifests there or set spec.source.path; there are apps/shop/dev, apps/shop/prod", map[string]string{"apps/shop/prod/a.yaml": "x", "apps/shop/dev/a.yaml": "x", "apps/shop/a.txt": "x"}},
+		{"directory of the root", "deply", "; there are deploy", map[string]string{"deploy/a.yaml": "x", ".git/x": "x"}},
+		{"remote url", "", `deploy/kustomization.yaml:1:13: resources: "https://example.com/x.yaml" is remote`, map[string]string{"deploy/kustomization.yaml": "resources: ['https://example.com/x.yaml']"}},
+		{"remote git", "", "deploy/kustomization.yaml:1:13: resources: \"github.com/a/b\" is not in the repository; remote bases are not fetched", map[string]string{"deploy/kustomization.yaml": "resources: [github.com/a/b]"}},
 		{"file above root", "", "is not in or below", map[string]string{"deploy/kustomization.yaml": "resources: [../a.yaml]", "a.yaml": deployment}},
-		{"helm", "", "helmCharts is not supported", map[string]string{"deploy/kustomization.yaml": "helmCharts: [{name: x}]"}},
+		{"helm", "", "deploy/kustomization.yaml:1:1: helmCharts is not supported", map[string]string{"deploy/kustomization.yaml": "helmCharts: [{name: x}]"}},
 		{"unknown kustomize field", "", "deploy", map[string]string{"deploy/kustomization.yaml": "nonsense: 1\n"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,9 +5,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"regexp"
-	"strconv"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -41,7 +38,7 @@ func (c *converter) documents(data []byte) ([]Document, error) {
 			return docs, nil
 		}
 		if err != nil {
-			return nil, syntaxError(file, err)
+			return nil, syntaxError(file, data, err)
 		}
 		root := &node
 		if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
@@ -51,7 +48,7 @@ func (c *converter) documents(data []byte) ([]Document, error) {
 			continue
 		}
 		if root.Kind != yaml.MappingNode {
-			return nil, refuse(file, root.Line, "a manifest must be a mapping with apiVersion and kind")
+			return nil, c.refuse(root, "a manifest must be a mapping with apiVersion and kind")
 		}
 		value, err := c.value(root, 0)
 		if err != nil {
@@ -63,7 +60,7 @@ func (c *converter) documents(data []byte) ([]Document, error) {
 		}
 		docs = append(docs, Document{file, root.Line, object})
 		if len(docs) > maxObjects {
-			return nil, refuse(file, root.Line, "more than %d documents", maxObjects)
+			return nil, c.refuse(root, "more than %d documents", maxObjects)
 		}
 	}
 }
@@ -76,13 +73,18 @@ type converter struct {
 	lenient bool
 }
 
+// refuse at a node.
+func (c *converter) refuse(n *yaml.Node, format string, args ...any) *Error {
+	return Place{c.file, n.Line, n.Column}.Refuse(format, args...)
+}
+
 func (c *converter) value(n *yaml.Node, depth int) (any, error) {
 	c.nodes++
 	if c.nodes > maxNodes {
-		return nil, refuse(c.file, n.Line, "more than %d values once aliases are expanded", maxNodes)
+		return nil, c.refuse(n, "more than %d values once aliases are expanded", maxNodes)
 	}
 	if depth > maxDepth {
-		return nil, refuse(c.file, n.Line, "nested more than %d levels deep", maxDepth)
+		return nil, c.refuse(n, "nested more than %d levels deep", maxDepth)
 	}
 	switch n.Kind {
 	case yaml.AliasNode:
@@ -102,7 +104,7 @@ func (c *converter) value(n *yaml.Node, depth int) (any, error) {
 	case yaml.ScalarNode:
 		return c.scalar(n)
 	default:
-		return nil, refuse(c.file, n.Line, "unexpected YAML")
+		return nil, c.refuse(n, "unexpected YAML")
 	}
 }
 
@@ -115,14 +117,14 @@ func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
 			key = key.Alias
 		}
 		if key.Kind != yaml.ScalarNode {
-			return nil, refuse(c.file, key.Line, "a key must be a string")
+			return nil, c.refuse(key, "a key must be a string")
 		}
 		if key.Tag == "!!merge" {
 			merges = append(merges, node)
 			continue
 		}
 		if _, twice := m[key.Value]; twice && !c.lenient {
-			return nil, refuse(c.file, key.Line, "key %q is given twice", key.Value)
+			return nil, c.refuse(key, "key %q is given twice", key.Value)
 		}
 		v, err := c.value(node, depth+1)
 		if err != nil {
@@ -142,7 +144,7 @@ func (c *converter) mapping(n *yaml.Node, depth int) (any, error) {
 		for _, source := range sources {
 			from, ok := source.(map[string]any)
 			if !ok {
-				return nil, refuse(c.file, node.Line, "<< must name a mapping")
+				return nil, c.refuse(node, "<< must name a mapping")
 			}
 			for k, v := range from {
 				if _, own := m[k]; !own {
@@ -163,38 +165,25 @@ func (c *converter) scalar(n *yaml.Node) (any, error) {
 		return n.Value, nil
 	case "!!bool", "!!int", "!!float", "!!binary":
 	default:
-		return nil, refuse(c.file, n.Line, "tag %s is not allowed", n.ShortTag())
+		return nil, c.refuse(n, "tag %s is not allowed", n.ShortTag())
 	}
 	var v any
 	if err := n.Decode(&v); err != nil {
-		return nil, syntaxError(c.file, err)
+		return nil, syntaxError(c.file, nil, err)
 	}
 	switch v := v.(type) {
 	case int:
 		return int64(v), nil
 	case uint64:
-		return nil, refuse(c.file, n.Line, "number %s is too large", n.Value)
+		return nil, c.refuse(n, "number %s is too large", n.Value)
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, refuse(c.file, n.Line, "number %s cannot be written as JSON", n.Value)
+			return nil, c.refuse(n, "number %s cannot be written as JSON", n.Value)
 		}
 		return v, nil
 	case bool, string, int64:
 		return v, nil
 	default:
-		return nil, refuse(c.file, n.Line, "value %q is not understood", n.Value)
+		return nil, c.refuse(n, "value %q is not understood", n.Value)
 	}
-}
-
-var yamlLine = regexp.MustCompile(`line (\d+)(?:, column \d+)?: `)
-
-// syntaxError moves the line out of the parser's message.
-func syntaxError(file string, err error) *Error {
-	message := strings.TrimPrefix(err.Error(), "yaml: ")
-	line := 0
-	if at := yamlLine.FindStringSubmatchIndex(message); at != nil {
-		line, _ = strconv.Atoi(message[at[2]:at[3]])
-		message = message[:at[0]] + message[at[1]:]
-	}
-	return refuse(file, line, "%s", message)
 }

@@ -196,6 +196,9 @@ func (f *Follower) interval() time.Duration {
 // Waiting says why there is no desired value that can be rendered yet, or "".
 func Waiting(app *v1alpha1.Application) string {
 	s := app.Spec.Source
+	if c := meta.FindStatusCondition(app.Status.Conditions, ConditionSource); c != nil && app.Spec.Desired == nil {
+		return c.Message
+	}
 	switch {
 	case s.Helm == nil:
 		return ""

@@ -62,7 +62,7 @@ func TestChartFromElsewhere(t *testing.T) {
 	app := w.app(v1alpha1.Source{Helm: h})
 	desired := v1alpha1.Desired{Inputs: &v1alpha1.Inputs{Version: "1.2.0", Digest: "sha256:1"}}
 	_, err := w.r.Render(context.Background(), app, desired)
-	require.ErrorContains(t, err, "chart/Chart.yaml: chart cache of oci://registry.example/charts: no version")
+	require.ErrorContains(t, err, "chart/Chart.yaml:4: chart cache of oci://registry.example/charts: no version")
 	w.charts["oci://registry.example/charts cache 0.1.0"] = chart.Found{Version: "0.1.0", Digest: "sha256:2"}
 	set, err := w.r.Render(context.Background(), app, desired)
 	require.NoError(t, err)
@@ -137,7 +137,7 @@ func TestRemoteBases(t *testing.T) {
 	require.ErrorContains(t, err, "is remote; only files of the repository are rendered")
 	w.r.Bases = w
 	_, err = w.render(source, "c1")
-	require.ErrorContains(t, err, "deploy/kustomization.yaml: https://git.example/platform/base.git has no v1")
+	require.ErrorContains(t, err, "deploy/kustomization.yaml:2: https://git.example/platform/base.git has no v1")
 	w.bases["https://git.example/platform/base.git@v1"] = map[string]string{
 		"web/kustomization.yaml": "resources: [web.yaml, 'git.example/platform/more//m?ref=v2']\n", "web/web.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n",
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/source"
 	"slipway.dev/server/api"
 )
 
@@ -59,7 +60,12 @@ func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Applicati
 		return err
 	}
 	for _, k := range a.Status.Conditions {
-		if k.Status != "True" || k.Type == "Applied" || k.Type == slipway.ConditionNeedsMet {
+		// Most of them say what stands out; these say that something is there.
+		bad := k.Status == "True"
+		if k.Type == source.ConditionSource || k.Type == source.ConditionInputs {
+			bad = k.Status == "False" && k.Message != a.Status.Message
+		}
+		if !bad || k.Type == "Applied" || k.Type == slipway.ConditionNeedsMet {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", k.Type, k.Message)

@@ -1,12 +1,17 @@
 package cli
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
+	"io"
+	"maps"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/server/badge"
@@ -49,60 +54,81 @@ func repoGet(c *user) *cobra.Command {
 		if err := c.Call(cmd.Context(), "GET", c.Path("repositories", args[0]), nil, &r); err != nil {
 			return err
 		}
-		return show(c, cmd, w, &r, []slipway.Repository{r}, func(r *slipway.Repository) bool { return r.Name == args[0] }, c.repoTable)
+		err := show(c, cmd, w, &r, []slipway.Repository{r}, func(r *slipway.Repository) bool { return r.Name == args[0] }, c.repoTable)
+		if err != nil || w.on || c.output == "json" || c.output == "yaml" {
+			return err
+		}
+		return c.repoDetails(cmd.OutOrStdout(), &r)
 	}
 	return cmd
 }
 
 func (c *user) repoTable(items []slipway.Repository) table {
-	t := table{header: []string{"NAME", "URL", "BRANCH", "COMMIT", "PUSHES"}}
+	t := table{header: []string{"NAME", "URL", "BRANCH", "COMMIT", "PUSHES", "STATE", "MESSAGE", "LOOKED"}, wide: 1}
 	for _, r := range items {
 		url := r.Spec.URL
 		if url == "" {
 			url = fmt.Sprintf("%s/git/%s/%s.git", c.Server, r.Namespace, r.Name)
 		}
-		t.add(r.Name, url, r.Status.DefaultBranch, short(r.Status.Refs["refs/heads/"+r.Status.DefaultBranch].Commit), strconv.FormatInt(r.Status.Sequence, 10))
+		state, message := stateOf(&r)
+		looked := ""
+		if at := r.Status.LastPolled; at != nil {
+			looked = age(at.Time)
+		}
+		t.add(r.Name, url, r.Status.DefaultBranch, short(r.Status.Refs["refs/heads/"+r.Status.DefaultBranch].Commit), strconv.FormatInt(r.Status.Sequence, 10), state, message, looked)
 	}
 	return t
 }
 
-func repoAdd(c *user) *cobra.Command {
-	var r slipway.Repository
-	var forge slipway.Forge
-	cmd := &cobra.Command{
-		Use: "add NAME [URL]", Args: cobra.RangeArgs(1, 2),
-		Short: "Watch the repository at URL, or host a new one",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			r.Name = args[0]
-			if len(args) == 2 {
-				r.Spec.URL = args[1]
-			}
-			if forge != (slipway.Forge{}) {
-				if forge.TokenSecret == "" {
-					return usageError{errors.New("--forge, --forge-api and --forge-project need --forge-token, the Secret with the token")}
-				}
-				r.Spec.Forge = &forge
-			}
-			return c.Call(cmd.Context(), "POST", c.Path("repositories"), &r, nil)
-		},
+// stateOf a repository, and, where it is not as it should be, why.
+func stateOf(r *slipway.Repository) (state, message string) {
+	switch k := meta.FindStatusCondition(r.Status.Conditions, "Ready"); {
+	case k == nil:
+		return "Pending", ""
+	case k.Status == "True":
+		return "Ready", ""
+	default:
+		return k.Reason, k.Message
 	}
-	cmd.Flags().StringSliceVar(&r.Spec.Branches, "branch", nil, "branch or pattern to act on (default all)")
-	cmd.Flags().StringSliceVar(&r.Spec.ExcludeBranches, "exclude-branch", nil, "branch or pattern to leave out")
-	cmd.Flags().StringSliceVar(&r.Spec.Tags, "tag", nil, "tag or pattern to act on (default all)")
-	cmd.Flags().StringSliceVar(&r.Spec.ExcludeTags, "exclude-tag", nil, "tag or pattern to leave out")
-	cmd.Flags().StringSliceVar(&r.Spec.Paths, "path", nil, "path or pattern: a push that changes none of them starts no run")
-	cmd.Flags().StringVar(&r.Spec.CredentialsSecret, "credentials", "", "Secret with a token, an ssh key, or a GitHub App")
-	cmd.Flags().StringVar(&r.Spec.WebhookSecret, "webhook-secret", "", "Secret whose key token signs webhooks")
-	cmd.Flags().StringSliceVar(&r.Spec.TriggeredBy, "triggered-by", nil, "repository whose jobs may start runs of this one, whoever caused theirs; * for all of the namespace")
-	cmd.Flags().StringSliceVar(&r.Spec.ReadableByJobs, "readable-by-jobs-of", nil, "repository whose jobs may fetch this one, as a submodule or with git; * for all of the namespace")
-	cmd.Flags().StringVar(&r.Spec.MergeRequests, "merge-requests", "", "those that have runs: all (of forks after approval), branches (not of forks), none (default all)")
-	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
-	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
-	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab, gitea or bitbucket (default: by the host of URL)")
-	cmd.Flags().StringVar(&forge.API, "forge-api", "", "address of the forge's API (default: by URL)")
-	cmd.Flags().StringVar(&forge.Project, "forge-project", "", "owner/name at the forge (default: by URL)")
-	return cmd
 }
+
+// repoDetails prints what a table has no room for: polling, refs and other conditions.
+func (c *user) repoDetails(w io.Writer, r *slipway.Repository) error {
+	if p := r.Status.Polling; p != nil && r.Spec.URL != "" {
+		fmt.Fprintf(w, "\nPolled every %s: %s\n", p.Every.Duration, p.Message)
+	}
+	for _, k := range r.Status.Conditions {
+		if k.Type != "Ready" && k.Message != "" {
+			fmt.Fprintf(w, "\n%s: %s\n", k.Type, k.Message)
+		}
+	}
+	if len(r.Status.Refs) == 0 {
+		return nil
+	}
+	newest := slices.SortedFunc(maps.Keys(r.Status.Refs), func(a, b string) int {
+		return cmp.Or(cmp.Compare(r.Status.Refs[b].Sequence, r.Status.Refs[a].Sequence), cmp.Compare(a, b))
+	})
+	fmt.Fprintln(w)
+	t := table{header: []string{"REF", "COMMIT", "SEEN", "VIA", "BY", "NOTE"}}
+	for _, name := range newest[:min(len(newest), mostRefs)] {
+		at := r.Status.Refs[name]
+		note := ""
+		if at.NoRun != "" {
+			note = "no run: " + at.NoRun
+		}
+		t.add(strings.TrimPrefix(name, "refs/heads/"), short(at.Commit), age(at.Seen.Time), at.Via, at.By, note)
+	}
+	if err := c.print(w, nil, t); err != nil {
+		return err
+	}
+	if more := len(newest) - mostRefs; more > 0 {
+		fmt.Fprintf(w, "and %d more\n", more)
+	}
+	return nil
+}
+
+// mostRefs that `repo get` shows, those that changed last.
+const mostRefs = 20
 
 func repoBadge(c *user) *cobra.Command {
 	var branch string

@@ -83,6 +83,7 @@ func (s *services) openGitops(context.Context) error {
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
 		g.repos, g.Reconciler, g.promotions, g.sets, back, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
 		&sources.Follower{Client: mc, Reader: direct, Inputs: renderer.Inputs, Log: s.log.With("part", "charts")},
+		&sources.Finder{Client: mc, Log: s.log.With("part", "sources")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err

@@ -95,7 +95,7 @@ stringData: {PASSWORD: {{ .Values.password | quote }}, RANDOM: {{ randAlphaNum 2
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rel.Status.Result != api.ReleaseFailed || !strings.Contains(rel.Status.Reason, "charts/web/templates/more.yaml:4: ") {
+	if rel.Status.Result != api.ReleaseFailed || !strings.Contains(rel.Status.Reason, "charts/web/templates/more.yaml:4:") {
 		t.Errorf("%s: %s", rel.Status.Result, rel.Status.Reason)
 	}
 	r.write(map[string]string{"charts/web/templates/more.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: charted}\ndata: {copy: {{ .Values.password }}}\n"})

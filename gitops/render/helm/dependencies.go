@@ -15,7 +15,6 @@ import (
 // complete adds the dependencies that are not in the charts directory: those of the
 // repository at once, those from elsewhere when the server has brought them.
 func (l *loader) complete(c *chart.Chart, place string, depth int) error {
-	manifest := path.Join(place, "Chart.yaml")
 	for _, d := range c.Metadata.Dependencies {
 		if d == nil || has(c, d) {
 			continue
@@ -29,7 +28,7 @@ func (l *loader) complete(c *chart.Chart, place string, depth int) error {
 			continue
 		}
 		if sub.Name() != d.Name || !util.IsCompatibleRange(d.Version, sub.Metadata.Version) {
-			return render.Refuse(manifest, 0, "dependency %q %s: what is there is %q %s", d.Name, d.Version, sub.Name(), sub.Metadata.Version)
+			return named(c, d, place).Refuse("dependency %q %s: what is there is %q %s", d.Name, d.Version, sub.Name(), sub.Metadata.Version)
 		}
 		c.AddDependency(sub)
 	}
@@ -59,15 +58,15 @@ func has(c *chart.Chart, d *chart.Dependency) bool {
 
 // dependency loads one that is not in the charts directory; nil if it is to be brought.
 func (l *loader) dependency(c *chart.Chart, d *chart.Dependency, place string, depth int) (*chart.Chart, error) {
-	manifest := path.Join(place, "Chart.yaml")
+	at := named(c, d, place)
 	switch scheme, rest, ok := strings.Cut(d.Repository, "://"); {
 	case scheme == "file" && ok:
 		if l.tree == nil || strings.HasPrefix(place, "chart/") || place == "chart" {
-			return nil, render.Refuse(manifest, 0, "dependency %q: %s is outside of the packed chart", d.Name, d.Repository)
+			return nil, at.Refuse("dependency %q: %s is outside of the packed chart", d.Name, d.Repository)
 		}
 		dir := path.Join(place, rest)
 		if path.IsAbs(rest) || dir == ".." || strings.HasPrefix(dir, "../") {
-			return nil, render.Refuse(manifest, 0, "dependency %q: %s leaves the repository", d.Name, d.Repository)
+			return nil, at.Refuse("dependency %q: %s leaves the repository", d.Name, d.Repository)
 		}
 		files, err := l.directory(dir)
 		if err != nil {
@@ -75,11 +74,11 @@ func (l *loader) dependency(c *chart.Chart, d *chart.Dependency, place string, d
 		}
 		return l.chart(files, dir, depth+1)
 	case ok && (scheme == "https" || scheme == "http" || scheme == "oci"):
-		version, err := exact(c, d, manifest)
+		version, err := exact(c, d, at)
 		if err != nil {
 			return nil, err
 		}
-		need := render.Need{Kind: render.NeedChart, Name: d.Name, Version: version, Repository: strings.TrimSuffix(d.Repository, "/"), File: manifest}
+		need := render.Need{Kind: render.NeedChart, Name: d.Name, Version: version, Repository: strings.TrimSuffix(d.Repository, "/"), File: at.File, Line: at.Line}
 		file, brought := l.tree.Brought(need)
 		if !brought {
 			return nil, l.tree.Need(need)
@@ -94,16 +93,31 @@ func (l *loader) dependency(c *chart.Chart, d *chart.Dependency, place string, d
 		}
 		return l.chart(files, path.Join(place, "charts", d.Name), depth+1)
 	case strings.HasPrefix(d.Repository, "@") || strings.HasPrefix(d.Repository, "alias:"):
-		return nil, render.Refuse(manifest, 0, "dependency %q: %q is a name of one machine; write the repository's address", d.Name, d.Repository)
+		return nil, at.Refuse("dependency %q: %q is a name of one machine; write the repository's address", d.Name, d.Repository)
 	case d.Repository == "":
-		return nil, render.Refuse(manifest, 0, "dependency %q %s is not in the charts directory", d.Name, d.Version)
+		return nil, at.Refuse("dependency %q %s is not in the charts directory, and no repository of it is named; commit the chart there, or name its repository", d.Name, d.Version)
 	}
-	return nil, render.Refuse(manifest, 0, "dependency %q: repository %.200q is neither https://, oci:// nor file://", d.Name, d.Repository)
+	return nil, at.Refuse("dependency %q: repository %.200q is neither https://, oci:// nor file://", d.Name, d.Repository)
+}
+
+// named is where a chart names a dependency.
+func named(c *chart.Chart, d *chart.Dependency, place string) render.Place {
+	for _, name := range []string{"Chart.yaml", "requirements.yaml"} {
+		for _, f := range c.Raw {
+			if f.Name != name {
+				continue
+			}
+			if at := render.NewPlaces(path.Join(place, name), f.Data).Of(d.Name); at.Line > 0 {
+				return at
+			}
+		}
+	}
+	return render.Place{File: path.Join(place, "Chart.yaml")}
 }
 
 // exact is the version that Chart.lock fixes, or that is named exactly: a release must
 // not depend on the day that it is rendered.
-func exact(c *chart.Chart, d *chart.Dependency, manifest string) (string, error) {
+func exact(c *chart.Chart, d *chart.Dependency, at render.Place) (string, error) {
 	if c.Lock != nil {
 		for _, locked := range c.Lock.Dependencies {
 			if locked != nil && locked.Name == d.Name && strings.TrimSuffix(locked.Repository, "/") == strings.TrimSuffix(d.Repository, "/") &&
@@ -115,5 +129,5 @@ func exact(c *chart.Chart, d *chart.Dependency, manifest string) (string, error)
 	if _, err := semver.StrictNewVersion(strings.TrimPrefix(d.Version, "v")); err == nil {
 		return d.Version, nil
 	}
-	return "", render.Refuse(manifest, 0, "dependency %q: version %q is a range, and Chart.lock does not fix it; run `helm dependency update` and commit Chart.lock", d.Name, d.Version)
+	return "", at.Refuse("dependency %q: version %q is a range, and Chart.lock does not fix it; run `helm dependency update` and commit Chart.lock", d.Name, d.Version)
 }

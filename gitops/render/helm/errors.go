@@ -14,7 +14,7 @@ import (
 )
 
 // place in a template, as "shop/templates/web.yaml:12:5".
-var place = regexp.MustCompile(`([^\s():"<>]+/[^\s():"<>]+):(\d+)(?::\d+)?`)
+var place = regexp.MustCompile(`([^\s():"<>]+/[^\s():"<>]+):(\d+)(?::(\d+))?`)
 
 // template names a template by where a person finds it.
 func (l loader) template(c *chart.Chart, name string) string {
@@ -29,7 +29,7 @@ func (l loader) explain(c *chart.Chart, err error) error {
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), ": template: ", ":\n")
 	lines := strings.Split(strings.TrimPrefix(text, "template: "), "\n")
 	var file string
-	var line int
+	var line, column int
 	var via []string
 	message := ""
 	for _, candidate := range lines {
@@ -47,6 +47,7 @@ func (l loader) explain(c *chart.Chart, err error) error {
 		}
 		file = l.template(c, m[1])
 		line, _ = strconv.Atoi(m[2])
+		column = columnOf(m[1], line, m[3])
 		message = strings.TrimLeft(strings.TrimPrefix(head, m[0]), "): ")
 	}
 	if _, after, ok := strings.Cut(message, ">: "); ok && strings.HasPrefix(message, "executing ") {
@@ -56,7 +57,20 @@ func (l loader) explain(c *chart.Chart, err error) error {
 	if len(via) > 0 {
 		message += " (by way of " + strings.Join(via[:min(len(via), 5)], ", ") + ")"
 	}
-	return render.Refuse(file, line, "%s", oneLine(message))
+	return render.Place{File: file, Line: line, Column: column}.Refuse("%s", oneLine(message))
+}
+
+// columnOf is where a template has a place, counted from 1, or 0 if that is not known:
+// its first line has our call before it.
+func columnOf(name string, line int, text string) int {
+	column, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
+	}
+	if line == 1 && !strings.HasPrefix(path.Base(name), "_") {
+		column -= len(call(name))
+	}
+	return max(column, 0) + 1
 }
 
 // rendered marks an error in what a template rendered to: its line is not the template's.

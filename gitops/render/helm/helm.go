@@ -41,7 +41,7 @@ func Render(t *render.Tree, dir string, req render.Request) ([]render.Document, 
 	if err != nil {
 		return nil, err
 	}
-	vals, err := values(t, l, c, dir, req.Chart)
+	vals, err := values(t, &l, c, dir, req.Chart)
 	if err != nil || l.incomplete {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ func execute(t *render.Tree, l loader, c *chart.Chart, vals map[string]any, req 
 	if err != nil {
 		return nil, render.Refuse(l.at("values.yaml"), 0, "%v", err)
 	}
-	if err := validate(c, final, l.place); err != nil {
+	if err := l.validate(c, final, nil); err != nil {
 		return nil, err
 	}
 	random, err := newRandom(req.Chart.Seed)

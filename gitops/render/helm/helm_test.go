@@ -247,24 +247,31 @@ func TestErrorsNameTheTemplateAndTheLine(t *testing.T) {
 		files      map[string]string
 		values     string
 	}{
-		{"parse", "deploy/templates/a.yaml:2: ", map[string]string{"templates/a.yaml": "a: 1\nb: {{ nosuch }}\n"}, ""},
+		{"parse", "deploy/templates/a.yaml:2:", map[string]string{"templates/a.yaml": "a: 1\nb: {{ nosuch }}\n"}, ""},
 		{"open action", "deploy/templates/a.yaml:2: unclosed action", map[string]string{"templates/a.yaml": "b: {{ .Values\n"}, ""},
-		{"nil", "deploy/templates/a.yaml:3: ", map[string]string{"templates/a.yaml": "a: 1\n\nb: {{ .Values.none.deep }}\n"}, ""},
-		{"fail", "deploy/templates/a.yaml:1: no way", map[string]string{"templates/a.yaml": "{{ fail \"no way\" }}\n"}, ""},
-		{"required", "deploy/templates/a.yaml:2: host must be given", map[string]string{"templates/a.yaml": "\n{{ required \"host must be given\" .Values.host }}\n"}, ""},
-		{"partial", "deploy/templates/_h.tpl:2: ", map[string]string{"templates/_h.tpl": "{{ define \"h\" }}\n{{ .Values.none.deep }}{{ end }}", "templates/a.yaml": "{{ include \"h\" . }}"}, ""},
+		{"nil", "deploy/templates/a.yaml:3:14: ", map[string]string{"templates/a.yaml": "a: 1\n\nb: {{ .Values.none.deep }}\n"}, ""},
+		{"fail", "deploy/templates/a.yaml:1:4: no way", map[string]string{"templates/a.yaml": "{{ fail \"no way\" }}\n"}, ""},
+		{"required", "deploy/templates/a.yaml:2:4: host must be given", map[string]string{"templates/a.yaml": "\n{{ required \"host must be given\" .Values.host }}\n"}, ""},
+		{"partial", "deploy/templates/_h.tpl:2:11: ", map[string]string{"templates/_h.tpl": "{{ define \"h\" }}\n{{ .Values.none.deep }}{{ end }}", "templates/a.yaml": "{{ include \"h\" . }}"}, ""},
 		{"by way of", "(by way of deploy/templates/a.yaml:1)", map[string]string{"templates/_h.tpl": "{{ define \"h\" }}\n{{ .Values.none.deep }}{{ end }}", "templates/a.yaml": "{{ include \"h\" . }}"}, ""},
-		{"no template", "deploy/templates/a.yaml:1: ", map[string]string{"templates/a.yaml": "{{ include \"nosuch\" . }}"}, ""},
+		{"no template", "deploy/templates/a.yaml:1:4: ", map[string]string{"templates/a.yaml": "{{ include \"nosuch\" . }}"}, ""},
 		{"result", "deploy/templates/a.yaml: what it renders to is no manifest: line 2 of that: ", map[string]string{"templates/a.yaml": "a: 1\n\tb: 2\n"}, ""},
 		{"no kind", "deploy/templates/a.yaml: apiVersion and kind must be given", map[string]string{"templates/a.yaml": "a: 1\n"}, ""},
 		{"values file", "deploy/values.yaml:1: ", map[string]string{"values.yaml": "a: [\n"}, ""},
 		{"values", "spec:2: ", nil, "a: 1\n b: 2\n"},
-		{"schema", "deploy/values.schema.json: the values do not satisfy it: ", map[string]string{"values.schema.json": `{"properties":{"count":{"type":"integer"}}}`}, "count: many"},
+		{"schema", "spec:2:8: deploy/values.schema.json does not allow this: at '/count': got string, want integer", map[string]string{"values.schema.json": `{"properties":{"count":{"type":"integer"}}}`}, "a: 1\ncount: many"},
+		{"schema of a default", "deploy/values.yaml:1:8: deploy/values.schema.json does not allow this: ", map[string]string{"values.schema.json": `{"properties":{"count":{"type":"integer"}}}`, "values.yaml": "count: many"}, ""},
+		{"schema wants more", "deploy/values.schema.json: the values do not satisfy it: at '': missing property 'host'", map[string]string{"values.schema.json": `{"required":["host"]}`}, ""},
+		{"schema of a subchart", "spec:1:13: deploy/charts/sub/values.schema.json does not allow this: ", map[string]string{
+			"charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/values.schema.json": `{"properties":{"size":{"type":"integer"}}}`}, "sub: {size: x}"},
+		{"schema of a parent", "spec:1:13: deploy/values.schema.json does not allow this: at '/sub/size': got string, want integer", map[string]string{
+			"charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "values.schema.json": `{"properties":{"sub":{"type":"object","properties":{"size":{"type":"integer"}}}}}`}, "sub: {size: x}"},
+		{"dependency", `deploy/Chart.yaml:5:9: dependency "db" 1.x is not in the charts directory, and no repository`, map[string]string{"Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\ndependencies:\n- name: db\n  version: 1.x\n"}, ""},
 		{"chart", "deploy/Chart.yaml", map[string]string{"Chart.yaml": "apiVersion: v2\nname: x\nversion: one\n"}, ""},
 		{"library", "is a library", map[string]string{"Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\ntype: library\n"}, ""},
 		{"kubernetes", "wants Kubernetes >=9, and this is v1.37.2", map[string]string{"Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\nkubeVersion: '>=9'\n"}, ""},
 		{"nothing", "holds no manifests", map[string]string{"templates/a.yaml": "{{ if false }}a: 1{{ end }}"}, ""},
-		{"subchart", "deploy/charts/sub/templates/a.yaml:1: ", map[string]string{"charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/templates/a.yaml": "{{ .Values.none.deep }}"}, ""},
+		{"subchart", "deploy/charts/sub/templates/a.yaml:1:11: ", map[string]string{"charts/sub/Chart.yaml": "apiVersion: v2\nname: sub\nversion: 1.0.0\n", "charts/sub/templates/a.yaml": "{{ .Values.none.deep }}"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			files := map[string]string{"deploy/Chart.yaml": "apiVersion: v2\nname: x\nversion: 1.0.0\n"}
@@ -302,7 +309,7 @@ func TestValues(t *testing.T) {
 	require.Equal(t, map[string]any{"a": "chart", "b": "one", "c": "two", "d": "map", "keep": map[string]any{"q": 3.0}}, got)
 
 	for name, want := range map[string]string{
-		"none.yaml": "is not in the commit", "../../etc/passwd": "leaves the repository", "x\x00": "leaves the repository", "/../x": "leaves the repository",
+		"none.yaml": "is not in the commit (deploy/none.yaml); there are one.yaml, values.yaml", "../../etc/passwd": "leaves the repository", "x\x00": "leaves the repository", "/../x": "leaves the repository",
 	} {
 		req.Chart.ValueFiles = []string{name}
 		_, err = renderDir(t, write(t, files), req)

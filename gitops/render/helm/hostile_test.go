@@ -277,14 +277,14 @@ func TestDependencies(t *testing.T) {
 	a, err := render.Render(root, request(), Render)
 	require.NoError(t, err)
 	require.Equal(t, []render.Need{
-		{Kind: render.NeedChart, Name: "far", Version: "1.2.9", Repository: "https://charts.example/stable", File: "deploy/Chart.yaml"},
-		{Kind: render.NeedChart, Name: "exact", Version: "2.0.0", Repository: "oci://registry.example/charts", File: "deploy/Chart.yaml"},
+		{Kind: render.NeedChart, Name: "far", Version: "1.2.9", Repository: "https://charts.example/stable", File: "deploy/Chart.yaml", Line: 6},
+		{Kind: render.NeedChart, Name: "exact", Version: "2.0.0", Repository: "oci://registry.example/charts", File: "deploy/Chart.yaml", Line: 7},
 	}, a.Needs)
 
 	req := request()
 	req.Brought = map[string]string{a.Needs[0].Key(): render.BroughtDir + "/f.tg", a.Needs[1].Key(): render.BroughtDir + "/e.tg"}
 	_, err = render.Render(root, req, Render)
-	require.ErrorContains(t, err, "deploy/charts/exact/templates/a.yaml:1: ")
+	require.ErrorContains(t, err, "deploy/charts/exact/templates/a.yaml:1:")
 	req.Chart.Values = []render.Values{{From: "spec", Text: "exact: {none: {deep: ''}}"}}
 	a, err = render.Render(root, req, Render)
 	require.NoError(t, err)

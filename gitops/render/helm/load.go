@@ -28,6 +28,8 @@ type loader struct {
 	// incomplete: something is needed, and the rest is only looked at for what else is.
 	incomplete bool
 	charts     int
+	// given are the values that were merged, in their order, to say where one is.
+	given []*render.Places
 	// files of the chart itself, for value files within it.
 	files []*archive.BufferedFile
 }

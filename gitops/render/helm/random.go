@@ -83,6 +83,9 @@ var _ io.Reader = (*random)(nil)
 // markName is the function by which each template says that it begins.
 const markName = "slipwayTemplate"
 
+// call is what a template of a name begins with.
+func call(name string) string { return "{{" + markName + " " + strconv.Quote(name) + "}}" }
+
 // mark puts the call at the beginning of every template that is rendered by itself. It
 // adds no line, so that errors name the right one.
 func mark(c *chart.Chart) {
@@ -90,8 +93,7 @@ func mark(c *chart.Chart) {
 		if f == nil || strings.HasPrefix(path.Base(f.Name), "_") {
 			continue
 		}
-		call := "{{" + markName + " " + strconv.Quote(path.Join(c.ChartFullPath(), f.Name)) + "}}"
-		c.Templates[i] = &common.File{Name: f.Name, ModTime: f.ModTime, Data: append([]byte(call), f.Data...)}
+		c.Templates[i] = &common.File{Name: f.Name, ModTime: f.ModTime, Data: append([]byte(call(path.Join(c.ChartFullPath(), f.Name))), f.Data...)}
 	}
 	for _, sub := range c.Dependencies() {
 		mark(sub)

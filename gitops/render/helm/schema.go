@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -22,11 +23,16 @@ func (closed) Load(url string) (any, error) {
 	return nil, fmt.Errorf("%.200s is not fetched; a schema must be complete in itself", url)
 }
 
-// validate holds values against the schemas of a chart and its subcharts.
-func validate(c *chart.Chart, vals map[string]any, place string) error {
+// validate holds values against the schemas of a chart and its subcharts, which are at
+// a path of names.
+func (l loader) validate(c *chart.Chart, vals map[string]any, at []string) error {
+	place := l.place
+	for _, name := range at {
+		place = path.Join(place, "charts", name)
+	}
 	if c.Schema != nil {
 		if err := against(c.Schema, vals); err != nil {
-			return render.Refuse(path.Join(place, schemaFile), 0, "the values do not satisfy it: %s", oneLine(err.Error()))
+			return l.unfit(path.Join(place, schemaFile), at, err)
 		}
 	}
 	for _, sub := range c.Dependencies() {
@@ -34,11 +40,27 @@ func validate(c *chart.Chart, vals map[string]any, place string) error {
 		if !ok {
 			continue
 		}
-		if err := validate(sub, v, path.Join(place, "charts", sub.Name())); err != nil {
+		if err := l.validate(sub, v, append(at[:len(at):len(at)], sub.Name())); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unfit says where the first value that a schema does not allow was given.
+func (l loader) unfit(schema string, at []string, err error) error {
+	var wrong *jsonschema.ValidationError
+	if errors.As(err, &wrong) {
+		for len(wrong.Causes) > 0 {
+			wrong = wrong.Causes[0]
+		}
+		for i := len(l.given) - 1; i >= 0 && len(wrong.InstanceLocation) > 0; i-- {
+			if place, ok := l.given[i].At(append(at[:len(at):len(at)], wrong.InstanceLocation...)); ok {
+				return place.Refuse("%s does not allow this: %s", schema, oneLine(err.Error()))
+			}
+		}
+	}
+	return render.Refuse(schema, 0, "the values do not satisfy it: %s", oneLine(err.Error()))
 }
 
 func against(schema []byte, vals map[string]any) (err error) {
@@ -66,7 +88,7 @@ func against(schema []byte, vals map[string]any) (err error) {
 
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
-	s = strings.TrimPrefix(s, "jsonschema validation failed with 'schema:///values.schema.json#' ")
+	s = strings.TrimPrefix(strings.TrimPrefix(s, "jsonschema validation failed with 'schema:///values.schema.json#' "), "- ")
 	if len(s) > 2000 {
 		s = strings.ToValidUTF8(s[:2000], "") + "…"
 	}

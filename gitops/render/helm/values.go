@@ -3,6 +3,7 @@ package helm
 import (
 	"bytes"
 	"path"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v4/pkg/chart/common"
@@ -13,8 +14,13 @@ import (
 )
 
 // values merges those of files and of the request: later ones win.
-func values(t *render.Tree, l loader, c *chart.Chart, dir string, req render.Chart) (common.Values, error) {
+func values(t *render.Tree, l *loader, c *chart.Chart, dir string, req render.Chart) (common.Values, error) {
 	vals := map[string]any{}
+	for _, f := range l.files {
+		if f.Name == "values.yaml" {
+			l.given = append(l.given, render.NewPlaces(l.at(f.Name), f.Data))
+		}
+	}
 	for _, name := range req.ValueFiles {
 		data, file, err := valueFile(t, l, dir, name, req.FilesOfChart)
 		if err != nil {
@@ -23,17 +29,19 @@ func values(t *render.Tree, l loader, c *chart.Chart, dir string, req render.Cha
 		if vals, err = merge(vals, file, data); err != nil {
 			return nil, err
 		}
+		l.given = append(l.given, render.NewPlaces(file, data))
 	}
 	for _, v := range req.Values {
 		var err error
 		if vals, err = merge(vals, v.From, []byte(v.Text)); err != nil {
 			return nil, err
 		}
+		l.given = append(l.given, render.NewPlaces(v.From, []byte(v.Text)))
 	}
 	return vals, nil
 }
 
-func valueFile(t *render.Tree, l loader, dir, name string, ofChart bool) (data []byte, file string, err error) {
+func valueFile(t *render.Tree, l *loader, dir, name string, ofChart bool) (data []byte, file string, err error) {
 	if ofChart {
 		for _, f := range l.files {
 			if f.Name == path.Clean(name) {
@@ -50,10 +58,26 @@ func valueFile(t *render.Tree, l loader, dir, name string, ofChart bool) (data [
 		return nil, "", render.Refuse("", 0, "values file %.200q leaves the repository", name)
 	}
 	if !t.Exists(file) {
-		return nil, "", render.Refuse("", 0, "values file %.200q is not in the commit (%s)", name, file)
+		return nil, "", render.Refuse("", 0, "values file %.200q is not in the commit (%s)%s", name, file, others(t, path.Dir(file)))
 	}
 	data, err = t.Read(file)
 	return data, file, err
+}
+
+// others says which YAML files there are where one of values is missing.
+func others(t *render.Tree, dir string) string {
+	if !t.IsDir(dir) {
+		return ""
+	}
+	names, err := t.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	names = slices.DeleteFunc(names, func(n string) bool { return n == "Chart.yaml" || path.Ext(n) != ".yaml" && path.Ext(n) != ".yml" })
+	if len(names) == 0 {
+		return ""
+	}
+	return "; there are " + strings.Join(names[:min(len(names), 10)], ", ")
 }
 
 // merge adds one text of values, read as Helm reads it once it is known to be harmless.

@@ -4,10 +4,11 @@ import { dateTime } from "../lib/format";
 import { Ago, Rows, State, type Column } from "../lib/ui";
 import type { Application, Release } from "../types";
 
-/** notes are the conditions that a person should see: those that hold, but for what is as it should be. */
+/** notes are the conditions that a person should see: those that hold, but for what is as it should be, and what was not found. */
 export function notes(app: Application): { type: string; message: string }[] {
   const usual = new Set(["Applied", "NeedsMet", "Ready"]);
-  return (app.status?.conditions ?? []).filter((c) => c.status === "True" && !usual.has(c.type)).map((c) => ({ type: c.type, message: c.message ?? "" }));
+  const stands = (c: { type: string; status: string }) => (c.type.endsWith("Found") ? c.status === "False" : c.status === "True");
+  return (app.status?.conditions ?? []).filter((c) => stands(c) && !usual.has(c.type)).map((c) => ({ type: c.type, message: c.message ?? "" }));
 }
 
 export function Conditions({ app }: { app: Application }) {

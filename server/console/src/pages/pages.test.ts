@@ -79,8 +79,8 @@ test("a query for the lines of an application is not changed by names or words",
 });
 
 test("what stands out about an application", () => {
-  const app = { metadata: { name: "a" }, spec: { source: {} }, status: { conditions: [{ type: "Applied", status: "True", message: "x" }, { type: "Drifted", status: "True", message: "y" }, { type: "Contested", status: "False" }] } };
-  expect(notes(app)).toEqual([{ type: "Drifted", message: "y" }]);
+  const app = { metadata: { name: "a" }, spec: { source: {} }, status: { conditions: [{ type: "Applied", status: "True", message: "x" }, { type: "Drifted", status: "True", message: "y" }, { type: "Contested", status: "False" }, { type: "InputsFound", status: "True" }, { type: "SourceFound", status: "False", message: "z" }] } };
+  expect(notes(app)).toEqual([{ type: "Drifted", message: "y" }, { type: "SourceFound", message: "z" }]);
   expect(standsFor({ name: "x", phase: "Running", number: 7, branch: "b" })).toBe("!7 b");
   expect(standsFor({ name: "x", phase: "Running", directory: "apps/web" })).toBe("apps/web");
 });

@@ -1,0 +1,179 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/cluster/refs"
+)
+
+// NothingDesired is the message of an application that waits for a first commit.
+const NothingDesired = "nothing is desired yet: push, or run `slipway app sync`"
+
+// ConditionSource is False, with the reason, while the repository of an application, or
+// the branch that it follows, is not there. It is absent otherwise.
+const ConditionSource = "SourceFound"
+
+// Finder tells applications whose repository or branch is not there, so that a name that
+// was mistyped does not look like one that nobody pushed to yet.
+type Finder struct {
+	Client client.Client
+	Log    *slog.Logger
+}
+
+// SetupWithManager watches Repositories, and Applications for the name of theirs.
+func (f *Finder) SetupWithManager(m ctrl.Manager) error {
+	repository := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
+		app, ok := o.(*v1alpha1.Application)
+		if !ok || app.Spec.Source.Repository == "" {
+			return nil
+		}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: app.Namespace, Name: app.Spec.Source.Repository}}}
+	})
+	return ctrl.NewControllerManagedBy(m).Named("source-found").
+		For(&v1alpha1.Repository{}).
+		Watches(&v1alpha1.Application{}, repository, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Complete(f)
+}
+
+// Reconcile looks at the applications of one repository, which need not be there.
+func (f *Finder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	repo := &v1alpha1.Repository{}
+	if err := f.Client.Get(ctx, req.NamespacedName, repo); err != nil {
+		if !apierrors.IsNotFound(err) {
+			return ctrl.Result{}, err
+		}
+		repo = nil
+	}
+	apps := &v1alpha1.ApplicationList{}
+	if err := f.Client.List(ctx, apps, client.InNamespace(req.Namespace)); err != nil {
+		return ctrl.Result{}, err
+	}
+	for i := range apps.Items {
+		app := &apps.Items[i]
+		if app.Spec.Source.Repository != req.Name || !app.DeletionTimestamp.IsZero() {
+			continue
+		}
+		var c *metav1.Condition
+		var err error
+		if repo == nil {
+			c, err = f.nowhere(ctx, req.NamespacedName)
+		} else {
+			c = lost(repo, app)
+		}
+		if err == nil {
+			err = f.tell(ctx, app, c)
+		}
+		if apierrors.IsConflict(err) {
+			return ctrl.Result{Requeue: true}, nil
+		}
+		if err != nil {
+			return ctrl.Result{}, err
+		}
+	}
+	return ctrl.Result{}, nil
+}
+
+// nowhere says that a repository is not there, and which ones are.
+func (f *Finder) nowhere(ctx context.Context, name types.NamespacedName) (*metav1.Condition, error) {
+	list := &v1alpha1.RepositoryList{}
+	if err := f.Client.List(ctx, list, client.InNamespace(name.Namespace)); err != nil {
+		return nil, err
+	}
+	var known []string
+	for i := range list.Items {
+		known = append(known, list.Items[i].Name)
+	}
+	return missing("RepositoryNotFound", "repository %s is not there; known: %s. Push to it, or `slipway repo add %s`", name.Name, few(known), name.Name), nil
+}
+
+// lost says what of an application's source is not in its repository; nil: nothing.
+func lost(repo *v1alpha1.Repository, app *v1alpha1.Application) *metav1.Condition {
+	ready := meta.FindStatusCondition(repo.Status.Conditions, "Ready")
+	branch := cmp.Or(app.Spec.Source.Branch, repo.Status.DefaultBranch)
+	_, there := repo.Status.Refs["refs/heads/"+branch]
+	switch {
+	// The deploy job says which commit; a merge request and what is promoted are on no branch.
+	case there, !follows(app):
+		return nil
+	case len(repo.Status.Refs) == 0 && ready != nil && ready.Status == metav1.ConditionFalse:
+		return missing("RepositoryNotReady", "repository %s: %s", repo.Name, ready.Message)
+	case len(repo.Status.Refs) == 0 && (ready == nil || repo.Spec.URL != "" && repo.Status.LastPolled == nil):
+		return nil // it was not looked at yet
+	}
+	var known []string
+	for ref := range repo.Status.Refs {
+		if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
+			known = append(known, name)
+		}
+	}
+	switch {
+	case len(known) == 0 && app.Spec.Source.Branch == "":
+		return nil // nobody pushed to it yet
+	case len(known) == 0:
+		return missing("BranchNotFound", "repository %s: branch %q not found; it has no branch yet", repo.Name, branch)
+	case !refs.Watched(&repo.Spec, "refs/heads/"+branch):
+		return missing("BranchNotFound", "repository %s: branch %q is left out by its filters (spec.branches, spec.excludeBranches); known: %s", repo.Name, branch, few(known))
+	}
+	return missing("BranchNotFound", "repository %s: branch %q not found; known: %s", repo.Name, branch, few(known))
+}
+
+// follows says whether an application has the commits of a branch.
+func follows(app *v1alpha1.Application) bool {
+	return app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil && !strings.HasPrefix(app.Annotations[v1alpha1.AnnotationRef], "refs/merge-requests/")
+}
+
+func missing(reason, format string, args ...any) *metav1.Condition {
+	return &metav1.Condition{Type: ConditionSource, Status: metav1.ConditionFalse, Reason: reason, Message: clip(fmt.Sprintf(format, args...))}
+}
+
+// few of the names, sorted, for a message.
+func few(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	slices.Sort(names)
+	const most = 10
+	more := ""
+	if n := len(names) - most; n > 0 {
+		names, more = names[:most], fmt.Sprintf(" and %d more", n)
+	}
+	return strings.Join(names, ", ") + more
+}
+
+// tell an application what is not there, or that it is.
+func (f *Finder) tell(ctx context.Context, app *v1alpha1.Application, c *metav1.Condition) error {
+	before := app.DeepCopy()
+	if c == nil {
+		if !meta.RemoveStatusCondition(&app.Status.Conditions, ConditionSource) {
+			return nil
+		}
+	} else {
+		c.ObservedGeneration = app.Generation
+		if !meta.SetStatusCondition(&app.Status.Conditions, *c) {
+			return nil
+		}
+		f.Log.Info("source not found", "namespace", app.Namespace, "application", app.Name, "reason", c.Reason, "message", c.Message)
+	}
+	if app.Spec.Desired == nil {
+		// Nothing else happens until it is found, or pushed to.
+		app.Status.Sync, app.Status.Message = "OutOfSync", cmp.Or(Waiting(app), NothingDesired)
+	}
+	return client.IgnoreNotFound(f.Client.Status().Patch(ctx, app, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
+}
