@@ -9,8 +9,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -55,13 +57,14 @@ func TestMirrorOfALargeRepository(t *testing.T) {
 			next := up.git("", "--git-dir", dir, "commit-tree", "-p", "main", "-m", "more", tree)
 			up.git("", "--git-dir", dir, "update-ref", "refs/heads/main", next)
 		}
-		stop := watchMemory()
+		stop, busy := watchMemory("index-pack", "rev-list"), processorTime()
 		began := time.Now()
 		if err := b.host.Fetch(context.Background(), "default", "copy", src); err != nil {
 			t.Fatal(err)
 		}
 		own, children := stop()
-		t.Logf("%s: %.1f s, %d MiB in this process (both sides), %d MiB in git index-pack and rev-list", step, time.Since(began).Seconds(), own>>20, children>>20)
+		t.Logf("%s: %.1f s (%.1f s of processor), %d MiB in this process (both sides), %d MiB in git index-pack and rev-list",
+			step, time.Since(began).Seconds(), busy().Seconds(), own>>20, children>>20)
 		if own > 400<<20 || children > 600<<20 {
 			t.Errorf("%s: memory grows with the repository", step)
 		}
@@ -70,13 +73,21 @@ func TestMirrorOfALargeRepository(t *testing.T) {
 	if err != nil || got["main"] != up.git("", "--git-dir", dir, "rev-parse", "main") {
 		t.Fatal(got, err)
 	}
+	serving := map[string]uint64{}
 	for _, from := range []struct{ who, url string }{{"git http-backend", httpBackend(t, dir)}, {"this server", up.open("w")}} {
+		stop, busy := watchMemory("upload-pack", "pack-objects"), processorTime()
 		began := time.Now()
 		up.git("", "clone", "-q", "--bare", from.url, "clone-from-"+from.who)
-		t.Logf("clone from %s: %.1f s", from.who, time.Since(began).Seconds())
+		took := time.Since(began)
+		_, serving[from.who] = stop()
+		t.Logf("clone from %s: %.1f s (%.1f s of processor), %d MiB in git upload-pack and pack-objects",
+			from.who, took.Seconds(), busy().Seconds(), serving[from.who]>>20)
 		if err := os.RemoveAll(filepath.Join(up.work, "clone-from-"+from.who)); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if own, gits := serving["this server"], serving["git http-backend"]; own > gits+gits/4+16<<20 {
+		t.Errorf("serving a clone takes %d MiB, git's own %d", own>>20, gits>>20)
 	}
 	for _, graph := range []string{"before maintenance", "after it"} {
 		began := time.Now()
@@ -144,9 +155,25 @@ func httpBackend(t *testing.T, dir string) string {
 	return s.URL
 }
 
-// watchMemory follows the resident memory of this process and of its git children that
-// index or check; stop returns the most of each.
-func watchMemory() (stop func() (own, children uint64)) {
+// processorTime of this process and of its children that have ended, from now on: what a
+// step costs also where the machine does other things beside.
+func processorTime() (since func() time.Duration) {
+	now := func() (sum time.Duration) {
+		for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+			var u syscall.Rusage
+			if syscall.Getrusage(who, &u) == nil {
+				sum += time.Duration(u.Utime.Nano() + u.Stime.Nano())
+			}
+		}
+		return sum
+	}
+	began := now()
+	return func() time.Duration { return now() - began }
+}
+
+// watchMemory follows the resident memory of this process, and of its git children and
+// theirs that are one of the named commands; stop returns the most of each.
+func watchMemory(commands ...string) (stop func() (own, children uint64)) {
 	done, ended := make(chan struct{}), make(chan [2]uint64)
 	go func() {
 		var most [2]uint64
@@ -156,11 +183,7 @@ func watchMemory() (stop func() (own, children uint64)) {
 			var m runtime.MemStats
 			runtime.ReadMemStats(&m)
 			most[0] = max(most[0], m.Sys-m.HeapReleased)
-			var sum uint64
-			for _, c := range childrenOf(os.Getpid()) {
-				sum += c
-			}
-			most[1] = max(most[1], sum)
+			most[1] = max(most[1], memoryBelow(strconv.Itoa(os.Getpid()), commands))
 			select {
 			case <-done:
 				ended <- most
@@ -176,31 +199,23 @@ func watchMemory() (stop func() (own, children uint64)) {
 	}
 }
 
-// childrenOf a process that are index-pack or rev-list, with their private memory: what
-// is mapped from packs is the kernel's to take back.
-func childrenOf(pid int) map[int]uint64 {
-	out := map[int]uint64{}
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, s := range stats {
-		raw, err := os.ReadFile(s)
-		if err != nil {
-			continue
+// memoryBelow a process, of those commands: their private memory, as what is mapped from
+// packs is the kernel's to take back. Each may have ended.
+func memoryBelow(pid string, commands []string) (sum uint64) {
+	lists, _ := filepath.Glob("/proc/" + pid + "/task/*/children") // to look at every process costs more than a mirror
+	for _, list := range lists {
+		raw, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(raw)) {
+			args, _ := os.ReadFile(filepath.Join("/proc", child, "cmdline"))
+			if slices.ContainsFunc(commands, func(c string) bool { return slices.Contains(strings.Split(string(args), "\x00"), c) }) {
+				status, _ := os.ReadFile(filepath.Join("/proc", child, "status"))
+				_, anon, _ := strings.Cut(string(status), "RssAnon:")
+				n, _, _ := strings.Cut(strings.TrimSpace(anon), " ")
+				kb, _ := strconv.ParseUint(n, 10, 64)
+				sum += kb << 10
+			}
+			sum += memoryBelow(child, commands)
 		}
-		_, rest, ok := strings.Cut(string(raw), ") ")
-		fields := strings.Fields(rest)
-		if !ok || len(fields) < 2 || fields[1] != strconv.Itoa(pid) {
-			continue
-		}
-		args, _ := os.ReadFile(filepath.Join(filepath.Dir(s), "cmdline"))
-		if !strings.Contains(string(args), "index-pack") && !strings.Contains(string(args), "rev-list") {
-			continue
-		}
-		status, _ := os.ReadFile(filepath.Join(filepath.Dir(s), "status"))
-		_, anon, _ := strings.Cut(string(status), "RssAnon:")
-		n, _, _ := strings.Cut(strings.TrimSpace(anon), " ")
-		kb, _ := strconv.ParseUint(n, 10, 64)
-		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(s)))
-		out[child] = kb << 10
 	}
-	return out
+	return sum
 }
