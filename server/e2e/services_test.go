@@ -85,8 +85,9 @@ daemon:
 	if n := strings.Count(r.log("uses"), "from-the-job-and-the-service"); n < 2 {
 		t.Errorf("the service answered %d times, want 2 at least:\n%s", n, r.log("uses"))
 	}
-	// No service outlives its job, not even one that ignores SIGTERM.
-	eventually(t, 10*time.Second, func() error {
+	// No service outlives its job, not even one that ignores SIGTERM, which Tekton alone would
+	// wait 30 seconds for.
+	eventually(t, 20*time.Second, func() error {
 		out := must(t, "kubectl", "get", "pods", "-l", "slipway.dev/run="+run.Name, "--field-selector=status.phase=Running", "-o", "name")
 		if strings.TrimSpace(out) != "" && !strings.Contains(out, "No resources") {
 			return fmt.Errorf("still running: %s", out)
