@@ -101,6 +101,9 @@ func (l Layout) Instance() string { return l.join("instance.json") }
 // every controller.
 func (l Layout) CgroupName() string { return "slipway-" + l.ID }
 
+// PolicySocket is where the CNI plugin asks whether a pod's network policies hold.
+func (l Layout) PolicySocket() string { return l.join("run", "policies.sock") }
+
 // CNINetwork names the CNI network.
 func (l Layout) CNINetwork() string { return "slipway-" + l.ID }
 
@@ -119,6 +122,9 @@ const Table = "slipway"
 
 // JobsTable is the name of the nftables table that says what jobs may reach.
 const JobsTable = "slipway-jobs"
+
+// PolicyTable is the name of the nftables table that enforces network policies.
+const PolicyTable = "slipway-policies"
 
 // JobsGroup is the group of the host ends of jobs' interfaces: "SL" in ASCII.
 const JobsGroup = 0x534c
