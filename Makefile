@@ -89,7 +89,7 @@ $(PAYLOAD)/slipway-render-helm: go.mod go.sum $(call sources,gitops/render) | $(
 	$(say) "compiling the child that renders charts, about 1 minute cold"
 	@go build -ldflags "-s -w" -o $@ ./gitops/render/helm/child
 
-$(PAYLOAD)/cni/slipway-jobs: go.mod go.sum $(call sources,cluster/node) | $(STAMPS)/packages
+$(PAYLOAD)/cni/slipway-jobs: go.mod go.sum $(call sources,cluster/node cluster/netpol/arrival) | $(STAMPS)/packages
 	$(say) "compiling the CNI plugin of jobs"
 	@mkdir -p $(@D)
 	@go build -ldflags "-s -w" -o $@ ./cluster/node/jobsplugin

@@ -16,7 +16,7 @@ import (
 )
 
 // ourTables are ours and kube-proxy's, which outlive it.
-var ourTables = []string{"ip " + layout.Table, "inet " + layout.JobsTable, "ip kube-proxy", "ip6 kube-proxy"}
+var ourTables = []string{"ip " + layout.Table, "inet " + layout.JobsTable, "ip " + layout.PolicyTable, "ip kube-proxy", "ip6 kube-proxy"}
 
 // Teardown takes away everything that Setup, the CNI plugins and kube-proxy made
 // in the calling thread's network namespace.

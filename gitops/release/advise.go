@@ -15,8 +15,8 @@ import (
 // conditionUnenforced says what of a set is applied and has no effect.
 const conditionUnenforced = "Unenforced"
 
-// advise notes, without saving it, that the network of the bundled cluster enforces no
-// network policies: somebody who writes one counts on it.
+// advise notes, without saving it, that the bundled cluster enforces no network policies
+// where that is so: somebody who writes one counts on it.
 func (r *Reconciler) advise(app *v1alpha1.Application, objects []*unstructured.Unstructured) {
 	var names []string
 	for _, o := range objects {
@@ -24,7 +24,7 @@ func (r *Reconciler) advise(app *v1alpha1.Application, objects []*unstructured.U
 			names = append(names, o.GetName())
 		}
 	}
-	if len(names) == 0 || app.Spec.Cluster != nil {
+	if len(names) == 0 || app.Spec.Cluster != nil || !r.PoliciesIgnored {
 		meta.RemoveStatusCondition(&app.Status.Conditions, conditionUnenforced)
 		return
 	}
@@ -33,7 +33,7 @@ func (r *Reconciler) advise(app *v1alpha1.Application, objects []*unstructured.U
 	if n := len(names) - 10; n > 0 {
 		names, more = names[:10], fmt.Sprintf(" and %d more", n)
 	}
-	message := fmt.Sprintf("the network of this cluster enforces no network policies: %v%s are kept and change nothing", names, more)
+	message := fmt.Sprintf("this cluster enforces no network policies (--network-policies=false): %v%s are kept and change nothing", names, more)
 	if !meta.IsStatusConditionTrue(app.Status.Conditions, conditionUnenforced) {
 		r.event(app, corev1.EventTypeWarning, "NetworkPolicyNotEnforced", "%s", message)
 	}

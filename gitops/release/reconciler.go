@@ -107,6 +107,8 @@ type Reconciler struct {
 	Events  events.EventRecorder
 	Metrics *Metrics
 	Log     *slog.Logger
+	// PoliciesIgnored: the bundled cluster enforces no network policies.
+	PoliciesIgnored bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 

@@ -83,6 +83,8 @@ type Config struct {
 	// LogLevel: debug, info, warn, error. LogFormat: text, json.
 	LogLevel  string `yaml:"logLevel"`
 	LogFormat string `yaml:"logFormat"`
+	// NetworkPolicies are enforced.
+	NetworkPolicies bool `yaml:"networkPolicies"`
 	// UpstreamDefaults runs kubelet, Tekton and the entrypoint with upstream's
 	// settings, for the comparison of `make bench`.
 	UpstreamDefaults bool `yaml:"upstreamDefaults"`
@@ -144,6 +146,8 @@ func Default() Config {
 		Jobs:           Jobs{Limit: Limit{Max: 80}, Outside: network.Public}, // a node has room for 110 pods
 		LogLevel:       "info",
 		LogFormat:      "text",
+
+		NetworkPolicies: true,
 	}
 }
 
@@ -178,6 +182,7 @@ func (c *Config) Flags(fs *pflag.FlagSet) {
 	fs.DurationVar(&c.Runs.ArchiveAfter, "runs-archive-after", c.Runs.ArchiveAfter, "how long runs that are over stay in Kubernetes before they go to the archive; runs.archiveAfter in the file")
 	fs.IntVar(&c.Jobs.Max, "jobs-max", c.Jobs.Max, "jobs of all runs at one time (0: no limit); jobs.max in the file")
 	fs.StringVar(&c.Jobs.Outside, "jobs-outside", c.Jobs.Outside, "what jobs may reach outside: public, private, ranges such as 192.0.2.0/24, several with commas between, or none; jobs.outside in the file")
+	fs.BoolVar(&c.NetworkPolicies, "network-policies", c.NetworkPolicies, "enforce network policies")
 	fs.StringVar(&c.LogLevel, "log-level", c.LogLevel, "debug, info, warn or error")
 	fs.StringVar(&c.LogFormat, "log-format", c.LogFormat, "text or json")
 	fs.BoolVar(&c.UpstreamDefaults, "upstream-defaults", c.UpstreamDefaults, "run kubelet and Tekton with upstream's settings (for comparison)")

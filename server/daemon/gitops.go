@@ -69,6 +69,7 @@ func (s *services) openGitops(context.Context) error {
 	g.Reconciler = &release.Reconciler{
 		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: renderer, Trees: renderer, Applier: applier, Store: store,
 		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics), Log: s.log.With("part", "releases"),
+		PoliciesIgnored: !s.conf.NetworkPolicies,
 	}
 	g.deployer = &release.Deployer{Client: direct}
 	g.promotions = &release.Promotions{Client: mc, Reader: direct, Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "releases")}

@@ -260,6 +260,7 @@ func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.Ca
 		return nil
 	})
 	run("resource metrics", s.serveResource)
+	run("network policies", s.enforcePolicies)
 	if s.grafana != nil {
 		run("grafana", s.runGrafana)
 	}

@@ -32,9 +32,10 @@ func (n Node) cni(jobs map[string]any) (string, error) {
 	return string(text) + "\n", err
 }
 
-// podNetwork sets those pods apart that the engine made for a job.
+// podNetwork sets those pods apart that the engine made for a job, and lets no pod start
+// before its network policies hold.
 func (n Node) podNetwork() (string, error) {
-	return n.cni(map[string]any{"type": jobsPlugin, "capabilities": map[string]any{"io.kubernetes.cri.pod-annotations": true}})
+	return n.cni(map[string]any{"type": jobsPlugin, "policies": n.PolicySocket(), "capabilities": map[string]any{"io.kubernetes.cri.pod-annotations": true}})
 }
 
 // buildNetwork sets every RUN step apart.

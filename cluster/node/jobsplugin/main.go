@@ -1,6 +1,7 @@
 // Command slipway-jobs is the CNI plugin that sets the pods of jobs apart: it puts the
 // host end of a job's interface into a group that the rules of cluster/network know. It
-// never touches another interface, and leaves nothing behind: the group goes with the
+// also lets no pod start before its network policies are in force (cluster/netpol/arrival).
+// It never touches another interface, and leaves nothing behind: the group goes with the
 // interface. It is chained behind the plugin that makes the interface.
 //
 // A job's pod is one with the annotation that Tekton gives every pod of its own; a pod
@@ -8,9 +9,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"time"
 
 	"github.com/containernetworking/cni/pkg/skel"
 	"github.com/containernetworking/cni/pkg/types"
@@ -18,6 +22,7 @@ import (
 	"github.com/containernetworking/cni/pkg/version"
 	"github.com/vishvananda/netlink"
 
+	"slipway.dev/cluster/netpol/arrival"
 	"slipway.dev/cluster/node/layout"
 )
 
@@ -28,7 +33,10 @@ const jobAnnotation = "pipeline.tekton.dev/release"
 type config struct {
 	types.NetConf
 	// Every interface is a job's: those of builds.
-	Every         bool `json:"every"`
+	Every bool `json:"every"`
+	// Policies is the socket of those who enforce network policies; not given: of no
+	// concern to them.
+	Policies      string `json:"policies"`
 	RuntimeConfig struct {
 		Annotations map[string]string `json:"io.kubernetes.cri.pod-annotations"`
 	} `json:"runtimeConfig"`
@@ -85,7 +93,49 @@ func add(args *skel.CmdArgs) error {
 			return err
 		}
 	}
+	if err := c.arrive(args.Args, r); err != nil {
+		return err
+	}
 	return types.PrintResult(c.PrevResult, c.CNIVersion)
+}
+
+// names are what containerd says of the pod.
+type names struct {
+	types.CommonArgs
+	K8S_POD_NAMESPACE types.UnmarshallableString //nolint:revive // CNI's names
+	K8S_POD_NAME      types.UnmarshallableString //nolint:revive
+	K8S_POD_UID       types.UnmarshallableString //nolint:revive
+}
+
+// patience with those who enforce network policies; they answer within 8 s.
+const patience = 10 * time.Second
+
+// arrive waits until the network policies of the pod hold; where there are none, for
+// nothing.
+func (c *config) arrive(args string, r *current.Result) error {
+	if c.Policies == "" {
+		return nil
+	}
+	var n names
+	if err := types.LoadArgs(args, &n); err != nil {
+		return fmt.Errorf("arguments: %w", err)
+	}
+	if n.K8S_POD_NAME == "" {
+		return nil // no pod
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, ip := range r.IPs {
+		addr, ok := netip.AddrFromSlice(ip.Address.IP)
+		if addr = addr.Unmap(); !ok || !addr.Is4() {
+			continue
+		}
+		p := arrival.Pod{Namespace: string(n.K8S_POD_NAMESPACE), Name: string(n.K8S_POD_NAME), UID: string(n.K8S_POD_UID), Addr: addr}
+		if err := arrival.Tell(ctx, c.Policies, p); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func check(args *skel.CmdArgs) error {

@@ -1,8 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"slipway.dev/cluster/netpol/arrival"
 )
 
 func TestJob(t *testing.T) {
@@ -46,4 +55,49 @@ func FuzzParse(f *testing.F) {
 			_, _ = hostEnds(r)
 		}
 	})
+}
+
+// TestArrive: a pod's address is told to those who enforce network policies, and their
+// word counts; where they are not there, or it is no pod, nobody is asked.
+func TestArrive(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	with := func(policies string) *config {
+		c, _, err := parse([]byte(`{"cniVersion":"1.0.0","name":"n","type":"slipway-jobs","policies":"` + policies + `","prevResult":{"cniVersion":"1.0.0"}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	_, r, err := parse([]byte(`{"cniVersion":"1.0.0","prevResult":{"cniVersion":"1.0.0","ips":[{"address":"10.42.0.7/16"},{"address":"fd00::7/64"}]}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const args = "IgnoreUnknown=1;K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-1;K8S_POD_INFRA_CONTAINER_ID=abc;K8S_POD_UID=u-1"
+	if err := with(socket).arrive(args, r); err != nil {
+		t.Errorf("nobody enforces: %v", err)
+	}
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var told []arrival.Pod
+	var answer error
+	go arrival.Serve(t.Context(), l, time.Second, func(_ context.Context, p arrival.Pod) error {
+		told = append(told, p)
+		return answer
+	})
+	for _, c := range []struct{ policies, args string }{{"", args}, {socket, ""}, {socket, "IgnoreUnknown=1;A=b"}} {
+		if err := with(c.policies).arrive(c.args, r); err != nil || len(told) > 0 {
+			t.Errorf("%v: %v, told of %v", c, err, told)
+		}
+	}
+	want := arrival.Pod{Namespace: "shop", Name: "web-1", UID: "u-1", Addr: netip.MustParseAddr("10.42.0.7")}
+	if err := with(socket).arrive(args, r); err != nil || !slices.Equal(told, []arrival.Pod{want}) {
+		t.Errorf("%v, told of %v", err, told)
+	}
+	answer = errors.New("not in force")
+	if err := with(socket).arrive(args, r); err == nil || !strings.Contains(err.Error(), "not in force") {
+		t.Error(err)
+	}
 }
