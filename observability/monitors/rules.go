@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"regexp"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
@@ -27,7 +29,7 @@ func Rules(s Source, spec *monitoring.PrometheusRuleSpec, p parser.Parser, log *
 	}
 	groups, errs := rulefmt.Parse(text, true, model.UTF8Validation, p, log)
 	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+		return nil, told(errs)
 	}
 	n := 0
 	for gi := range groups.Groups {
@@ -55,4 +57,16 @@ func Rules(s Source, spec *monitoring.PrometheusRuleSpec, p parser.Parser, log *
 		}
 	}
 	return groups, nil
+}
+
+// placed is a place in our own text of the rules, which nobody wrote; the one within a query
+// is the user's.
+var placed = regexp.MustCompile(`^(\d+:\d+: )+`)
+
+func told(errs []error) error {
+	texts := make([]string, len(errs))
+	for i, err := range errs {
+		texts[i] = placed.ReplaceAllString(err.Error(), "")
+	}
+	return errors.New(strings.Join(texts, "; "))
 }

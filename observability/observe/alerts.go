@@ -15,19 +15,32 @@ import (
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/api/v2/models"
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/rules"
 
 	"slipway.dev/observability/alerts"
 	"slipway.dev/observability/metrics"
 )
 
-// notifier hands what the rules find to the Alertmanager.
-func notifier(a *alerts.Alertmanager, fail func(error)) rules.NotifyFunc {
+// page of the console that shows an alert, in its namespace.
+func page(front string, l labels.Labels) string {
+	path := "/alerts"
+	if app := l.Get("application"); app != "" {
+		path = "/applications/" + url.PathEscape(app)
+	}
+	if ns := l.Get(metrics.NamespaceLabel); ns != "" {
+		path += "?" + url.Values{"namespace": {ns}}.Encode()
+	}
+	return strings.TrimRight(front, "/") + path
+}
+
+// notifier hands what the rules find to the Alertmanager, with links below front.
+func notifier(a *alerts.Alertmanager, front string, fail func(error)) rules.NotifyFunc {
 	return func(ctx context.Context, _ string, found ...*rules.Alert) {
 		all := make([]*alert.Alert, 0, len(found))
 		for _, f := range found {
 			n := &alert.Alert{Alert: model.Alert{
-				Labels: model.LabelSet{}, Annotations: model.LabelSet{}, StartsAt: f.FiredAt, EndsAt: f.ValidUntil,
+				Labels: model.LabelSet{}, Annotations: model.LabelSet{}, StartsAt: f.FiredAt, EndsAt: f.ValidUntil, GeneratorURL: page(front, f.Labels),
 			}, UpdatedAt: f.LastSentAt}
 			if !f.ResolvedAt.IsZero() {
 				n.EndsAt = f.ResolvedAt

@@ -89,7 +89,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 		return err
 	}
 	g.Go(func() error { return am.Run(ctx) })
-	notify := notifier(am, func(err error) { log.Warn("alerts that are not taken", "err", err) })
+	notify := notifier(am, c.Alerts.URL, func(err error) { log.Warn("alerts that are not taken", "err", err) })
 	m, err := metrics.Open(ctx, c.MetricsDir, c.Metrics, notify, reg, log.With("part", "metrics"))
 	if err != nil {
 		return err

@@ -26,15 +26,36 @@ func alertsVerb(c *user) *cobra.Command {
 				return err
 			}
 			slices.SortFunc(answer.Items, func(a, b api.Alert) int { return cmp.Compare(a.Labels["alertname"], b.Labels["alertname"]) })
-			t := table{header: []string{"ALERT", "SEVERITY", "SINCE", "STATE", "SUMMARY"}}
+			t := table{header: []string{"ALERT", "SEVERITY", "OF", "SINCE", "STATE", "SUMMARY"}}
 			for _, a := range answer.Items {
-				t.add(a.Labels["alertname"], a.Labels["severity"], a.StartsAt.Local().Format(time.DateTime), a.State, a.Annotations["summary"])
+				t.add(a.Labels["alertname"], a.Labels["severity"], concerns(a), a.StartsAt.Local().Format(time.DateTime), alertState(a), cmp.Or(a.Annotations["summary"], a.Annotations["description"]))
 			}
 			return c.print(cmd.OutOrStdout(), answer.Items, t)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "of this application only")
 	return cmd
+}
+
+// concerns is what an alert is about, which tells it from others of its name.
+func concerns(a api.Alert) string {
+	for _, label := range []string{"pod", "persistentvolumeclaim", "deployment", "statefulset", "daemonset", "job_name", "application", "repository", "instance", "node"} {
+		if v := a.Labels[label]; v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// alertState says why one that fires is not sent.
+func alertState(a api.Alert) string {
+	switch {
+	case len(a.SilencedBy) > 0:
+		return "silenced"
+	case a.Inhibited:
+		return "inhibited"
+	}
+	return a.State
 }
 
 func silenceVerb(c *user) *cobra.Command {

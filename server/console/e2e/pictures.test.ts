@@ -181,3 +181,47 @@ test("from Flux: a HelmRelease that moved", async () => {
   await page.getByText("Shop 2.4 in production").waitFor();
   await picture("from-flux", 640);
 });
+
+const crashes = { labels: { alertname: "PodCrashLoops", severity: "warning", namespace: "default", application: "shop", pod: "shop-6f7d9c5b8-4xk2p", container: "shop" }, annotations: { summary: "shop in pod shop-6f7d9c5b8-4xk2p starts again and again" }, startsAt: ago(12), state: "active" };
+
+test("alerts: what fires, what is silenced, and the form that silences", async () => {
+  const queue = { labels: { alertname: "QueueGrows", severity: "critical", namespace: "default", application: "orders" }, annotations: { summary: "1,204 orders wait, 400 more than ten minutes ago" }, startsAt: ago(4), state: "active" };
+  const quota = { labels: { alertname: "VolumeFills", severity: "warning", namespace: "default", application: "orders", persistentvolumeclaim: "orders-data" }, annotations: { summary: "orders-data is full in 3 days" }, startsAt: ago(60 * 26), state: "suppressed" };
+  const silence = { id: "5f1c", matchers: ["alertname=VolumeFills", "persistentvolumeclaim=orders-data"], comment: "a larger one comes on Monday", createdBy: "ann", startsAt: ago(600), endsAt: ago(-60 * 40), state: "active" };
+  await answers({ alerts: { items: [quota, crashes, queue] }, silences: { items: [silence] } });
+  await page.goto(`${base}/alerts`);
+  await page.getByText("1,204 orders wait").waitFor();
+  await page.getByText("a larger one comes on Monday").waitFor();
+  await page.getByRole("row", { name: /PodCrashLoops/ }).getByRole("button").click();
+  await page.getByPlaceholder("why", { exact: false }).fill("fixed in the next release");
+  await picture("alerts", 520);
+});
+
+test("metrics: what an application uses, with its releases, and what fires of it", async () => {
+  const release = (number: number, minutes: number, subject: string) => ({ metadata: meta(`shop-${number}`, minutes), spec: { application: "shop", number, desired: { commit: commits[number % 3], sequence: number }, subject, author: "Ann" }, status: { result: "Healthy", startedAt: ago(minutes), finishedAt: ago(minutes - 0.3) } });
+  const app = application({ source: { repository: "shop", path: "deploy" }, sync: "push" }, { current: 9, healthy: 9, last: 9, sync: "Synced", inventory: [{ group: "apps", version: "v1", kind: "Deployment", name: "shop", namespace: "default" }] });
+  await answers({
+    repositories: { items: [repository] },
+    applications: { items: [app], total: 1, health: { Healthy: 1 }, sync: { Synced: 1 }, metadata: {} },
+    "applications/shop": app,
+    "applications/shop/tree": { items: [node({ id: "d", group: "apps", kind: "Deployment", name: "shop", info: "2/2 ready" })] },
+    "applications/shop/releases": { items: [release(9, 14, "Cart remembers its items"), release(8, 41, "Smaller pictures")] },
+    alerts: { items: [crashes] },
+    promotions: { items: [] },
+  });
+  await page.route("**/prometheus/api/v1/query_range?**", (route) => {
+    const q = new URL(route.request().url()).searchParams;
+    const [from, to, step] = ["start", "end", "step"].map((k) => Number(q.get(k)));
+    const values = [];
+    for (let x = from; x <= to; x += step) {
+      const minutes = (to - x) / 60;
+      const load = (minutes > 41 ? 0.34 : minutes > 14 ? 0.21 : 0.23) + 0.03 * Math.sin(x / 240) + 0.012 * Math.sin(x / 37);
+      values.push([x, String(load)]);
+    }
+    return route.fulfill({ json: { status: "success", data: { resultType: "matrix", result: [{ metric: {}, values }] } } });
+  });
+  await page.goto(`${base}/applications/shop`);
+  await page.locator('[data-testid=chart] [data-deploys="8 9"]').waitFor();
+  await page.getByText("starts again and again").waitFor();
+  await picture("metrics", 930);
+});

@@ -3,8 +3,14 @@
 
 const kept = "slipway.namespace";
 
+/** given is the namespace that a link from elsewhere names, as those in notifications of alerts do. */
+export function given(search: string): string | undefined {
+  const name = new URLSearchParams(search).get("namespace") ?? "";
+  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(name) ? name : undefined;
+}
+
 /** namespace is the tenant's whose objects are shown. */
-export let namespace = (typeof localStorage === "undefined" ? null : localStorage.getItem(kept)) ?? "default";
+export let namespace = (typeof localStorage === "undefined" ? null : (given(location.search) ?? localStorage.getItem(kept))) ?? "default";
 
 /** setNamespace goes on with another tenant's; what was read of this one is the caller's to forget. */
 export function setNamespace(name: string): void {
