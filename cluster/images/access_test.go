@@ -2,7 +2,11 @@ package images
 
 import (
 	"context"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/klog/v2"
@@ -64,6 +68,12 @@ func TestPodsDoNotPullSystemImages(t *testing.T) {
 			m.RecordImagePulled(t.Context(), grantedReference, grantedID, &account)
 			return pulls(t, dir)
 		}},
+		{name: "is pulling it after images were collected", withoutGrant: true, do: func(t *testing.T, dir string, m *pullmanager.PullManager) *pullmanager.PullManager {
+			m.PruneUnknownRecords(t.Context(), []string{"sha256:of another"}, time.Now())
+			m = pulls(t, dir)
+			require.NoError(t, m.RecordPullIntent(klog.Background(), grantedReference))
+			return m
+		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, granted := range []bool{true, false} {
@@ -94,4 +104,18 @@ func TestGrantReplacesWhatAPullLeft(t *testing.T) {
 	must, err := pulls(t, dir).MustAttemptImagePull(t.Context(), grantedReference, grantedID, nil)
 	require.NoError(t, err)
 	require.False(t, must)
+}
+
+// TestGrantsOfOtherVersionsGo, and nothing else does.
+func TestGrantsOfOtherVersionsGo(t *testing.T) {
+	dir := t.TempDir()
+	other, pulled := strings.ReplaceAll(grantedID, "0f", "1f"), strings.ReplaceAll(grantedID, "0f", "2f")
+	require.NoError(t, grant(dir, grantedReference, grantedID))
+	require.NoError(t, grant(dir, grantedReference+"0", other))
+	pulls(t, dir).RecordImagePulled(t.Context(), "busybox", pulled, &kubeletconfig.ImagePullCredentials{NodePodsAccessible: true})
+	require.NoError(t, revoke(dir, map[string]bool{grantedID: true}))
+	for id, want := range map[string]bool{grantedID: true, other: false, pulled: true} {
+		_, err := os.Stat(filepath.Join(records(dir), recordName(id)))
+		require.Equal(t, want, err == nil, id)
+	}
 }
