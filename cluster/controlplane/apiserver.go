@@ -3,11 +3,14 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"net"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
 	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apiserver/pkg/server/egressselector"
 	"k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/kubernetes/cmd/kube-apiserver/app"
@@ -53,12 +56,9 @@ plugins:
 func apiserverFlags(c Config) []string {
 	p := c.PKI
 	file := func(name string) string { return filepath.Join(p.Dir, name) }
-	store := etcd.URL(c.EtcdPort)
 	flags := []string{
-		"--etcd-servers=" + store.String(),
-		"--etcd-cafile=" + p.EtcdCA,
-		"--etcd-certfile=" + p.APIServerEtcdClient.Cert,
-		"--etcd-keyfile=" + p.APIServerEtcdClient.Key,
+		// Without TLS, as the way there does not leave the process.
+		"--etcd-servers=http://" + etcd.URL(c.EtcdPort).Host,
 		"--encryption-provider-config=" + file("encryption.yaml"),
 		"--bind-address=0.0.0.0",
 		fmt.Sprintf("--secure-port=%d", c.APIPort),
@@ -101,7 +101,7 @@ func apiserverFlags(c Config) []string {
 
 // prepareAPIServer writes its configuration files and completes its options. It sets
 // the feature gates of the process, so it comes before every other component.
-func prepareAPIServer(ctx context.Context, c Config) (options.CompletedOptions, error) {
+func prepareAPIServer(ctx context.Context, c Config, near *etcd.Near) (options.CompletedOptions, error) {
 	none := options.CompletedOptions{}
 	for name, text := range map[string]string{"authentication.yaml": authenticationYAML, "admission.yaml": admissionYAML, "audit.yaml": auditYAML} {
 		if err := atomicfile.Write(filepath.Join(c.PKI.Dir, name), []byte(text), 0o600); err != nil {
@@ -111,6 +111,9 @@ func prepareAPIServer(ctx context.Context, c Config) (options.CompletedOptions, 
 	o := options.NewServerRunOptions()
 	if err := parse("kube-apiserver", o.Flags(), apiserverFlags(c)); err != nil {
 		return none, err
+	}
+	o.Etcd.StorageConfig.Transport.EgressLookup = func(egressselector.NetworkContext) (utilnet.DialFunc, error) {
+		return func(ctx context.Context, _, _ string) (net.Conn, error) { return near.Dial(ctx) }, nil
 	}
 	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
 		return none, fmt.Errorf("feature gates: %w", err)
@@ -137,6 +140,8 @@ func runAPIServer(o options.CompletedOptions, local *inprocess.Server) func(cont
 		if err != nil {
 			return err
 		}
+		who := &config.Aggregator.GenericConfig.Authentication.Authenticator
+		*who = &remembered{Request: *who}
 		completed, err := config.Complete()
 		if err != nil {
 			return err

@@ -51,7 +51,7 @@ func TestTheAPIServerTakesItsFlags(t *testing.T) {
 	c, err := (Config{DataDir: dir, PKI: files, NodeIP: ip}).complete()
 	require.NoError(t, err)
 	require.NoError(t, ensureEncryption(filepath.Join(files.Dir, "encryption.yaml"), c.etcdDir()))
-	o, err := prepareAPIServer(t.Context(), c)
+	o, err := prepareAPIServer(t.Context(), c, nil)
 	require.NoError(t, err)
 	require.NoError(t, o.Audit.ApplyTo(&server.Config{}))
 	require.FileExists(t, AuditLog(dir))

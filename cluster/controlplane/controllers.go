@@ -8,6 +8,8 @@ import (
 	kcmoptions "k8s.io/kubernetes/cmd/kube-controller-manager/app/options"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	scheduleroptions "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+
+	"slipway.dev/cluster/inprocess"
 )
 
 // controllerManagerFlags: no port of its own, since its metrics are in the process'
@@ -37,7 +39,9 @@ func controllerManagerFlags(c Config) []string {
 	}
 }
 
-func runControllerManager(c Config) func(context.Context) error {
+// runControllerManager is its command, but that what it watches and asks in its own name,
+// which is most of it, does not leave this process.
+func runControllerManager(c Config, local *inprocess.Server) func(context.Context) error {
 	return func(ctx context.Context) error {
 		o, err := kcmoptions.NewKubeControllerManagerOptions()
 		if err != nil {
@@ -49,6 +53,9 @@ func runControllerManager(c Config) func(context.Context) error {
 		}
 		config, err := o.Config(ctx, known, disabled, aliases)
 		if err != nil {
+			return err
+		}
+		if err := wrapped(config.Kubeconfig, local); err != nil {
 			return err
 		}
 		return kcm.Run(ctx, config.Complete())

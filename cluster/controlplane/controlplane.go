@@ -73,14 +73,14 @@ func (p *ControlPlane) start(ctx, life context.Context) error {
 		etcd *etcd.Store
 		err  error
 	}
-	boot := make(chan started, 1)
+	boot, near := make(chan started, 1), etcd.NewNear()
 	go func() {
 		e, err := etcd.Start(etcd.Config{
-			Dir: c.etcdDir(), PKI: c.PKI, Port: c.EtcdPort, PeerPort: c.EtcdPeerPort, Quota: c.EtcdQuota, Log: slog.New(quiet{c.Log.Handler()}),
+			Dir: c.etcdDir(), PKI: c.PKI, Port: c.EtcdPort, PeerPort: c.EtcdPeerPort, Quota: c.EtcdQuota, Near: near, Log: slog.New(quiet{c.Log.Handler()}),
 		})
 		boot <- started{e, err}
 	}()
-	apiserver, apiErr := prepareAPIServer(life, c)
+	apiserver, apiErr := prepareAPIServer(life, c, near)
 	s := <-boot
 	p.etcd = s.etcd
 	if err := errors.Join(s.err, apiErr); err != nil {
@@ -97,7 +97,7 @@ func (p *ControlPlane) start(ctx, life context.Context) error {
 		return err
 	}
 	c.Log.Debug("API server lives", "after", time.Since(began))
-	p.run(life, "kube-controller-manager", runControllerManager(c))
+	p.run(life, "kube-controller-manager", runControllerManager(c, &p.local))
 	p.run(life, "kube-scheduler", runScheduler(c))
 	if err := p.waitFor(ctx, "/readyz"); err != nil {
 		return err

@@ -4,12 +4,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
+
+	"slipway.dev/cluster/inprocess"
 )
 
 // Local is a client configuration of whom another one with a client certificate is of,
@@ -32,6 +35,18 @@ func (p *ControlPlane) Local(c *rest.Config) (*rest.Config, error) {
 	out := rest.CopyConfig(c)
 	out.TLSClientConfig, out.Transport = rest.TLSClientConfig{}, p.local.Transport(own.get, network)
 	return out, nil
+}
+
+// wrapped has the requests of another configuration with a client certificate not leave
+// this process, where that cannot be given a transport of its own: it goes on to make others
+// from its files.
+func wrapped(c *rest.Config, local *inprocess.Server) error {
+	own := &certificate{file: c.CertFile}
+	if _, err := own.get(); err != nil {
+		return err
+	}
+	c.Wrap(func(network http.RoundTripper) http.RoundTripper { return local.Transport(own.get, network) })
+	return nil
 }
 
 // rereadEvery is as often as certificates are looked at for having been renewed.

@@ -30,7 +30,9 @@ type Config struct {
 	Port, PeerPort int
 	// Quota in bytes, after which nothing more is written. 0: DefaultQuota.
 	Quota int64
-	Log   *slog.Logger
+	// Near is another way to the store, for what is in the same process; it may be nil.
+	Near *Near
+	Log  *slog.Logger
 }
 
 // DefaultQuota is half of what etcd is made for.
@@ -39,6 +41,7 @@ const DefaultQuota = 4 << 30
 // Store is a running member.
 type Store struct {
 	etcd  *embed.Etcd
+	away  func() // ends the near way
 	quota int64
 	log   *slog.Logger
 }
@@ -86,7 +89,11 @@ func Start(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("etcd: %w", err)
 	}
-	return &Store{etcd: etcd, quota: c.Quota, log: c.Log}, nil
+	s := &Store{etcd: etcd, quota: c.Quota, log: c.Log, away: func() {}}
+	if c.Near != nil {
+		s.away = c.Near.serve(etcd)
+	}
+	return s, nil
 }
 
 func mutualTLS(ca string, own pki.Pair) transport.TLSInfo {
@@ -106,4 +113,7 @@ func (s *Store) Wait(ctx context.Context) error {
 }
 
 // Close stops the member and waits for it.
-func (s *Store) Close() { s.etcd.Close() }
+func (s *Store) Close() {
+	s.away()
+	s.etcd.Close()
+}

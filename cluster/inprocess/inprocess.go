@@ -56,7 +56,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	stop := context.AfterFunc(now.ctx, func() { cancel(errEnded) })
-	in := req.Clone(ctx)
+	in := req.Clone(context.WithValue(ctx, within{}, true))
 	in.TLS = &tls.ConnectionState{Version: tls.VersionTLS13, HandshakeComplete: true, PeerCertificates: []*x509.Certificate{certificate}}
 	return roundTrip(in, now.handler, func() { stop(); cancel(nil) })
 }
@@ -69,6 +69,11 @@ func RoundTrip(h http.Handler, req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	return roundTrip(req.Clone(ctx), h, cancel)
 }
+
+type within struct{}
+
+// Within says whether a request comes from this process.
+func Within(ctx context.Context) bool { return ctx.Value(within{}) != nil }
 
 // roundTrip owns the request. done is called when it is over.
 func roundTrip(in *http.Request, h http.Handler, done func()) (*http.Response, error) {
