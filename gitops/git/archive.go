@@ -89,9 +89,15 @@ func (s *Store) Checkout(ctx context.Context, ns, repo, commit, dir, subpath str
 		return err
 	}
 	defer done()
-	tree, _, err := treeOf(r, repo, commit, subpath)
+	clean, err := cleanPath(subpath)
 	if err != nil {
-		return err
+		return fmt.Errorf("repository %s: %w", repo, err)
+	}
+	tree, rest := nearest(r, s.known.of(ns, repo, commit), clean)
+	if tree == nil || rest != "" {
+		if tree, _, err = treeOf(r, repo, commit, clean); err != nil {
+			return err
+		}
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -33,46 +33,62 @@ func (s *Store) Footprints(ctx context.Context, ns, repo, commit string, paths [
 			return nil, err
 		}
 		defer done()
-		root, _, err := treeOf(r, repo, commit, "")
-		if err != nil {
-			return nil, err
-		}
-		out := make([]Footprint, len(paths))
+		var root *object.Tree
+		out, dirs, fresh := make([]Footprint, len(paths)), s.known.of(ns, repo, commit), map[string]Footprint{}
 		for i, p := range paths {
 			clean, err := cleanPath(strings.TrimPrefix(p, "./"))
 			if err != nil {
 				continue // leads nowhere within
 			}
-			if out[i], err = footprint(ctx, root, clean); err != nil {
+			if f, ok := dirs[clean]; ok {
+				out[i] = f
+				continue
+			}
+			from, rest := nearest(r, dirs, clean)
+			if from == nil {
+				if root == nil {
+					if root, _, err = treeOf(r, repo, commit, ""); err != nil {
+						return nil, err
+					}
+				}
+				from, rest = root, clean
+			}
+			dir := false
+			if out[i], dir, err = footprint(ctx, from, rest); err != nil {
 				return nil, fmt.Errorf("repository %s: %q in commit %s: %w", repo, p, short(commit), err)
 			}
+			if dir {
+				fresh[clean] = out[i]
+			}
 		}
+		s.known.add(ns, repo, commit, fresh)
 		return out, nil
 	})
 }
 
-func footprint(ctx context.Context, root *object.Tree, p string) (Footprint, error) {
+// footprint of what is at p below a directory, and whether it is a directory itself.
+func footprint(ctx context.Context, root *object.Tree, p string) (f Footprint, dir bool, err error) {
 	if p == "" {
-		return Footprint{Hash: root.Hash.String()}, nil // nothing is outside
+		return Footprint{Hash: root.Hash.String()}, true, nil // nothing is outside
 	}
 	e, err := root.FindEntry(p)
 	if errors.Is(missing(err), ErrNotFound) {
-		return Footprint{}, nil
+		return Footprint{}, false, nil
 	}
 	if err != nil {
-		return Footprint{}, err
+		return Footprint{}, false, err
 	}
-	f := Footprint{Hash: e.Hash.String(), Outward: e.Mode == filemode.Symlink}
+	f = Footprint{Hash: e.Hash.String(), Outward: e.Mode == filemode.Symlink}
 	if e.Mode != filemode.Dir {
-		return f, nil
+		return f, false, nil
 	}
 	tree, err := root.Tree(p)
 	if err != nil {
-		return f, err
+		return f, true, err
 	}
 	left := maxFootprint
 	f.Outward, err = outward(ctx, tree, &left, 0)
-	return f, err
+	return f, true, err
 }
 
 // outward looks below a directory; where there is too much to look at, it may be.

@@ -47,6 +47,7 @@ type Store struct {
 	locks   map[string]*sync.Mutex
 	readers readers
 	joins   sync.Map // of *joining by the directory of the packs
+	known   known
 }
 
 func (s *Store) limits() Limits {
