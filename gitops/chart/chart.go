@@ -9,6 +9,8 @@ package chart
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -55,7 +57,11 @@ type Client struct {
 }
 
 // Credentials for one host.
-type Credentials struct{ Host, Username, Password string }
+type Credentials struct {
+	Host, Username, Password string
+	// Roots are trusted for the host, in place of the system's; nil: the system's.
+	Roots *x509.CertPool
+}
 
 // Ref names a chart, as somebody in Namespace wants it.
 type Ref struct {
@@ -147,8 +153,20 @@ func parse(ref Ref) (*url.URL, error) {
 }
 
 // For says whether credentials may be sent to a host.
-func (c *Credentials) For(u *url.URL) bool {
-	return c != nil && c.Password != "" && (strings.EqualFold(c.Host, u.Host) || strings.EqualFold(c.Host, u.Hostname()))
+func (c *Credentials) For(u *url.URL) bool { return c.bound(u) && c.Password != "" }
+
+// bound says whether they are meant for a host.
+func (c *Credentials) bound(u *url.URL) bool {
+	return c != nil && (strings.EqualFold(c.Host, u.Host) || strings.EqualFold(c.Host, u.Hostname()))
+}
+
+// transport to what is asked of an address.
+func (c *Client) transport(u *url.URL, cred *Credentials) *http.Transport {
+	t := c.Guard.Transport()
+	if cred.bound(u) && cred.Roots != nil {
+		t.TLSClientConfig = &tls.Config{RootCAs: cred.Roots, MinVersion: tls.VersionTLS12}
+	}
+	return t
 }
 
 // public is an address without what could be a credential.

@@ -2,6 +2,7 @@ package chart
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -127,7 +128,7 @@ func (c *Client) get(ctx context.Context, u *url.URL, cred *Credentials, tag str
 		}
 		r.SetBasicAuth(cred.Username, cred.Password)
 	}
-	resp, err := c.Guard.HTTP().Do(r)
+	resp, err := (&http.Client{Transport: c.transport(u, cred), CheckRedirect: outside.Redirect}).Do(r)
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -154,14 +155,17 @@ func status(u *url.URL, code int) error {
 func classify(err error) error {
 	var refusal *render.Error
 	var u *url.Error
-	switch {
-	case errors.As(err, &refusal):
+	if errors.As(err, &refusal) {
 		return refusal
+	}
+	if errors.As(err, &u) {
+		err = u.Err // the address is said already
+	}
+	switch {
 	case errors.Is(err, outside.ErrAddress):
-		if errors.As(err, &u) {
-			err = u.Err
-		}
 		return render.Refuse("", 0, "%v", err)
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return render.Refuse("", 0, "%v; if that is one of your own, put it into the key ca.crt of the secret that credentialsSecret names", err)
 	}
 	return err
 }

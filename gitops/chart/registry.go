@@ -83,7 +83,7 @@ func (c *Client) options(ref Ref, u *url.URL, repo name.Repository) ([]remote.Op
 	if ref.Credentials.For(u) {
 		auth = authn.FromConfig(authn.AuthConfig{Username: ref.Credentials.Username, Password: ref.Credentials.Password})
 	}
-	t := c.Guard.Transport()
+	t := c.transport(u, ref.Credentials)
 	t.MaxIdleConns = 0
 	return []remote.Option{
 		remote.WithTransport(bounded{next: t, host: u.Host}), remote.WithAuth(auth), remote.WithUserAgent("slipway"),

@@ -1,6 +1,7 @@
 package git
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/transport"
@@ -15,6 +17,7 @@ import (
 	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
 	"golang.org/x/crypto/ssh"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -42,12 +45,17 @@ func (r *Reconciler) credentials(ctx context.Context, repo *v1alpha1.Repository)
 	if name == "" {
 		return nil, nil
 	}
-	u, err := url.Parse(repo.Spec.URL)
+	u, err := r.Remote.ParseURL(repo.Spec.URL)
 	if err != nil {
-		return nil, fmt.Errorf("repository url: %w", ErrName)
+		return nil, err
 	}
 	var s corev1.Secret
-	if err := r.Host.Reader.Get(ctx, client.ObjectKey{Namespace: repo.Namespace, Name: name}, &s); err != nil {
+	err = r.Host.Reader.Get(ctx, client.ObjectKey{Namespace: repo.Namespace, Name: name}, &s)
+	if apierrors.IsNotFound(err) {
+		// Not wrapped: the repository is there.
+		return nil, fmt.Errorf("secret %s with its credentials is not there; make it, or name another one in credentialsSecret", name)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	if bound := s.Annotations[v1alpha1.AnnotationHost]; bound == "" || bound != u.Host && bound != u.Hostname() {
@@ -90,8 +98,13 @@ func authMethod(u *url.URL, c *Credentials) (transport.AuthMethod, error) {
 		}
 		return &githttp.BasicAuth{Username: name, Password: c.Password}, nil
 	}
-	if c == nil || len(c.PrivateKey) == 0 || len(c.KnownHosts) == 0 {
-		return nil, errors.New("ssh needs a credentials secret with the keys ssh-privatekey and known_hosts")
+	switch {
+	case c == nil:
+		return nil, errors.New("ssh needs a credentials secret with the keys ssh-privatekey and known_hosts; name one in credentialsSecret")
+	case len(c.PrivateKey) == 0:
+		return nil, fmt.Errorf("secret %s has no ssh-privatekey, which ssh needs", c.secret())
+	case len(bytes.TrimSpace(c.KnownHosts)) == 0:
+		return nil, fmt.Errorf("secret %s has no known_hosts, which ssh needs; put the output of ssh-keyscan there", c.secret())
 	}
 	username := cmp.Or(u.User.Username(), "git")
 	signer, err := ssh.ParsePrivateKey(c.PrivateKey)
@@ -126,12 +139,43 @@ var errPlain = map[error]string{
 	transport.ErrRepositoryNotFound:     "no such repository there, or it needs credentials",
 }
 
-// plain says what to do where go-git says what happened.
-func plain(err error) error {
+// plain says what to do where go-git says what happened; c are the credentials that were
+// sent, if any.
+func plain(err error, c *Credentials) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err // the address is said already
+	}
+	sent := c != nil && (c.Password != "" || len(c.PrivateKey) > 0)
+	switch {
+	case sent && (errors.Is(err, transport.ErrAuthenticationRequired) || errors.Is(err, transport.ErrAuthorizationFailed)):
+		return fmt.Errorf("the other side refused the credentials of secret %s; renew them, or give them access there: %w", c.secret(), err)
+	case sent && errors.Is(err, transport.ErrRepositoryNotFound):
+		return fmt.Errorf("no such repository there, or the credentials of secret %s may not see it: %w", c.secret(), err)
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return fmt.Errorf("%w; if that is one of your own, put it into the key %s of the credentials secret", err, keyCA)
+	case c != nil && strings.Contains(err.Error(), "ssh: unable to authenticate"):
+		return fmt.Errorf("the other side does not take the key ssh-privatekey of secret %s%s; add its public half to the deploy keys there: %w", c.secret(), fingerprint(c.PrivateKey), err)
+	}
 	for e, text := range errPlain {
 		if errors.Is(err, e) {
 			return fmt.Errorf("%s: %w", text, e)
 		}
 	}
 	return err
+}
+
+// secret that they are from.
+func (c *Credentials) secret() string {
+	_, name, _ := strings.Cut(c.Scope, "/")
+	return name
+}
+
+// fingerprint of the public half of a key, in brackets, as ssh-keygen -l has it.
+func fingerprint(private []byte) string {
+	signer, err := ssh.ParsePrivateKey(private)
+	if err != nil {
+		return ""
+	}
+	return " (" + ssh.FingerprintSHA256(signer.PublicKey()) + ")"
 }

@@ -81,7 +81,7 @@ func (h *Host) Fetch(ctx context.Context, ns, name string, src Source) error {
 		if later := asked.Load(); later != nil {
 			err = later
 		}
-		return fmt.Errorf("repository %s: fetch %s: %w", name, publicURL(src.URL), plain(err))
+		return fmt.Errorf("repository %s: fetch %s: %w", name, publicURL(src.URL), plain(err, src.Credentials))
 	}
 	return nil
 }

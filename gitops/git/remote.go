@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -39,6 +40,9 @@ func (p Remote) ParseURL(raw string) (*url.URL, error) {
 		return nil, fmt.Errorf("repository url: %w; give https://, http:// or ssh://", ErrName)
 	}
 	u, err := url.Parse(raw)
+	if m := scpLike.FindStringSubmatch(raw); m != nil && !strings.Contains(raw, "://") {
+		return nil, fmt.Errorf("repository url: %w; write ssh://%s%s/%s", ErrName, m[1], m[2], strings.TrimPrefix(m[3], "/"))
+	}
 	if err != nil || u.Opaque != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("repository url: %w; give https://, http:// or ssh://", ErrName)
 	}
@@ -58,6 +62,9 @@ func (p Remote) ParseURL(raw string) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// scpLike is git@host:path, the form that forges show and that is no URL.
+var scpLike = regexp.MustCompile(`^([A-Za-z0-9._-]+@)([A-Za-z0-9.-]+):([^:\s]+)$`)
 
 // publicURL is raw without what could be a credential.
 func publicURL(raw string) string {

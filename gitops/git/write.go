@@ -210,7 +210,7 @@ func (r *Reconciler) putElsewhere(ctx context.Context, repo *v1alpha1.Repository
 	defer session.Close()
 	adv, err := session.AdvertisedReferencesContext(ctx)
 	if err != nil {
-		return Written{}, fmt.Errorf("push to %s: %w", publicURL(repo.Spec.URL), plain(err))
+		return Written{}, fmt.Errorf("push to %s: %w", publicURL(repo.Spec.URL), plain(err, cred))
 	}
 	head := plumbing.ZeroHash
 	if have, ok := adv.References[ref]; ok {
@@ -237,7 +237,7 @@ func (r *Reconciler) putElsewhere(ctx context.Context, repo *v1alpha1.Repository
 		if moved(err) {
 			return Written{}, errMoved
 		}
-		return Written{}, fmt.Errorf("push to %s: %w", publicURL(repo.Spec.URL), plain(err))
+		return Written{}, fmt.Errorf("push to %s: %w", publicURL(repo.Spec.URL), plain(err, cred))
 	}
 	// The look that brings it here makes no run of it; see annotate.
 	r.kick(e.Namespace, e.Repository, "poll")

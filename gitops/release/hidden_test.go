@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"slipway.dev/gitops/render"
@@ -51,4 +52,11 @@ func TestHiddenValuesOfASet(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, set.Hidden, kept.Hidden)
 	require.Len(t, fresh.hiding("default"), 1)
+}
+
+// A short value is hidden where it stands by itself, and does not spoil what it is a part of.
+func TestShortValuesAreHiddenAsWords(t *testing.T) {
+	m := newMasks([]corev1.Secret{{Data: map[string][]byte{"username": []byte("ada"), "pin": []byte("1a-2"), "password": []byte("planted")}}})
+	require.Equal(t, "metadata: {user: *****, url: https://*****:*****@x, b: *****, p: *****}", m.hide("metadata: {user: ada, url: https://ada:planted@x, b: YWRh, p: 1a-2}"))
+	require.Equal(t, "x*****x", m.hide("xplantedx"), "a long one anywhere")
 }

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"encoding/base64"
+	"regexp"
 	"slices"
 	"sort"
 	"strings"
@@ -17,7 +18,10 @@ const hidden = "*****"
 // masks hides every value of the Secrets of some namespaces.
 type masks struct {
 	replacer *strings.Replacer
-	secrets  []corev1.Secret
+	// words are short values, which are hidden where they stand by themselves: "ada" is
+	// part of "metadata".
+	words   *regexp.Regexp
+	secrets []corev1.Secret
 }
 
 func (r *Reconciler) masks(ctx context.Context, namespaces ...string) (masks, error) {
@@ -71,10 +75,27 @@ func newMasks(secrets []corev1.Secret) masks {
 		return long[i] < long[j]
 	})
 	pairs := make([]string, 0, 2*len(long))
+	var words []string
 	for _, v := range long {
+		if len(v) < shortValue && !strings.ContainsFunc(v, func(r rune) bool { return !wordRune(r) }) {
+			words = append(words, v)
+			continue
+		}
 		pairs = append(pairs, v, hidden)
 	}
-	return masks{strings.NewReplacer(pairs...), secrets}
+	m := masks{replacer: strings.NewReplacer(pairs...), secrets: secrets}
+	if len(words) > 0 {
+		m.words = regexp.MustCompile(`\b(?:` + strings.Join(words, "|") + `)\b`)
+	}
+	return m
+}
+
+// shortValue is below which a word may stand within another one by chance.
+const shortValue = 6
+
+// wordRune is what \b of a regular expression takes for a part of a word.
+func wordRune(r rune) bool {
+	return r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
 // and hides the values of more Secrets, such as those of a set that is not applied.
@@ -86,5 +107,9 @@ func (m masks) hide(s string) string {
 	if m.replacer == nil {
 		return s
 	}
-	return m.replacer.Replace(s)
+	s = m.replacer.Replace(s)
+	if m.words != nil {
+		s = m.words.ReplaceAllString(s, hidden)
+	}
+	return s
 }

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +41,14 @@ func kustomize(t *Tree, dir string) ([]Document, error) {
 		if errors.As(err, &e) {
 			return nil, e
 		}
-		return nil, refuse(dir, 0, "%s", strings.Join(strings.Fields(err.Error()), " "))
+		said := strings.Join(strings.Fields(err.Error()), " ")
+		// Kustomize says what it could not read by its last name; we know the place.
+		for _, broken := range t.broken {
+			if strings.Contains(said, "in File: "+path.Base(broken.File)) {
+				return nil, broken
+			}
+		}
+		return nil, refuse(t.kustomization(dir), 0, "%s", said)
 	}
 	if result.Size() > maxObjects {
 		return nil, refuse(dir, 0, "more than %d objects", maxObjects)
@@ -58,6 +66,16 @@ func kustomize(t *Tree, dir string) ([]Document, error) {
 		out = append(out, docs...)
 	}
 	return out, nil
+}
+
+// kustomization of a directory, for messages.
+func (t *Tree) kustomization(dir string) string {
+	for _, n := range kustomizationNames {
+		if t.Exists(path.Join(dir, n)) {
+			return path.Join(dir, n)
+		}
+	}
+	return dir
 }
 
 // noNetwork refuses what Kustomize would fetch, on top of the empty network
@@ -82,6 +100,10 @@ func (t *Tree) inspect(file string, data []byte) ([]byte, error) {
 		if kustomization || OverLimit(err) {
 			return nil, err
 		}
+		var e *Error
+		if errors.As(err, &e) {
+			t.broken = append(t.broken, e)
+		}
 		return data, nil
 	}
 	if !kustomization {
@@ -89,6 +111,9 @@ func (t *Tree) inspect(file string, data []byte) ([]byte, error) {
 	}
 	changed := false
 	for _, d := range docs {
+		if err := fields(NewPlaces(file, data), d); err != nil {
+			return nil, err
+		}
 		replaced, err := t.references(NewPlaces(file, data), d)
 		if err != nil {
 			return nil, err
@@ -99,6 +124,28 @@ func (t *Tree) inspect(file string, data []byte) ([]byte, error) {
 		return data, nil
 	}
 	return json.Marshal(docs[0].Value)
+}
+
+// fields refuses what no kustomization has, with its place: Kustomize does not say where.
+func fields(places *Places, d Document) error {
+	kind, _ := d.Value["kind"].(string)
+	if kind != "" && kind != types.KustomizationKind && kind != types.ComponentKind {
+		return nil // Kustomize refuses it
+	}
+	text, err := json.Marshal(d.Value)
+	if err != nil {
+		return nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	var into types.Kustomization
+	if err := decoder.Decode(&into); err != nil {
+		if _, after, ok := strings.Cut(err.Error(), "unknown field "); ok {
+			field := strings.Trim(after, `"`)
+			return places.Of(field).Refuse("a kustomization has no field %q", field)
+		}
+	}
+	return nil
 }
 
 // OverLimit says whether an error of Decode is about what aliases expand to, or depth.
@@ -175,7 +222,11 @@ func (t *Tree) reference(places *Places, key, ref string, base bool) (string, er
 			return "", t.refused
 		}
 		if !t.bases || !hostLike.MatchString(ref) {
-			return "", places.Of(ref).Refuse("%s: %q is not in the repository; remote bases are not fetched", key, ref)
+			why := "it would be " + strings.TrimPrefix(path.Join(path.Dir("/"+places.file), ref), "/")
+			if hostLike.MatchString(ref) {
+				why = "remote bases are not fetched"
+			}
+			return "", places.Of(ref).Refuse("%s: %q is not in the repository; %s", key, ref, why)
 		}
 		remote = true
 	}

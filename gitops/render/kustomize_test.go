@@ -85,10 +85,11 @@ func TestKustomizeReads(t *testing.T) {
 
 func TestKustomizeErrorsNameTheFile(t *testing.T) {
 	for name, c := range map[string]struct{ file, text, want string }{
-		"syntax":        {"base/web.yaml", "a: [\n", "web.yaml"},
-		"patch":         {"overlays/prod/memory.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: nobody}\n", "nobody"},
-		"unknown field": {"base/kustomization.yaml", "nonsense: 1\n", "nonsense"},
-		"missing":       {"base/kustomization.yaml", "resources: [none.yaml]\n", `base/kustomization.yaml:1:13: resources: "none.yaml" is not in the repository`},
+		"syntax":        {"base/web.yaml", "a:\n  b: 1\n c: 2\n", "base/web.yaml:2: did not find expected key; is this line, or one beside it"},
+		"tab":           {"base/web.yaml", "a:\n\tb: 1\n", "base/web.yaml:2:1: a tab indents this line"},
+		"patch":         {"overlays/prod/memory.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: nobody}\n", "overlays/prod/kustomization.yaml: no resource matches strategic merge patch"},
+		"unknown field": {"base/kustomization.yaml", "resources: []\nnonsense: 1\n", `base/kustomization.yaml:2:1: a kustomization has no field "nonsense"`},
+		"missing":       {"base/kustomization.yaml", "resources: [none.yaml]\n", `base/kustomization.yaml:1:13: resources: "none.yaml" is not in the repository; it would be base/none.yaml`},
 		"cycle":         {"base/kustomization.yaml", "resources: [../overlays/prod]\n", "cycle"},
 	} {
 		dir := exampleTree(t)

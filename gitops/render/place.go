@@ -130,7 +130,7 @@ func syntaxError(file string, data []byte, err error) *Error {
 // hints for messages that say what the parser wanted, not what a person did.
 var hints = map[string]string{
 	"mapping values are not allowed": `is this line indented too far, or is there a ": " in a text without quotes?`,
-	"did not find expected key":      "is this line, or one before it, indented as its neighbours are?",
+	"did not find expected key":      "is this line, or one beside it, indented as its neighbours are?",
 	"could not find expected ':'":    `is the ":" missing, or a quote not closed?`,
 	"found unknown escape character": `in double quotes "\\" begins an escape; use single quotes`,
 }

@@ -24,6 +24,8 @@ type Tree struct {
 	files int
 	// refused is the first error that Kustomize must not hide behind a guess.
 	refused *Error
+	// broken are files that are no YAML, which matters only if Kustomize takes them for it.
+	broken []*Error
 
 	decrypt, bases bool
 	brought        map[string]string

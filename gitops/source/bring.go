@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -176,6 +177,9 @@ func sorted(data map[string][]byte) []string {
 	return out
 }
 
+// keyCA of a credentials Secret is the authority of the host's certificate.
+const keyCA = "ca.crt"
+
 // credentials of the application's charts, with the host that they are bound to: without
 // one, whoever may write an Application could send any Secret anywhere.
 func (r *Renderer) credentials(ctx context.Context, app *v1alpha1.Application) (*chart.Credentials, error) {
@@ -199,9 +203,16 @@ func (r *Renderer) credentials(ctx context.Context, app *v1alpha1.Application) (
 		}
 		return nil, render.Refuse("", 0, "secret %s is not bound to a host; annotate it with %s: %q", h.CredentialsSecret, v1alpha1.AnnotationHost, wanted)
 	}
-	return &chart.Credentials{
-		Host: host, Username: string(s.Data[corev1.BasicAuthUsernameKey]), Password: string(s.Data[corev1.BasicAuthPasswordKey]),
-	}, nil
+	cred := &chart.Credentials{Host: host, Username: string(s.Data[corev1.BasicAuthUsernameKey]), Password: string(s.Data[corev1.BasicAuthPasswordKey])}
+	if ca := s.Data[keyCA]; len(ca) > 0 {
+		if cred.Roots, err = x509.SystemCertPool(); err != nil {
+			cred.Roots = x509.NewCertPool()
+		}
+		if !cred.Roots.AppendCertsFromPEM(ca) {
+			return nil, render.Refuse("", 0, "secret %s: %s holds no PEM certificate", h.CredentialsSecret, keyCA)
+		}
+	}
+	return cred, nil
 }
 
 // link gives a file a second name, or copies it where that cannot be.

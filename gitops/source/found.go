@@ -113,7 +113,7 @@ func lost(repo *v1alpha1.Repository, app *v1alpha1.Application) *metav1.Conditio
 	case there, !follows(app):
 		return nil
 	case len(repo.Status.Refs) == 0 && ready != nil && ready.Status == metav1.ConditionFalse:
-		return missing("RepositoryNotReady", "repository %s: %s", repo.Name, ready.Message)
+		return missing("RepositoryNotReady", "repository %s: %s", repo.Name, strings.TrimPrefix(ready.Message, "repository "+repo.Name+": "))
 	case len(repo.Status.Refs) == 0 && (ready == nil || repo.Spec.URL != "" && repo.Status.LastPolled == nil):
 		return nil // it was not looked at yet
 	}

@@ -9,6 +9,7 @@ import (
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/git"
 	"slipway.dev/pipelines/schedule"
 )
 
@@ -109,6 +110,14 @@ func (s *server) create(k kind, o client.Object, w http.ResponseWriter, r *http.
 	switch o := o.(type) {
 	case *slipway.Repository:
 		o.ObjectMeta, o.Status = meta, slipway.RepositoryStatus{}
+		if err := git.ValidName(o.Name); err != nil {
+			return refuse(http.StatusBadRequest, "", "%v", err)
+		}
+		if o.Spec.URL != "" {
+			if _, err := (git.Remote{}).ParseURL(o.Spec.URL); err != nil {
+				return refuse(http.StatusBadRequest, "", "repository %s: %v", o.Name, err)
+			}
+		}
 	case *slipway.Application:
 		o.ObjectMeta, o.Status = meta, slipway.ApplicationStatus{}
 		if err := apply.Validate(&o.Spec); err != nil {

@@ -41,6 +41,7 @@ func repoList(c *user) *cobra.Command {
 		if err := c.Call(cmd.Context(), "GET", c.Path("repositories"), nil, &l); err != nil {
 			return err
 		}
+		slices.SortFunc(l.Items, func(a, b slipway.Repository) int { return strings.Compare(a.Name, b.Name) })
 		return show(c, cmd, w, &l, l.Items, func(*slipway.Repository) bool { return true }, c.repoTable)
 	}
 	return cmd
@@ -88,7 +89,7 @@ func stateOf(r *slipway.Repository) (state, message string) {
 	case k.Status == "True":
 		return "Ready", ""
 	default:
-		return k.Reason, k.Message
+		return k.Reason, strings.TrimPrefix(k.Message, "repository "+r.Name+": ")
 	}
 }
 

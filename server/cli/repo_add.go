@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,7 @@ func (c *user) firstLook(ctx context.Context, w io.Writer, name string, timeout 
 		return err
 	}
 	if state, message := stateOf(&found); state != "Ready" {
+		message = strings.TrimPrefix(message, "repository "+name+": ")
 		return fmt.Errorf("repository %s is added, and could not be read: %s. It is tried again by itself, and at once by `slipway repo sync %s`", name, message, name)
 	}
 	if found.Status.DefaultBranch == "" {

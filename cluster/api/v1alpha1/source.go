@@ -49,7 +49,8 @@ type Helm struct {
 	// +optional
 	SkipCRDs bool `json:"skipCRDs,omitempty"`
 	// CredentialsSecret names a Secret of type kubernetes.io/basic-auth in this namespace;
-	// its annotation slipway.dev/host names the one host that it may be sent to.
+	// its annotation slipway.dev/host names the one host that it may be sent to. With
+	// ca.crt, that authority is trusted there.
 	// +optional
 	CredentialsSecret string `json:"credentialsSecret,omitempty"`
 }

@@ -74,10 +74,21 @@ func columnOf(name string, line int, text string) int {
 }
 
 // rendered marks an error in what a template rendered to: its line is not the template's.
-func rendered(err error) error {
+// Of that line the key is shown, which tells a person where it is from; a value could be
+// anything.
+func rendered(text string, err error) error {
 	var e *render.Error
 	if !errors.As(err, &e) || e.Line == 0 {
 		return err
 	}
-	return render.Refuse(e.File, 0, "what it renders to is no manifest: line %d of that: %s", e.Line, e.Message)
+	near := ""
+	if lines := strings.Split(text, "\n"); e.Line <= len(lines) {
+		if m := keyed.FindStringSubmatch(lines[e.Line-1]); m != nil {
+			near = " (" + m[1] + ")"
+		}
+	}
+	return render.Refuse(e.File, 0, "what it renders to is no manifest: line %d of that%s: %s", e.Line, near, e.Message)
 }
+
+// keyed is a line with a key.
+var keyed = regexp.MustCompile(`^\s*(?:- +)?([A-Za-z][A-Za-z0-9._/-]{0,60}:)`)

@@ -109,7 +109,7 @@ func (l loader) manifests(c *chart.Chart, texts map[string]string) ([]render.Doc
 		}
 		docs, err := render.DecodeRendered(l.template(c, name), []byte(texts[name]))
 		if err != nil {
-			return nil, rendered(err)
+			return nil, rendered(texts[name], err)
 		}
 		for _, d := range docs {
 			d.Line = 0
