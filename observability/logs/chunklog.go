@@ -32,6 +32,8 @@ type chunkLog struct {
 type chunk struct {
 	ID   string
 	Rows []Row
+	// file is the number of the file that it was read from.
+	file int
 }
 
 // maxRecord is the most bytes of one record.
@@ -52,6 +54,9 @@ func openChunkLog(dir string) (*chunkLog, []chunk, error) {
 		more, err := readChunks(l.file(n))
 		if err != nil {
 			return nil, nil, err
+		}
+		for i := range more {
+			more[i].file = n
 		}
 		chunks = append(chunks, more...)
 		l.number = n
@@ -156,16 +161,31 @@ func (l *chunkLog) rotate() error {
 	if l.written == 0 && l.broken == nil {
 		return l.drop(l.number)
 	}
+	if err := l.next(); err != nil {
+		return err
+	}
+	return l.drop(l.number - 1)
+}
+
+// next begins a new file, with l.mu and l.syncMu held.
+func (l *chunkLog) next() error {
 	if err := l.current.Sync(); err != nil {
 		return err
 	}
 	if err := l.current.Close(); err != nil {
 		return err
 	}
-	if err := l.begin(); err != nil {
-		return err
-	}
-	return l.drop(l.number - 1)
+	return l.begin()
+}
+
+// mark begins a new file, and is its number: what was appended before is in those below it.
+func (l *chunkLog) mark() (int, error) {
+	l.syncMu.Lock()
+	defer l.syncMu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.next()
+	return l.number, err
 }
 
 func (l *chunkLog) drop(before int) error {

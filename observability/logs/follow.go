@@ -52,8 +52,9 @@ const (
 )
 
 // follow searches again each time rows came. Windows overlap by late, and rows
-// that the window before showed are left out.
-func (n *follower) follow(ctx context.Context, w io.Writer, s *Store, query Query, shown map[string]bool) error {
+// that were shown are left out. However many come, all are written: who reads slowly is
+// behind, and misses none.
+func (n *follower) follow(ctx context.Context, w io.Writer, s *Store, query Query, shown *seen) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -66,21 +67,16 @@ func (n *follower) follow(ctx context.Context, w io.Writer, s *Store, query Quer
 		case <-time.After(visible):
 		}
 		query.Start, query.End = query.End.Add(-late), time.Now()
-		rows, err := s.search(ctx, query)
+		shown.forget(query.Start)
+		err := s.windows(ctx, query, func(r found) error {
+			if shown.add(r) {
+				return nil
+			}
+			_, err := w.Write(append(r.json, '\n'))
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		now := make(map[string]bool, len(rows))
-		for _, r := range rows {
-			line := string(r.json)
-			now[line] = true
-			if shown[line] {
-				continue
-			}
-			if _, err := io.WriteString(w, line+"\n"); err != nil {
-				return err
-			}
-		}
-		shown = now
 	}
 }

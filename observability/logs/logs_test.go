@@ -237,7 +237,7 @@ func TestRowsThatACrashLeftOutArePutBack(t *testing.T) {
 	for _, text := range []string{"one", "two", "two", "three"} {
 		c.Rows = append(c.Rows, NewRow(at, map[string]string{"namespace": "default", "_msg": text}))
 	}
-	s.add(c, func(number string) bool { return number < "2" }) // what of it came to disk
+	s.add(c, func(number string, _ Row) bool { return number < "2" }) // what of it came to disk
 	s.Flush()
 	for range 2 {
 		if err := s.putBack(c); err != nil {

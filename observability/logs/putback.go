@@ -10,6 +10,7 @@ import (
 
 // putBack adds the rows of a chunk that a crash left in the chunk log and not in the
 // store. A crash may fall between two parts of a chunk, so rows are told by their number.
+// Those of a day that was dropped since then stay away.
 func (s *Store) putBack(c chunk) error {
 	q, err := logstorage.ParseQuery(fmt.Sprintf("%s:=%s | fields %s", ChunkField, Quote(c.ID), NumberField))
 	if err != nil {
@@ -24,7 +25,7 @@ func (s *Store) putBack(c chunk) error {
 	if err != nil {
 		return err
 	}
-	s.add(c, func(number string) bool { return !there[number] })
+	s.add(c, func(number string, r Row) bool { return !there[number] && !s.dropped.has(r, c.file) })
 	s.recent[0][c.ID] = true
 	return nil
 }

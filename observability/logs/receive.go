@@ -162,6 +162,10 @@ func (e event) own() Row {
 		at = n
 	}
 	delete(e.fields, timeField)
+	if now := time.Now(); at > now.Add(FutureRetention).UnixNano() {
+		// A node whose clock is far ahead: the store would drop it.
+		e.fields["claimed_time"], at = time.Unix(0, at).UTC().Format(time.RFC3339Nano), now.UnixNano()
+	}
 	return NewRow(at, e.fields)
 }
 

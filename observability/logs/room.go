@@ -24,6 +24,12 @@ func (s *Store) dropOldest() error {
 		return nil
 	}
 	oldest := slices.Min(days)
+	// Nothing is added meanwhile: a row of that day would want the directory that goes.
+	s.adding.Lock()
+	defer s.adding.Unlock()
+	if err := s.forget(oldest); err != nil {
+		return err
+	}
 	if err := s.storage.PartitionDetach(oldest); err != nil {
 		return err
 	}

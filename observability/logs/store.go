@@ -1,6 +1,7 @@
 package logs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,6 +43,10 @@ type Store struct {
 
 	mu      sync.RWMutex // held to read while rows are added, to write while it closes
 	storage *logstorage.Storage
+	// adding is held to read from a chunk's way into the chunk log until its rows are added,
+	// and to write while a day is dropped.
+	adding  sync.RWMutex
+	dropped droppedDays
 	// recent are the chunks of the chunk log, so that one sent twice is stored once.
 	recentMu sync.Mutex
 	recent   [2]map[string]bool
@@ -89,6 +94,9 @@ func openWith(dir string, minFree uint64, log *slog.Logger) (*Store, error) {
 		return nil, fmt.Errorf("log store: %w", err)
 	}
 	s := &Store{dir: dir, chunks: chunks, log: log, storage: storage, places: make(chan struct{}, maxQueries), recent: [2]map[string]bool{{}, {}}}
+	if s.dropped, err = readDropped(s.droppedFile()); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
 	for _, c := range left {
 		if err := s.putBack(c); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -123,6 +131,8 @@ func (s *Store) Keep(id string, rows []Row) error {
 			}
 		}
 	}
+	s.adding.RLock()
+	defer s.adding.RUnlock()
 	if err := s.chunks.append(chunk{ID: id, Rows: rows}); err != nil {
 		return err
 	}
@@ -169,14 +179,14 @@ func (s *Store) writable() error {
 	return nil
 }
 
-// add gives the store those rows of a chunk that want says yes to by their number.
-func (s *Store) add(c chunk, want func(number string) bool) {
+// add gives the store those rows of a chunk that want says yes to, by their number.
+func (s *Store) add(c chunk, want func(number string, r Row) bool) {
 	lr := logstorage.GetLogRows(nil, nil, nil, nil, "")
 	defer logstorage.PutLogRows(lr)
 	var fields []Field
 	for i, r := range c.Rows {
 		number := strconv.Itoa(i)
-		if want != nil && !want(number) {
+		if want != nil && !want(number, r) {
 			continue
 		}
 		fields = append(append(fields[:0], r.Fields...), Field{Name: ChunkField, Value: c.ID}, Field{Name: NumberField, Value: number})
@@ -253,7 +263,7 @@ type Query struct {
 	// Text is LogsQL; empty means every row.
 	Text       string
 	Start, End time.Time
-	// Limit is the most rows; the newest are kept.
+	// Limit is the most rows; the newest are kept. All of them are written where it is 0.
 	Limit int
 	// Follow goes on with rows as they come, until ctx ends.
 	Follow bool
@@ -265,14 +275,16 @@ func (s *Store) Search(ctx context.Context, w io.Writer, query Query) error {
 	if query.Follow {
 		f = s.followers.add()
 		defer s.followers.remove(f)
+	} else if query.Limit == 0 {
+		return s.all(ctx, w, query)
 	}
 	rows, err := s.search(ctx, query)
 	if err != nil {
 		return err
 	}
-	shown := make(map[string]bool, len(rows))
+	shown := newSeen()
 	for _, r := range rows {
-		shown[string(r.json)] = true
+		shown.add(r)
 		if _, err := w.Write(append(r.json, '\n')); err != nil {
 			return err
 		}
@@ -310,6 +322,18 @@ func parse(query Query) (*logstorage.Query, error) {
 	}
 	q.AddPipeOffsetLimit(0, uint64(query.Limit))
 	return q, nil
+}
+
+// sliced refuses a query that cannot be answered span by span of its time.
+func sliced(query Query) error {
+	q, err := logstorage.ParseQuery(cmp.Or(query.Text, "*"))
+	if err != nil {
+		return fmt.Errorf("%w %q: %w", ErrQuery, query.Text, err)
+	}
+	if !q.CanLiveTail() {
+		return fmt.Errorf("%w %q: its pipes want all lines at once; leave them out, or give a limit", ErrQuery, query.Text)
+	}
+	return nil
 }
 
 type found struct {

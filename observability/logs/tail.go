@@ -47,7 +47,8 @@ type tail struct {
 	// pending is the batch that is on its way, intent that of the process before.
 	pending *batch
 	intent  intent
-	labels  Row     // what every line of the file has
+	labels  Row // what every line of the file has
+	json    structured
 	source  *Source // where it is no container's
 }
 
@@ -100,6 +101,13 @@ func (t *tail) row(l criLine, text string) Row {
 	for name, v := range l.fields {
 		if v != "" {
 			f = append(f, Field{Name: name, Value: v})
+		}
+	}
+	if t.source == nil {
+		for _, own := range t.json.fields(text) {
+			if t.labels.Get(own.Name) == "" {
+				f = append(f, own)
+			}
 		}
 	}
 	// The text is last: a trace grows there.

@@ -16,6 +16,9 @@ import (
 // queryTime is how long a search may take that does not follow.
 const queryTime = 30 * time.Second
 
+// exportTime is how long one may take that writes all lines, as fast as they are read.
+const exportTime = time.Hour
+
 // reader is where lines are read from: the store, or the Elasticsearch that has them too.
 type reader interface {
 	Search(ctx context.Context, w io.Writer, q logs.Query) error
@@ -104,8 +107,12 @@ func search(from readers) http.HandlerFunc {
 		}
 		ctx := r.Context()
 		if !q.Follow {
+			limit := queryTime
+			if q.Limit == 0 {
+				limit = exportTime
+			}
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, queryTime)
+			ctx, cancel = context.WithTimeout(ctx, limit)
 			defer cancel()
 		}
 		out := &flusher{w: w, rc: http.NewResponseController(w)}

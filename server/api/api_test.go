@@ -142,6 +142,7 @@ func TestBadInputIsRefusedAndNamed(t *testing.T) {
 		"bad skip":      {"GET", "/api/v1/namespaces/default/repositories/x/commits?skip=-1", "", "skip"},
 		"bad page":      {"GET", "/api/v1/namespaces/default/repositories/x/commits?limit=many", "", "limit"},
 		"raw of what":   {"GET", "/api/v1/namespaces/default/repositories/x/raw", "", "path"},
+		"all, and more": {"GET", "/api/v1/namespaces/default/logs?limit=all&follow=1", "", "without follow"},
 		"bad limit":     {"GET", "/api/v1/namespaces/default/logs?limit=0", "", "limit"},
 		"other tenant":  {"POST", "/api/v1/namespaces/default/applications", `{"metadata":{"name":"x","namespace":"kube-system"}}`, "not that of the path"},
 	} {

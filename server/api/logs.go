@@ -9,7 +9,7 @@ import (
 
 func ofLogs(ns string) []Route {
 	return []Route{
-		{"GET", ns + "/logs", "get", "logs", "search logs: ?query, language (logsql or lucene), start, end, limit, format (json, csv or raw); from (store or elasticsearch); follow=1 goes on, download=1 saves", (*server).logs},
+		{"GET", ns + "/logs", "get", "logs", "search logs: ?query, language (logsql or lucene), start, end, limit (a number, or all), format (json, csv or raw); from (store or elasticsearch); follow=1 goes on, download=1 saves", (*server).logs},
 		{"GET", ns + "/logs/overview", "get", "logs", "how many lines a query finds by time, and the values of their fields", (*server).logOverview},
 		{"GET", ns + "/logs/context", "get", "logs", "the lines around one: ?pod, container, at, before, after", (*server).logContext},
 	}
@@ -38,15 +38,25 @@ func logQuery(r *http.Request) (LogQuery, error) {
 			*at = t
 		}
 	}
-	if v := q.Get("limit"); v != "" {
+	switch v := q.Get("limit"); v {
+	case "":
+	case allLines:
+		lq.Limit = 0
+	default:
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 || n > 10000 {
-			return lq, refuse(http.StatusBadRequest, "", "limit %q: want a number from 1 to 10000", v)
+			return lq, refuse(http.StatusBadRequest, "", "limit %q: want a number from 1 to 10000, or all", v)
 		}
 		lq.Limit = n
 	}
+	if lq.Limit == 0 && lq.Follow {
+		return lq, refuse(http.StatusBadRequest, "", "limit all: without follow, which goes on by itself")
+	}
 	return lq, nil
 }
+
+// allLines is the limit of who wants every line that there is, the oldest first.
+const allLines = "all"
 
 // readFrom reads where lines are read.
 func readFrom(r *http.Request, from *string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -18,7 +19,7 @@ type logFlags struct {
 	app, pod, container, run, job, release, commit, language, from string
 	since                                                          time.Duration
 	limit, context                                                 int
-	follow, overview                                               bool
+	follow, overview, all                                          bool
 }
 
 func logsVerb(c *user) *cobra.Command {
@@ -58,8 +59,12 @@ func logsVerb(c *user) *cobra.Command {
 	fs.DurationVar(&f.since, "since", time.Hour, "how far back; 30 days where a run, release, commit or pod is given")
 	fs.IntVar(&f.limit, "limit", 500, "how many lines at the most; the newest")
 	fs.IntVarP(&f.context, "context", "C", 0, "print so many lines of its container before and after each as well; of at most 20 lines")
+	fs.BoolVar(&f.all, "all", false, "all lines, the oldest first, however many they are; to keep elsewhere")
 	fs.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come")
 	fs.BoolVar(&f.overview, "overview", false, "print when the lines were and which values their fields have, instead of the lines")
+	for _, other := range []string{"limit", "follow", "context", "overview"} {
+		cmd.MarkFlagsMutuallyExclusive("all", other)
+	}
 	return cmd
 }
 
@@ -89,6 +94,9 @@ func (f *logFlags) values(query string) url.Values {
 	}
 	if f.follow {
 		v.Set("follow", "1")
+	}
+	if f.all {
+		v.Set("limit", "all")
 	}
 	return v
 }
@@ -137,7 +145,28 @@ func (c *user) printLine(cmd *cobra.Command, row map[string]string, line string)
 		fmt.Fprintln(cmd.OutOrStdout(), line)
 		return
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s %s/%s %s\n", row["_time"], row["pod"], row["container"], row["_msg"])
+	fmt.Fprintf(cmd.OutOrStdout(), "%s %s/%s %s\n", row["_time"], row["pod"], row["container"], shown(row["_msg"]))
+}
+
+// escapes of a terminal: colours, which stay, and others.
+var escapes = regexp.MustCompile("\x1b\\[[0-9;:]*m|[\x00-\x08\x0b-\x1f\x7f\u0080-\u009f\u202a-\u202e\u2066-\u2069]")
+
+// shown is a line that does no more to a terminal than to colour it: a pod prints what it
+// likes, also what would rename the window, fill the clipboard or hide what stands before.
+// Whoever wants the line as it was has -o raw.
+func shown(line string) string {
+	coloured := false
+	line = escapes.ReplaceAllStringFunc(line, func(s string) string {
+		if len(s) > 2 && s[0] == 0x1b {
+			coloured = true
+			return s
+		}
+		return fmt.Sprintf("\\x%02x", []rune(s)[0])
+	})
+	if coloured {
+		line += "\x1b[0m"
+	}
+	return line
 }
 
 // maxContexts is of how many lines the context is printed.
