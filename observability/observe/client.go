@@ -74,17 +74,23 @@ func (c *Client) Elastic() http.Handler { return c.Prometheus() }
 // what waits for it. It may be asked for again, and the child remembers it. With retry,
 // what waits is tried at once, as the other side is known to be there again.
 func (c *Client) SendTo(ctx context.Context, to *logs.Fluent, retry bool) error {
-	method, path, body := http.MethodDelete, outputPath, []byte(nil)
-	if to != nil {
-		var err error
-		if body, err = json.Marshal(to); err != nil {
-			return err
-		}
-		if method = http.MethodPut; retry {
-			path += "?retry=1"
-		}
+	if to == nil {
+		return c.tell(ctx, http.MethodDelete, outputPath, nil)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+path, bytes.NewReader(body))
+	body, err := json.Marshal(to)
+	if err != nil {
+		return err
+	}
+	path := outputPath
+	if retry {
+		path += "?retry=1"
+	}
+	return c.tell(ctx, http.MethodPut, path, bytes.NewReader(body))
+}
+
+// tell does a request that has no answer but that it was done.
+func (c *Client) tell(ctx context.Context, method, path string, body io.Reader) error {
+	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+path, body)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,8 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	mux.Handle(embedded+"/", http.StripPrefix(embedded, m.Embedded()))
 	mux.HandleFunc("GET "+elsewherePath, elsewhere(m))
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
-	from := readers{store, &c.Logs.Elasticsearch}
+	other := &elsewhere{configured: &c.Logs.Elasticsearch}
+	from := readers{store, other}
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
 	mux.HandleFunc("GET /logs", search(from))
 	mux.HandleFunc("GET /logs/outputs", outputs(store))
@@ -116,6 +117,8 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	}
 	mux.HandleFunc("PUT "+outputPath, out.put)
 	mux.HandleFunc("DELETE "+outputPath, out.delete)
+	mux.HandleFunc("PUT "+readPath, other.put)
+	mux.HandleFunc("DELETE "+readPath, other.delete)
 	mux.HandleFunc("GET /logs/overview", overview(from))
 	mux.HandleFunc("GET /logs/context", around(from))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })

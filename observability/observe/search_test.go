@@ -2,11 +2,15 @@ package observe
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,7 +49,10 @@ func TestFrom(t *testing.T) {
 	mux.HandleFunc("GET /logs", search(from))
 	mux.HandleFunc("GET /logs/overview", overview(from))
 	mux.HandleFunc("GET /logs/context", around(from))
-	mux.HandleFunc("GET /none/logs", search(readers{named("store"), &remote.Remote{}}))
+	other := &elsewhere{configured: &remote.Remote{}}
+	mux.HandleFunc("GET /none/logs", search(readers{named("store"), other}))
+	mux.HandleFunc("PUT "+readPath, other.put)
+	mux.HandleFunc("DELETE "+readPath, other.delete)
 	srv := &http.Server{Handler: mux}
 	go func() { _ = srv.Serve(l) }()
 	defer srv.Close()
@@ -58,8 +65,71 @@ func TestFrom(t *testing.T) {
 			t.Errorf("%s: %s, %s, %s, %v", want, a.String(), b.String(), d.String(), err)
 		}
 	}
-	err = NewClient(socket, "").From(true).get(t.Context(), io.Discard, "/none/logs", values(q))
-	if !errors.Is(err, logs.ErrQuery) || !strings.Contains(err.Error(), "no Elasticsearch is configured") {
-		t.Errorf("none is configured: %v", err)
+	c := NewClient(socket, "")
+	read := func() (string, error) {
+		var b bytes.Buffer
+		err := c.From(true).get(t.Context(), &b, "/none/logs", values(q))
+		return b.String(), err
 	}
+	none := func(when string) {
+		t.Helper()
+		if _, err := read(); !errors.Is(err, logs.ErrQuery) || !strings.Contains(err.Error(), "no Elasticsearch is configured") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	none("none is configured")
+
+	// That of a log stack, which comes and goes while the child runs.
+	var asked string
+	es := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, password, _ := r.BasicAuth()
+		b, _ := io.ReadAll(r.Body)
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			z, err := gzip.NewReader(bytes.NewReader(b))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			b, _ = io.ReadAll(z)
+		}
+		asked = fmt.Sprintf("%s:%s %s %s", who, password, r.URL.Path, b)
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"hits":{"hits":[{"_source":{"@timestamp":"2026-01-02T03:04:05Z","message":"of the stack","namespace":"shop"}}]}}`)
+	}))
+	es.Config.ErrorLog = log.New(io.Discard, "", 0)
+	es.StartTLS()
+	defer es.Close()
+	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: es.Certificate().Raw})
+	at := &ReadAt{Address: es.Listener.Addr().String(), ServerName: "example.com", CA: string(ca), User: "slipway_reader", Password: "right"}
+	for range 2 {
+		if err := c.ReadAt(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := read(); err != nil || !strings.Contains(got, `"_msg":"of the stack"`) {
+		t.Errorf("of the stack: %q %v", got, err)
+	}
+	for _, part := range []string{"slipway_reader:right /slipway-logs-*/_search", `{"term":{"namespace":{"value":"shop"}}}`} {
+		if !strings.Contains(asked, part) {
+			t.Errorf("no %s in %s", part, asked)
+		}
+	}
+	at.ServerName = "another.example"
+	if err := c.ReadAt(t.Context(), at); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := read(); err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("read of somebody else: %v", err)
+	}
+	// The one of the configuration comes first.
+	other.configured = &remote.Remote{URL: "https://configured.example"}
+	if got := other.now(); got != other.configured {
+		t.Errorf("reads of %s", got.URL)
+	}
+	other.configured = &remote.Remote{}
+	if err := c.ReadAt(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	none("the stack is gone")
 }

@@ -38,7 +38,7 @@ type Access struct {
 	// Address is host:port; ServerName is whom its certificate is for, by the authority CA.
 	Address, ServerName string
 	CA                  []byte
-	// Passwords by user: Superuser is there, KibanaUser and Writer are to have theirs.
+	// Passwords by user: Superuser is there, KibanaUser, Writer and Reader are to have theirs.
 	Passwords map[string]string
 	// Retention is after how long lines are deleted.
 	Retention time.Duration

@@ -26,6 +26,8 @@ const (
 	KibanaUser = "kibana_system"
 	// Writer writes lines and reads none.
 	Writer = "slipway_writer"
+	// Reader reads lines and writes none.
+	Reader = "slipway_reader"
 
 	sharedKey      = "fluent-shared-key"
 	logstashInput  = "logstash-input"
@@ -33,7 +35,7 @@ const (
 	kibanaObjects  = "kibana-objects"
 )
 
-var passwords = []string{Superuser, KibanaUser, Writer, sharedKey, logstashInput, kibanaSessions, kibanaObjects}
+var passwords = []string{Superuser, KibanaUser, Writer, Reader, sharedKey, logstashInput, kibanaSessions, kibanaObjects}
 
 // Secrets are what the parts know of one another.
 type Secrets struct {

@@ -3,12 +3,9 @@ package daemon
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -31,7 +28,7 @@ import (
 func (s *services) openLogStack(context.Context) error {
 	s.logStack = &stack.Controller{
 		Client: s.manager.GetClient(), Reader: s.manager.GetAPIReader(),
-		Search: &stackSearch{}, Lines: stackLines{s.observe}, Log: s.log.With("part", "log stack"),
+		Search: &stackSearch{observe: s.observe}, Lines: stackLines{s.observe}, Log: s.log.With("part", "log stack"),
 	}
 	s.state.ask(s.logStackState)
 	return s.logStack.SetupWithManager(s.manager)
@@ -47,13 +44,17 @@ func (l stackLines) Send(ctx context.Context, to stack.Forward) error {
 	}, to.Back)
 }
 
-func (l stackLines) Stop(ctx context.Context) error { return l.observe.SendTo(ctx, nil, false) }
+func (l stackLines) Stop(ctx context.Context) error {
+	return errors.Join(l.observe.SendTo(ctx, nil, false), l.observe.ReadAt(ctx, nil))
+}
 
 // settled is how long users and templates are taken for as they should be.
 const settled = 10 * time.Minute
 
 // stackSearch readies the stack's Elasticsearch.
 type stackSearch struct {
+	observe *observe.Client
+
 	mu   sync.Mutex
 	done [sha256.Size]byte
 	at   time.Time
@@ -62,24 +63,13 @@ type stackSearch struct {
 func (e *stackSearch) Ensure(ctx context.Context, a stack.Access) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(a.CA) {
-		return "", errors.New("the authority of the log stack has no certificate")
-	}
-	transport := &http.Transport{
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool, ServerName: a.ServerName},
-		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, a.Address)
-		},
-	}
-	defer transport.CloseIdleConnections()
-	r := &remote.Remote{
-		URL: "https://" + a.ServerName, Transport: transport, Credentials: stack.Superuser + ":" + a.Passwords[stack.Superuser],
-		Retention: a.Retention, Replicas: "0-1",
-	}
-	if err := r.Open(); err != nil {
+	user := func(name string) remote.User { return remote.User{Name: name, Password: a.Passwords[name]} }
+	r, transport, err := remote.At(a.Address, a.ServerName, a.CA, user(stack.Superuser))
+	if err != nil {
 		return "", err
 	}
+	defer transport.CloseIdleConnections()
+	r.Retention, r.Replicas = a.Retention, "0-1"
 	health, err := r.Health(ctx)
 	if remote.Refused(err) {
 		return "", fmt.Errorf("the data is of another stack: the password of %s is not the one in the Secret %s; put that back, or `slipway logstack remove --with-data`", stack.Superuser, stack.PasswordsSecret)
@@ -94,18 +84,21 @@ func (e *stackSearch) Ensure(ctx context.Context, a stack.Access) (string, error
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	digest := sha256.Sum256(b)
-	if digest == e.done && time.Since(e.at) < settled {
-		return health, nil
+	// Again and again: a child that was started anew knows nothing of it.
+	read := func() error {
+		return e.observe.ReadAt(ctx, &observe.ReadAt{Address: a.Address, ServerName: a.ServerName, CA: string(a.CA), User: stack.Reader, Password: a.Passwords[stack.Reader]})
 	}
-	user := func(name string) remote.User { return remote.User{Name: name, Password: a.Passwords[name]} }
+	if digest == e.done && time.Since(e.at) < settled {
+		return health, read()
+	}
 	if err := r.Provision(ctx); err != nil {
 		return health, err
 	}
-	if err := r.Users(ctx, user(stack.KibanaUser), user(stack.Writer)); err != nil {
+	if err := r.Users(ctx, user(stack.KibanaUser), user(stack.Writer), user(stack.Reader)); err != nil {
 		return health, err
 	}
 	e.done, e.at = digest, time.Now()
-	return health, nil
+	return health, read()
 }
 
 // logStackState is a line of `slipway status` for each part; nothing of ours waits for it.

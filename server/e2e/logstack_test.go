@@ -2,9 +2,12 @@ package e2e
 
 import (
 	"archive/tar"
+	"bufio"
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,6 +76,49 @@ func standin(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return api.RegistryHost + repository
+}
+
+// through asks a part by a port-forward, as somebody with a browser does; with credentials
+// it sends a line.
+func through(t *testing.T, part string, port int, credentials string) (code int, body string) {
+	t.Helper()
+	forward := exec.CommandContext(t.Context(), binary, "kubectl", "-n", api.LogStackNamespace, "port-forward", "service/"+part, fmt.Sprintf(":%d", port))
+	forward.Dir, forward.Env = top, append(os.Environ(), "SLIPWAY_DATA_DIR="+dataDir)
+	out, err := forward.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := forward.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = forward.Process.Kill()
+		_ = forward.Wait()
+	}()
+	// Forwarding from 127.0.0.1:41234 -> 5601
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("port-forward to %s: %v", part, err)
+	}
+	address := strings.Fields(line)[2]
+	req, err := http.NewRequest("POST", "https://"+address+"/", strings.NewReader("a-word-for-logstash"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name, password, ok := strings.Cut(credentials, ":"); ok {
+		req.SetBasicAuth(name, password)
+	}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}} // its name is not localhost
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
 }
 
 // TestLogStack has stand-ins provisioned, and a pod's line come to the one for Elasticsearch
@@ -146,8 +192,22 @@ spec:
 	must(t, "kubectl", "run", "stack-talker", "--image=busybox", "--restart=Never", "--command", "--", "echo", "a-word-for-the-stack")
 	cleanUp(t, "kubectl", "delete", "pod", "stack-talker", "--grace-period=1")
 	came("a-word-for-the-stack")
-
 	at("line came")
+
+	// It is searched within the caller's namespace, as the one who may read.
+	if out := must(t, "logs", "--from", "elasticsearch", "--since", "5m", "a-word-for-the-stack"); !strings.Contains(out, "a-word-for-the-stack") {
+		t.Errorf("not found in the stack's Elasticsearch: %q", out)
+	}
+	if out := must(t, "-n", "kube-system", "logs", "--from", "elasticsearch", "--since", "5m", "a-word-for-the-stack"); strings.Contains(out, "a-word-for-the-stack") {
+		t.Errorf("found in another namespace: %q", out)
+	}
+	// Kibana is reached as `slipway logstack show` says.
+	if out := must(t, "logstack", "show"); !strings.Contains(out, "port-forward service/kibana 5601") {
+		t.Errorf("how Kibana is reached: %s", out)
+	}
+	if code, body := through(t, "kibana", 5601, ""); code != 200 || !strings.Contains(body, "available") {
+		t.Errorf("kibana by a port-forward: %d %s", code, body)
+	}
 	must(t, "logstack", "remove")
 	eventually(t, time.Minute, func() error {
 		if out, err := slipway(t, "logstack", "show"); err == nil || !strings.Contains(out, "no log stack") {
@@ -161,10 +221,19 @@ spec:
 	}
 	at("removed")
 	// The stand-in keeps its users with its documents: another password would not get in.
-	if err := os.WriteFile(file, []byte(text[:strings.Index(text, "  kibana:")]), 0o600); err != nil {
+	text = text[:strings.Index(text, "  kibana:")] + fmt.Sprintf("  logstash: {image: %s, %s}\n", image, small)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	must(t, "logstack", "apply", "-f", file)
-	show("elasticsearch Ready 1/1", "green")
+	show("elasticsearch Ready 1/1", "logstash Ready 1/1", "green")
+	// What others send by Logstash is there as well.
+	password := strings.TrimSpace(must(t, "kubectl", "-n", api.LogStackNamespace, "get", "secret", "logstack-passwords", "-o", "go-template={{index .data \"logstash-input\" | base64decode}}"))
+	if code, _ := through(t, "logstash", 8080, "logstash:wrong"); code != 401 {
+		t.Errorf("logstash with a wrong password: %d", code)
+	}
+	if code, body := through(t, "logstash", 8080, "logstash:"+password); code != 200 || !strings.Contains(body, `"status":201`) {
+		t.Errorf("logstash: %d %s", code, body)
+	}
 	at("again")
 }

@@ -40,7 +40,7 @@ func TestOwnUsers(t *testing.T) {
 	if err := r.Provision(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Users(t.Context(), User{"kibana_system", "k"}, User{"writer", "w"}); err != nil {
+	if err := r.Users(t.Context(), User{"kibana_system", "k"}, User{"writer", "w"}, User{"reader", "r"}); err != nil {
 		t.Fatal(err)
 	}
 	type m = map[string]any
@@ -48,6 +48,8 @@ func TestOwnUsers(t *testing.T) {
 		"PUT /_security/user/kibana_system/_password": m{"password": "k"},
 		"PUT /_security/user/writer":                  m{"password": "w", "roles": []any{"writer"}},
 		"PUT /_security/role/writer":                  m{"cluster": []any{"monitor"}, "indices": []any{m{"names": []any{"slipway-logs-*"}, "privileges": []any{"auto_configure", "create_doc"}}}},
+		"PUT /_security/user/reader":                  m{"password": "r", "roles": []any{"reader"}},
+		"PUT /_security/role/reader":                  m{"indices": []any{m{"names": []any{"slipway-logs-*"}, "privileges": []any{"read"}}}},
 	} {
 		if !reflect.DeepEqual(got[path], want) {
 			t.Errorf("%s: %v", path, got[path])

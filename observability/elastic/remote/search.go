@@ -71,7 +71,7 @@ type answer struct {
 func (r *Remote) ask(ctx context.Context, text string, body m) (answer, error) {
 	var a answer
 	if r.client == nil {
-		return a, fmt.Errorf("%w: no Elasticsearch is configured; set logs.elasticsearch", logs.ErrQuery)
+		return a, fmt.Errorf("%w: no Elasticsearch is configured; set logs.elasticsearch, or `slipway logstack apply`", logs.ErrQuery)
 	}
 	b, err := json.Marshal(body)
 	if err != nil {
@@ -108,6 +108,9 @@ func (e *statusError) reason() string {
 func (r *Remote) Search(ctx context.Context, w io.Writer, q logs.Query) error {
 	if q.Follow {
 		return fmt.Errorf("%w %q: lines cannot be followed there; the log store has them as they come", logs.ErrQuery, q.Text)
+	}
+	if q.Limit == 0 {
+		return fmt.Errorf("%w %q: all lines are written by the log store alone; give a limit", logs.ErrQuery, q.Text)
 	}
 	b := body(q.Namespace, q.Start, q.End, written(q.Text)...)
 	b["size"], b["sort"] = q.Limit, by("desc")

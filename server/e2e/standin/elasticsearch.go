@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"compress/gzip"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -109,6 +110,8 @@ func (s *search) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"version":{"number":"9.1.0"},"tagline":"You Know, for Search"}`)
 	case path[0] == "_bulk" && user == "slipway_writer":
 		s.bulk(w, body)
+	case path[len(path)-1] == "_search" && user == "slipway_reader":
+		s.find(w, body)
 	case path[0] == "_security" && len(path) > 1 && path[1] == "_authenticate":
 		fmt.Fprintf(w, `{"username":%q}`, user)
 	case !super:
@@ -149,6 +152,49 @@ func (s *search) security(w http.ResponseWriter, path []string, body io.Reader) 
 	fmt.Fprint(w, `{}`)
 }
 
+// find answers a search for the documents of a namespace that have a word, the newest first.
+func (s *search) find(w http.ResponseWriter, body io.Reader) {
+	var q struct {
+		Size  int
+		Query struct {
+			Bool struct {
+				Filter []struct {
+					Term        map[string]struct{ Value string }
+					QueryString struct{ Query string } `json:"query_string"`
+				}
+			}
+		}
+	}
+	if err := json.NewDecoder(body).Decode(&q); err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	namespace, word := "", ""
+	for _, f := range q.Query.Bool.Filter {
+		namespace += f.Term["namespace"].Value
+		word += f.QueryString.Query
+	}
+	file, err := os.Open(s.documents.Name())
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	defer file.Close()
+	hits := []string{}
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, 16<<20)
+	for lines.Scan() {
+		_, rest, _ := strings.Cut(lines.Text(), " ")
+		_, source, _ := strings.Cut(rest, " ")
+		var doc struct{ Namespace, Message string }
+		if json.Unmarshal([]byte(source), &doc) != nil || namespace == "" || doc.Namespace != namespace || !strings.Contains(doc.Message, strings.Trim(word, `"`)) {
+			continue
+		}
+		hits = append([]string{`{"_source":` + source + `}`}, hits...)
+	}
+	fmt.Fprintf(w, `{"hits":{"hits":[%s]}}`, strings.Join(hits[:min(len(hits), q.Size)], ","))
+}
+
 // bulk takes create alone, for data streams that have a template.
 func (s *search) bulk(w http.ResponseWriter, body io.Reader) {
 	var items []string
@@ -164,9 +210,12 @@ func (s *search) bulk(w http.ResponseWriter, body io.Reader) {
 			return
 		}
 		meta, ok := action["create"]
-		if !ok || meta.ID == "" || !strings.HasPrefix(meta.Index, "slipway-logs-") || !s.templates["_index_template"] {
+		if !ok || !strings.HasPrefix(meta.Index, "slipway-logs-") || !s.templates["_index_template"] {
 			refuse(w, http.StatusBadRequest, "data streams take create alone, and want a template")
 			return
+		}
+		if meta.ID == "" {
+			meta.ID = rand.Text() // Logstash leaves that to it
 		}
 		if s.ids[meta.ID] {
 			items = append(items, `{"create":{"status":409}}`)

@@ -1,5 +1,5 @@
-// Command standin stands for the Fluentd, the Elasticsearch and the Kibana of a log stack in
-// the end-to-end test: none of the real images can be had where that runs. It is whichever
+// Command standin stands for the Fluentd, the Elasticsearch, the Kibana and the Logstash of a
+// log stack in the end-to-end test: none of the real images can be had where that runs. It is whichever
 // of them its configuration is mounted for, takes only what that configuration says, and so
 // shows that addresses, names, certificates, passwords and claims fit one another. It knows
 // no more of the real programs than their published contracts, and is no proof of them.
@@ -16,6 +16,7 @@ func main() {
 		"/usr/share/elasticsearch/config/elasticsearch.yml": elasticsearch,
 		"/fluentd/etc/fluent.conf":                          fluentd,
 		"/usr/share/kibana/config/kibana.yml":               kibana,
+		"/usr/share/logstash/pipeline/logstash.conf":        logstash,
 	} {
 		b, err := os.ReadFile(file)
 		if err != nil {
