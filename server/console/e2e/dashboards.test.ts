@@ -144,7 +144,37 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   expect(await pie.getByRole("link", { name: "Open in Grafana" }).getAttribute("href")).toMatch(/^https:\/\/grafana\.example\/d\/slipway-everything\?from=now-1h&to=now/);
   await panel("Elsewhere").getByText("It asks the data source loki, which is not here.").waitFor();
   await panel("Wrong").getByText(/^parse error <img/).waitFor();
-  await panel("A table").getByText("The transformation groupBy is not applied.").waitFor();
+  await panel("A table").getByText("The transformation extractFields is not applied.").waitFor();
+  await panel("elsewhere").getByText("The library panel elsewhere is kept in Grafana, and its JSON is not in this dashboard.").waitFor();
+  expect(found["Of a library"]).toBe("drawn");
+  const bar = page.getByRole("group", { name: "Time and variables" });
+  await bar.getByText("Of Grafana: marks are kept by grafana, which is not here").waitFor();
+  await bar.getByText("system: not known here").waitFor();
+  // Links lead to pages, to dashboards of here where they are known, and to Grafana's else.
+  const links = page.getByRole("navigation", { name: "Links of the dashboard" });
+  const hrefs = await links.getByRole("link").evaluateAll((l) => l.map((a) => a.getAttribute("href") ?? ""));
+  expect(hrefs.filter((h) => h.startsWith("https://example.org"))).toEqual(["https://example.org/handbook?ns=default"]);
+  expect(hrefs.find((h) => h.startsWith("/dashboards/cluster?"))).toMatch(/var-namespace=default&var-pod=%24__all&from=\d+&to=\d+$/);
+  expect(hrefs.find((h) => h.includes("none-such"))).toBe("https://grafana.example/d/none-such/x");
+  await links.getByText("More of Slipway").click();
+  await links.getByRole("link", { name: /Cluster$/ }).first().waitFor();
+  await links.getByText("More of Slipway").click();
+  expect(await panel("A stat").getByRole("link", { name: "About it" }).getAttribute("href")).toBe("/dashboards/node?var-pod=%24__all");
+  expect(await panel("A stat").locator(".value a").getAttribute("href")).toMatch(/^https:\/\/example\.org\/.*\/var-namespace=default$/);
+  const cell = await panel("A table").locator("td a").first().getAttribute("href");
+  expect(cell).toMatch(/^\/dashboards\/workload\?var-pod=hello-1&var-namespace=default&from=\d+&to=\d+$/);
+  // What somebody filters by is in every query, and can be taken away and added.
+  const asked: string[] = [];
+  page.on("request", (r) => r.url().includes("/query") && asked.push(new URL(r.url()).searchParams.get("query") ?? ""));
+  await bar.getByRole("button", { name: /^Remove the filter: app = x\|<img/ }).click();
+  await page.waitForURL((u) => u.searchParams.get("var-filters") === "");
+  await expect.poll(() => asked.includes("stat")).toBe(true);
+  await bar.getByLabel("label", { exact: true }).fill("app");
+  await bar.getByLabel("value", { exact: true }).fill('a"b');
+  await bar.getByRole("button", { name: "Add the filter" }).click();
+  await page.waitForURL((u) => u.searchParams.getAll("var-filters").includes('app|=|a"b'));
+  await expect.poll(() => asked.includes('stat{app="a\\"b"}')).toBe(true);
+  await states();
   await panel("A table").getByRole("button", { name: "The pod" }).click();
   expect(await panel("A table").locator("th[aria-sort]").count()).toBe(1);
   // Text is text.
@@ -157,7 +187,8 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   expect(await page.locator("main img, main script").count()).toBe(0);
   expect(evil).toEqual([]);
   // One release is marked, a mapped value is in its words, a legend has its figures.
-  await panel("Stacked").locator('[data-marks="1"]').waitFor();
+  await panel("Stacked").locator('[data-marks="4"]').waitFor(); // and three lines with errors
+  await panel("Stacked").getByRole("button", { name: "hello-2 turned" }).waitFor();
   await panel("A mapped one").getByText(/^mapped/).waitFor();
   const over = panel("Over time by Most in 5m");
   await over.getByRole("columnheader", { name: "Mean" }).waitFor();
@@ -178,7 +209,7 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   await page.getByRole("button", { name: /Folded/ }).click();
   await panel("Within").and(page.locator('[data-state="drawn"]')).waitFor();
   await panel("Each hello-2").waitFor();
-  await page.locator(".many summary").click();
+  await page.locator(".variable .many summary").click();
   await page.getByRole("checkbox", { name: "hello-2" }).click();
   await page.waitForURL((u) => u.searchParams.get("var-pod") === "hello-2");
   await panel("Each hello-1").waitFor({ state: "detached" });

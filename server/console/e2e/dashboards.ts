@@ -26,13 +26,22 @@ export function everything(planted: string) {
         { type: "interval", name: "span", query: "1m,5m,1h", current: { value: "5m" } },
         { type: "textbox", name: "search", query: "*" },
         { type: "constant", name: "fixed", query: "constant value" },
-        { type: "adhoc", name: "filters" },
+        { type: "adhoc", name: "filters", filters: [{ key: "app", operator: "=", value: `x|${planted}` }] },
+        { type: "system", name: "odd" },
       ],
     },
-    annotations: { list: [{ name: "Releases", enable: true, iconColor: "blue", expr: 'changes(slipway_releases_total{namespace="$namespace"}[2m]) > 0', titleFormat: "{{application}}" }] },
+    annotations: { list: [{ name: "Releases", enable: true, iconColor: "blue", expr: 'changes(slipway_releases_total{namespace="$namespace"}[2m]) > 0', titleFormat: "{{application}}" }, { name: "Errors", enable: true, datasource: { type: "elasticsearch", uid: "slipway-logs" }, iconColor: "red", query: "level:error" }, { name: "Of Grafana", datasource: { type: "datasource", uid: "grafana" }, enable: true, type: "tags" }, { builtIn: 1, name: "Annotations & Alerts", datasource: { type: "grafana", uid: "-- Grafana --" }, enable: true, hide: false }] },
+    links: [
+      { type: "link", title: `Handbook ${planted}`, url: "https://example.org/handbook?ns=$namespace", targetBlank: true },
+      { type: "link", title: "A script", url: "javascript:window.planted=1" },
+      { type: "link", title: "The cluster", url: "/d/slipway-cluster/cluster", keepTime: true, includeVars: true },
+      { type: "link", title: "An unknown one", url: "/d/none-such/x" },
+      { type: "dashboards", title: "More of Slipway", tags: ["slipway"], asDropdown: true, keepTime: true },
+    ],
+    __elements: { known: { name: "kept", uid: "known", model: { type: "stat", title: "Of a library", targets: [target("one", { instant: true })] } } },
     panels: [
       { type: "row", title: "Values", gridPos: { x: 0, y: 0, w: 24, h: 1 } },
-      panel("stat", "A stat", 0, 1, 6, 5, { targets: [target("stat")], options: { graphMode: "area", colorMode: "value", reduceOptions: { calcs: ["max"] } }, fieldConfig: { defaults: { unit: "percentunit", thresholds: steps } } }),
+      panel("stat", "A stat", 0, 1, 6, 5, { targets: [target("stat")], options: { graphMode: "area", colorMode: "value", reduceOptions: { calcs: ["max"] } }, fieldConfig: { defaults: { unit: "percentunit", thresholds: steps, links: [{ title: "Where from", url: "https://example.org/${__field.name}/${namespace:queryparam}" }] } }, links: [{ title: "About it", url: "/d/slipway-node?${pod:queryparam}" }] }),
       panel("gauge", "A gauge", 6, 1, 6, 5, { targets: [target("gauge", { instant: true })], fieldConfig: { defaults: { unit: "percentunit", min: 0, max: 1, thresholds: steps } } }),
       panel("bargauge", "A bar gauge", 12, 1, 6, 5, { targets: [target("bars", { instant: true })], fieldConfig: { defaults: { unit: "bytes", thresholds: steps } } }),
       panel("stat", "A mapped one", 18, 1, 6, 5, {
@@ -45,20 +54,22 @@ export function everything(planted: string) {
         options: { legend: { displayMode: "table", placement: "bottom", calcs: ["mean", "lastNotNull"] } },
         fieldConfig: { defaults: { unit: "s", custom: { fillOpacity: 20, thresholdsStyle: { mode: "line+area" } }, thresholds: steps }, overrides: [{ matcher: { id: "byRegexp", options: "hello-1.*" }, properties: [{ id: "color", value: { mode: "fixed", fixedColor: "url(https://evil.example/)" } }, { id: "displayName", value: "the first" }] }] },
       }),
-      panel("timeseries", "Stacked", 12, 6, 12, 8, { targets: [target("stacked")], fieldConfig: { defaults: { unit: "none", custom: { drawStyle: "bars", fillOpacity: 80, stacking: { mode: "normal", group: "A" } } } } }),
+      panel("timeseries", "Stacked", 12, 6, 12, 8, { targets: [target("stacked")], fieldConfig: { defaults: { unit: "none", custom: { drawStyle: "bars", fillOpacity: 80, stacking: { mode: "normal", group: "A" } } }, overrides: [{ matcher: { id: "byName", options: "hello-2" }, properties: [{ id: "custom.transform", value: "negative-Y" }, { id: "displayName", value: "${__field.labels.pod} turned" }] }] } }),
       panel("table", "A table", 0, 14, 12, 8, {
         targets: [target("table", { instant: true, format: "table" })],
-        transformations: [{ id: "organize", options: { excludeByName: { job: true }, renameByName: { pod: "The pod" } } }, { id: "groupBy", options: {} }],
-        fieldConfig: { defaults: { thresholds: steps }, overrides: [{ matcher: { id: "byName", options: "Value" }, properties: [{ id: "custom.cellOptions", value: { type: "color-background" } }, { id: "unit", value: "percentunit" }] }] },
+        transformations: [{ id: "organize", options: { excludeByName: { job: true }, renameByName: { pod: "The pod" } } }, { id: "extractFields", options: {} }],
+        fieldConfig: { defaults: { thresholds: steps }, overrides: [{ matcher: { id: "byName", options: "The pod" }, properties: [{ id: "links", value: [{ title: "Its dashboard", url: "/d/slipway-workload/x?var-pod=${__data.fields[\"The pod\"]}&var-namespace=${__data.fields.namespace}&${__url_time_range}" }, { title: "A script", url: "javascript:window.planted=1//${__value.raw}" }] }] }, { matcher: { id: "byName", options: "Value" }, properties: [{ id: "custom.cellOptions", value: { type: "color-background" } }, { id: "unit", value: "percentunit" }] }] },
       }),
       panel("text", "A text", 12, 14, 12, 8, { options: { mode: "markdown", content: `# Words of ${planted}\n\n**bold**, $how, [a page](https://example.org/x), [a script](javascript:window.planted=1), ![a picture](javascript:window.planted=1)\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\n<script>window.planted=1</script>\n` } }),
       panel("logs", "Lines", 0, 22, 24, 8, { datasource: { type: "elasticsearch", uid: "slipway-logs" }, targets: [{ refId: "A", query: "namespace:$namespace AND (${search:raw})", metrics: [{ type: "logs", id: "1", settings: { limit: "50" } }] }], options: { showTime: true } }),
       panel("piechart", `A pie ${planted}`, 0, 30, 8, 6, { targets: [target("pie")] }),
       panel("stat", "Elsewhere", 8, 30, 8, 6, { datasource: { type: "loki", uid: "x" }, targets: [{ refId: "A", expr: "rate({a=\"b\"}[1m])" }] }),
       panel("stat", "Wrong", 16, 30, 8, 6, { targets: [target("syntax error")] }),
+      { libraryPanel: { uid: "known", name: "kept" }, gridPos: { x: 0, y: 40, w: 8, h: 5 } },
+      { libraryPanel: { uid: "other", name: "elsewhere" }, gridPos: { x: 8, y: 40, w: 8, h: 5 } },
       {
-        type: "row", title: "Folded", collapsed: true, gridPos: { x: 0, y: 36, w: 24, h: 1 },
-        panels: [panel("stat", "Within", 0, 37, 6, 4, { targets: [target("within", { instant: true })] }), panel("stat", "Each $pod", 0, 41, 24, 4, { repeat: "pod", targets: [target('each{pod="$pod"}', { instant: true })] })],
+        type: "row", title: "Folded", collapsed: true, gridPos: { x: 0, y: 46, w: 24, h: 1 },
+        panels: [panel("stat", "Within", 0, 47, 6, 4, { targets: [target("within", { instant: true })] }), panel("stat", "Each $pod", 0, 51, 24, 4, { repeat: "pod", targets: [target('each{pod="$pod"}', { instant: true })] })],
       },
     ],
   };
@@ -67,11 +78,11 @@ export function everything(planted: string) {
 /** board answers /api/v1/dashboards. */
 export function board(path: string, source: string | null, planted: string): unknown {
   const all: Record<string, unknown> = { ...shipped, everything: everything(planted) };
-  if (path === "/api/v1/dashboards" && source?.includes("repository")) {
+  if (path === "/api/v1/dashboards" && source === "repository,configmap") {
     return { items: [{ name: "repo/sales_1", uid: "sales_1", title: `Sales ${planted}`, namespace: "default", repository: "hello", file: "dashboards/sales.json" }], problems: [{ repository: "hello", file: "dashboards/bad.json", line: 3, column: 1, message: `invalid ${planted}` }] };
   }
   if (path === "/api/v1/dashboards") {
-    const items = Object.entries(shipped).filter(([name]) => !name.includes("/")).map(([name, b]) => ({ name, title: b.title, description: b.description, uid: b.uid, grafanaUid: b.uid }));
+    const items = Object.entries(shipped).filter(([name]) => !name.includes("/")).map(([name, b]) => ({ name, title: b.title, description: b.description, uid: b.uid, grafanaUid: b.uid, tags: ["slipway"] }));
     return { items: [...items, { name: "everything", title: `Everything ${planted}`, uid: "everything", grafanaUid: "slipway-everything" }], scrapeSeconds: 30, grafana: "https://grafana.example" };
   }
   return all[path.slice("/api/v1/dashboards/".length)];
@@ -82,8 +93,10 @@ const pods = (planted: string) => ["hello-1", "hello-2", planted];
 /** metrics answers the API of Prometheus. */
 export function metrics(path: string, query: URLSearchParams, planted: string): { code: number; body: unknown } {
   const ok = (data: unknown) => ({ code: 200, body: { status: "success", data } });
+  if (path.endsWith("/labels")) return ok(["__name__", "app", "pod"]);
   if (path.endsWith("/values")) return ok(path.includes("/pod/") ? pods(planted) : path.includes("/namespace/") ? ["default", "kube-system"] : ["one", "two"]);
-  const expr = query.get("query") ?? "";
+  // What a person filters by is in every query.
+  const expr = (query.get("query") ?? "").replace(/\{app="[^]*?"\}/g, "");
   if (expr === "syntax error") return { code: 400, body: { status: "error", errorType: "bad_data", error: `parse error ${planted}` } };
   const [from, to, step] = ["start", "end", "step"].map((k) => Number(query.get(k)));
   const marks = expr.startsWith("changes(");
@@ -114,7 +127,7 @@ interface Search {
 /** lines answers _search. */
 export function lines(body: Search, planted: string): unknown {
   if (!body.aggs) {
-    const hits = [1, 2, 3].map((n) => ({ _index: "logs-pods-default", _source: { "@timestamp": new Date(Date.now() - n * 1000).toISOString(), message: `\x1b[31mline ${n}\x1b[0m ${planted}`, namespace: "default", pod: `hello-${n}`, labels: { app: planted } } }));
+    const hits = [1, 2, 3].map((n) => ({ _index: "logs-pods-default", _source: { "@timestamp": new Date(Date.now() - n * 240_000).toISOString(), message: `\x1b[31mline ${n}\x1b[0m ${planted}`, namespace: "default", pod: `hello-${n}`, labels: { app: planted } } }));
     return { hits: { hits } };
   }
   const answer = (aggs: NonNullable<Search["aggs"]>): object =>

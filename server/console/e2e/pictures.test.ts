@@ -24,11 +24,13 @@ async function answers(of: Record<string, unknown>) {
   await page.route("**/badge/**", (route) => route.fulfill({ contentType: "image/svg+xml", body: badge }));
   for (const [path, body] of Object.entries(of)) {
     await page.route(
-      (url) => decodeURIComponent(url.pathname) === `${ns}/${path}`,
+      (url) => decodeURIComponent(url.pathname) === (path.startsWith("/") ? path : `${ns}/${path}`),
       (route) =>
         path.endsWith("/tree")
           ? route.fulfill({ contentType: "text/event-stream", body: `retry: 600000\ndata: ${JSON.stringify(body)}\n\n` })
-          : typeof body === "string"
+          : Array.isArray(body)
+            ? route.fulfill({ contentType: "application/x-ndjson", body: body.map((row) => `${JSON.stringify(row)}\n`).join("") })
+            : typeof body === "string"
             ? route.fulfill({ contentType: "text/plain", body })
             : route.fulfill({ json: body }),
     );
@@ -224,4 +226,69 @@ test("metrics: what an application uses, with its releases, and what fires of it
   await page.locator('[data-testid=chart] [data-deploys="8 9"]').waitFor();
   await page.getByText("starts again and again").waitFor();
   await picture("metrics", 930);
+});
+
+const second = (s: number) => new Date(Date.now() - 600_000 + s * 1000).toISOString();
+const line = (s: number, n: number, _msg: string) => ({ _time: second(s), _msg, pod: `shop-6f7d9c5b8-${["4xk2p", "z8v7n"][n]}`, container: "shop", namespace: "default", application: "shop", release: "shop-3" });
+const trace = `2026/01/02 POST /checkout: connection refused
+java.net.ConnectException: Connection refused
+\tat shop.Payments.charge(Payments.java:87)
+\tat shop.Checkout.finish(Checkout.java:41)
+Caused by: java.net.ConnectException: 10.43.0.17:5432
+\t... 12 more`;
+const printed = [
+  line(0, 0, "\x1b[32mINFO\x1b[0m  GET /cart 200 12 ms"), line(1, 1, "\x1b[32mINFO\x1b[0m  GET /cart 200 9 ms"), line(4, 0, "\x1b[33mWARN\x1b[0m  payments answers slowly: 1.8 s"),
+  line(5, 1, "\x1b[32mINFO\x1b[0m  POST /cart 201 31 ms"), line(7, 0, `\x1b[31mERROR\x1b[0m ${trace}`), line(8, 0, "\x1b[32mINFO\x1b[0m  GET /livez 200 0 ms"), line(11, 1, "\x1b[32mINFO\x1b[0m  GET /products 200 22 ms"),
+];
+const overview = {
+  buckets: Array.from({ length: 60 }, (_, i) => ({ time: ago(60 - i), count: Math.round(40 + 25 * Math.sin(i / 6) + (i > 44 && i < 50 ? 90 : 0)) })),
+  facets: [
+    { field: "pod", values: [{ value: "shop-6f7d9c5b8-4xk2p", count: 1420 }, { value: "shop-6f7d9c5b8-z8v7n", count: 1391 }] },
+    { field: "stream", values: [{ value: "stdout", count: 2604 }, { value: "stderr", count: 207 }] },
+    { field: "release", values: [{ value: "shop-3", count: 1733 }, { value: "shop-2", count: 1078 }] },
+    { field: "level", values: [{ value: "info", count: 2388 }, { value: "warn", count: 216 }, { value: "error", count: 207 }] },
+  ],
+};
+
+test("logs: when the lines were, what their fields have, and the lines themselves", async () => {
+  await answers({ logs: printed, "logs/overview": overview, "logs/context": printed });
+  await page.goto(`${base}/logs?query=${encodeURIComponent('application:="shop"')}`);
+  await page.getByText("Payments.java:87").first().waitFor();
+  await page.locator(".facets summary").click();
+  await page.getByRole("button", { name: /^shop-3/ }).waitFor();
+  await picture("logs", 750);
+  await page.getByRole("button", { name: "Lines around this one" }).nth(4).click();
+  await page.getByRole("dialog").getByText("payments answers slowly").waitFor();
+  await picture("logs-around", 620);
+});
+
+test("logs: of a failed run's job, by the link on its page", async () => {
+  await answers({ logs: [line(0, 0, "$ go test ./..."), line(2, 0, "--- FAIL: TestCheckout (0.02s)"), line(2, 0, "    checkout_test.go:31: total 41, want 42"), line(3, 0, "FAIL")].map((l) => ({ ...l, pod: "shop-14-unit-1-pod", container: "step-script", run: "shop-14", job: "unit" })), "logs/overview": { buckets: overview.buckets.map((b, i) => ({ ...b, count: i === 50 ? 4 : 0 })), facets: [] } });
+  await page.goto(`${base}/logs?${new URLSearchParams({ query: 'run:="shop-14" job:="unit"', start: ago(12), end: ago(9) })}`);
+  await page.getByText("checkout_test.go:31").waitFor();
+  await picture("logs-of-a-run", 490);
+});
+
+test("the parts of a log stack, and why one of them is not ready", async () => {
+  const part = (name: string, ready: boolean, message: string) => ({ name, ready, message, optional: true, since: ago(8) });
+  await answers({
+    "/api/v1/status": {
+      ready: true,
+      components: [
+        { name: "observe", ready: true, message: "", since: ago(60) }, part("logs to fluentd.slipway-logs.svc:24224", true, ""), part("log stack: fluentd", true, ""), part("log stack: elasticsearch", true, "green"),
+        part("log stack: kibana", false, "image docker.elastic.co/kibana/kibana:9.1 cannot be pulled: not found; put its name right (spec.kibana.image), push it, or name the Secret to pull it with (spec.pullSecrets)"),
+      ],
+    },
+  });
+  await page.goto(`${base}/status`);
+  await page.getByText("spec.kibana.image").waitFor();
+  await picture("logstack", 590);
+});
+
+test("the dashboard of the logs", async () => {
+  await page.unrouteAll();
+  await page.setViewportSize({ width: 1180, height: 1400 });
+  await page.goto(`${base}/dashboards/logs`);
+  await page.locator(".board-panel").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector('.board-panel[data-state="loading"]'));
 });

@@ -4,7 +4,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { dateTime } from "../lib/format";
 import { useTyped } from "../lib/ui";
-import { all } from "./model";
+import { operators, read, written } from "./adhoc";
+import { all, type Variable } from "./model";
 import { at, quick, refreshes } from "./time";
 import { kinds, type Resolved } from "./variables";
 
@@ -133,13 +134,76 @@ function One({ r, choose }: { r: Resolved; choose: (values: string[]) => void })
   );
 }
 
-export function VariableChoice({ r, choose }: { r: Resolved; choose: (values: string[]) => void }) {
+/** Filters are labels and what they have to be; each can be taken away, and one added. */
+function Filters({ r, choose, values }: { r: Resolved; choose: (values: string[]) => void; values: Values }) {
+  const [key, setKey] = useState("");
+  const [op, setOp] = useState("=");
+  const [value, setValue] = useState("");
+  const [known, setKnown] = useState<string[]>([]);
+  const id = `filters-${r.variable.name}`;
+  const add = () => {
+    if (!key.trim()) return;
+    choose([...r.values, written(key.trim(), op, value)]);
+    setKey("");
+    setValue("");
+  };
+  const look = () => {
+    if (key.trim()) values(r.variable, key.trim()).then(setKnown, () => setKnown([]));
+  };
+  return (
+    <span class="filters">
+      {r.values.map((text) => {
+        const f = read(text);
+        if (!f) return null;
+        const words = `${f.key} ${f.op} ${f.value}`;
+        return (
+          <button key={text} type="button" class="span" aria-label={`${t("filterAway")}: ${words}`} title={t("filterAway")} onClick={() => choose(r.values.length > 1 ? r.values.filter((x) => x !== text) : [""])}>
+            {words} ✕
+          </button>
+        );
+      })}
+      <form
+        onSubmit={(e) => {
+          e.preventDefault();
+          add();
+        }}
+      >
+        <input list={`${id}-keys`} aria-label={t("filterLabel")} placeholder={t("filterLabel")} value={key} onInput={(e) => setKey(e.currentTarget.value)} onChange={look} />
+        <datalist id={`${id}-keys`}>
+          {r.options.map((o) => (
+            <option key={o.value} value={o.value} />
+          ))}
+        </datalist>
+        <select aria-label={t("filterHow")} value={op} onChange={(e) => setOp(e.currentTarget.value)}>
+          {operators.map((o) => (
+            <option key={o} value={o}>
+              {o}
+            </option>
+          ))}
+        </select>
+        <input list={`${id}-values`} aria-label={t("filterValue")} placeholder={t("filterValue")} value={value} onFocus={look} onInput={(e) => setValue(e.currentTarget.value)} />
+        <datalist id={`${id}-values`}>
+          {known.slice(0, 200).map((o) => (
+            <option key={o} value={o} />
+          ))}
+        </datalist>
+        <button type="submit" aria-label={t("filterAdd")} title={t("filterAdd")}>
+          +
+        </button>
+      </form>
+    </span>
+  );
+}
+
+export type Values = (variable: Variable, key: string) => Promise<string[]>;
+
+export function VariableChoice({ r, choose, values }: { r: Resolved; choose: (values: string[]) => void; values: Values }) {
   const v = r.variable;
   if (v.hidden) return null;
-  const How = v.type === "textbox" ? Text : v.multi ? Many : One;
+  const How = v.type === "textbox" ? Text : v.type === "adhoc" ? Filters : v.multi ? Many : One;
   return (
     <span class="variable" title={v.about || undefined}>
-      <span class="hint">{v.label || v.name}</span> {kinds.has(v.type) ? <How r={r} choose={choose} /> : <span class="tag">{t("variableUnknown", { type: v.type || "?" })}</span>}
+      <span class="hint">{v.label || v.name}</span> {kinds.has(v.type) ? <How r={r} choose={choose} values={values} /> : <span class="tag">{t("variableUnknown", { type: v.type || "?" })}</span>}
       {r.error && kinds.has(v.type) ? (
         <span class="tag warn" role="alert" title={r.error instanceof Error ? r.error.message : String(r.error)}>
           {t("variableFailed")}

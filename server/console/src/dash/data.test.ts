@@ -1,12 +1,15 @@
-import { expect, test } from "vitest";
-import { calc, type Series, singles } from "./data";
+import { beforeAll, expect, test } from "vitest";
+import { calc, type Data, type Series, singles } from "./data";
 import { place, sections } from "./layout";
 import { read } from "./model";
 import { merged, tableOf } from "./panels/table";
-import { align, stack } from "./panels/timeseries";
+import { ready } from "./pattern";
+import { align, stack, turned } from "./panels/timeseries";
 import { arc, spark } from "./panels/values";
 import { legend, metricName } from "./prom";
 import { transform } from "./transform";
+
+beforeAll(ready);
 
 const series = (name: string, times: number[], values: (number | null)[], step = 10_000): Series => ({ name, refId: "A", labels: new Map(), times, values, step });
 
@@ -45,12 +48,52 @@ test("tables of several queries are one", () => {
 });
 
 test("transformations that are known are done, others are named", () => {
-  const p = read({ panels: [{ type: "table", transformations: [{ id: "organize", options: { excludeByName: { job: true }, renameByName: { pod: "Pod" }, indexByName: { Value: 0, pod: 1 } } }, { id: "groupBy" }, { id: "limit", options: { limitField: 1 } }] }] }).sections[0].panels[0];
+  const p = read({ panels: [{ type: "table", transformations: [{ id: "organize", options: { excludeByName: { job: true }, renameByName: { pod: "Pod" }, indexByName: { Value: 0, pod: 1 } } }, { id: "extractFields" }, { id: "calculateField", options: { mode: "index" } }, { id: "limit", options: { limitField: 1 } }] }] }).sections[0].panels[0];
   const columns = ["job", "pod", "Value"].map((name, i) => ({ name, kind: i < 2 ? ("string" as const) : ("number" as const), refId: "A" }));
   const d = transform(p, { series: [], tables: [{ refId: "A", columns, rows: [["j", "a", 1], ["j", "b", 2]] }], lines: [], notes: [] });
   expect(d.tables[0].columns.map((c) => c.name)).toEqual(["Value", "Pod"]);
   expect(d.tables[0].rows).toEqual([[1, "a"]]);
-  expect(d.notes).toEqual(["transformation:groupBy"]);
+  expect(d.notes).toEqual(["transformation:extractFields", "transformation:calculateField"]);
+});
+
+test("transformations that make other rows", () => {
+  const column = (name: string, kind: "string" | "number" | "time" = "string", refId = "A") => ({ name, kind, refId });
+  const pods = { refId: "A", columns: [column("Time", "time"), column("pod"), column("node"), column("Value #A", "number")], rows: [[1, "a", "x", 1], [1, "b", "x", 2], [1, "c", "y", 4]] };
+  const more = { refId: "B", columns: [column("Time", "time", "B"), column("pod", "string", "B"), column("Value #B", "number", "B")], rows: [[1, "b", 20], [1, "d", 40]] };
+  const run = (id: string, options: object, d: Partial<Data>) => transform(read({ panels: [{ type: "table", transformations: [{ id, options }] }] }).sections[0].panels[0], { series: [], tables: [], lines: [], notes: [], ...d });
+  const shown = (d: Data) => [d.tables[0].columns.map((c) => c.name), ...d.tables[0].rows];
+
+  expect(shown(run("joinByField", { byField: "pod" }, { tables: [pods, more] }))).toEqual([
+    ["pod", "Time 1", "node", "Value #A", "Time 2", "Value #B"],
+    ["a", 1, "x", 1, null, null], ["b", 1, "x", 2, 1, 20], ["c", 1, "y", 4, null, null], ["d", null, null, null, 1, 40],
+  ]);
+  expect(shown(run("seriesToColumns", { byField: "pod", mode: "inner" }, { tables: [pods, more] })).slice(1)).toEqual([["b", 1, "x", 2, 1, 20]]);
+  expect(shown(run("groupBy", { fields: { node: { operation: "groupby" }, "Value #A": { operation: "aggregate", aggregations: ["sum", "lastNotNull"] }, pod: { operation: "aggregate", aggregations: ["last", "count"] } } }, { tables: [pods] }))).toEqual([
+    ["node", "pod (last)", "pod (count)", "Value #A (sum)", "Value #A (lastNotNull)"],
+    ["x", "b", 2, 3, 2], ["y", "c", 1, 4, 4],
+  ]);
+  const a = { ...series("a", [1000], [1]), labels: new Map([["pod", "a"], ["job", "j"]]) };
+  const b = { ...series("b", [1000], [2]), labels: new Map([["pod", "b"], ["job", "j"]]) };
+  expect(shown(run("labelsToFields", { keepLabels: ["pod"] }, { series: [a, b] }))).toEqual([["Time", "pod", "Value"], [1000, "a", 1], [1000, "b", 2]]);
+  expect(shown(run("labelsToFields", { valueLabel: "pod" }, { series: [a, b] }))).toEqual([["Time", "job", "a", "b"], [1000, "j", 1, 2]]);
+  expect(shown(run("reduce", { reducers: ["max", "lastNotNull"] }, { series: [series("a", [1, 2], [3, 1])] }))).toEqual([["Field", "Max", "Last *"], ["a", 3, 1]]);
+  expect(shown(run("reduce", { mode: "reduceFields", reducers: ["sum"] }, { tables: [pods] }))).toEqual([["Value #A"], [7]]);
+  expect(shown(run("filterByValue", { type: "exclude", match: "any", filters: [{ fieldName: "node", config: { id: "equal", options: { value: "x" } } }] }, { tables: [pods] })).slice(1)).toEqual([[1, "c", "y", 4]]);
+  expect(run("filterByValue", { filters: [{ fieldName: "node", config: { id: "no such" } }] }, { tables: [pods] }).notes).toEqual(["transformation:filterByValue"]);
+  expect(shown(run("seriesToRows", {}, { series: [series("a", [1000, 2000], [1, 2])] }))).toEqual([["Time", "Metric", "Value"], [1000, "a", 1], [2000, "a", 2]]);
+  expect(run("filterByRefId", { include: "A|C" }, { tables: [pods, more] }).tables.map((t) => t.refId)).toEqual(["A"]);
+
+  const two = [series("a", [0, 10_000], [1, 2]), series("b", [0, 10_000], [3, null])];
+  const means = run("calculateField", { mode: "reduceRow", alias: "mean", reduce: { reducer: "mean" }, replaceFields: true }, { series: two });
+  expect(means.series.map((s) => [s.name, s.values])).toEqual([["mean", [2, 2]]]);
+  const sums = run("calculateField", { mode: "binary", binary: { left: { matcher: { id: "byName", options: "a" } }, operator: "*", right: { fixed: "10" } } }, { series: two });
+  expect(sums.series.map((s) => [s.name, s.values])).toEqual([["a", [1, 2]], ["b", [3, null]], ["a * 10", [10, 20]]]);
+  expect(shown(run("calculateField", { mode: "binary", alias: "half", binary: { left: "Value #A", operator: "/", right: "2" } }, { tables: [pods] })).map((r) => r.at(-1))).toEqual(["half", 0.5, 1, 2]);
+});
+
+test("what goes down is drawn below the axis, and is another stack", () => {
+  expect(turned([1, null, undefined, -2], true)).toEqual([-1, null, undefined, 2]);
+  expect(turned([1, null], false)).toEqual([1, null]);
 });
 
 test("names of series", () => {

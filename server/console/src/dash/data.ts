@@ -104,20 +104,29 @@ export interface Single {
   value: Cell;
   /** what it was before, for a line behind it */
   past: (number | null)[];
+  /** what it was measured of, or the cells of its row */
+  labels: ReadonlyMap<string, string>;
+}
+
+const noLabels: ReadonlyMap<string, string> = new Map();
+
+/** rowOf is a row's cells by their columns. */
+export function rowOf(t: { columns: Column[] }, r: Cell[]): ReadonlyMap<string, string> {
+  return new Map(t.columns.map((c, i) => [c.name, r[i] === null ? "" : String(r[i])]));
 }
 
 /** singles of series by a calculation, and of the numbers of tables, by column or by row. */
 export function singles(d: Data, how: string, rows: boolean, most: number): Single[] {
-  const out: Single[] = d.series.map((s) => ({ name: s.name, refId: s.refId, value: calc(how, s.values), past: s.values.length > 1 ? s.values : [] }));
+  const out: Single[] = d.series.map((s) => ({ name: s.name, refId: s.refId, value: calc(how, s.values), past: s.values.length > 1 ? s.values : [], labels: s.labels }));
   for (const t of d.tables) {
     const numbers = t.columns.flatMap((c, i) => (c.kind === "number" ? [i] : []));
     if (rows) {
       for (const r of t.rows) {
         const name = r.filter((_, i) => t.columns[i].kind === "string").join(" ");
-        for (const i of numbers) out.push({ name: numbers.length > 1 ? `${name} ${t.columns[i].name}`.trim() : name, refId: t.refId, value: r[i], past: [] });
+        for (const i of numbers) out.push({ name: numbers.length > 1 ? `${name} ${t.columns[i].name}`.trim() : name, refId: t.refId, value: r[i], past: [], labels: rowOf(t, r) });
       }
     } else {
-      for (const i of numbers) out.push({ name: t.columns[i].name, refId: t.refId, value: calc(how, t.rows.map((r) => (typeof r[i] === "number" ? r[i] : null))), past: [] });
+      for (const i of numbers) out.push({ name: t.columns[i].name, refId: t.refId, value: calc(how, t.rows.map((r) => (typeof r[i] === "number" ? r[i] : null))), past: [], labels: noLabels });
     }
   }
   return out.slice(0, most);

@@ -2,7 +2,9 @@
 // for some series, units, thresholds and mappings.
 import { color, ofPalette, onScale } from "./colors";
 import { In } from "./json";
-import type { Panel } from "./model";
+import { replace, type Scope } from "./interpolate";
+import { type About, type DataLink, told } from "./links";
+import { dataLinks, type Panel } from "./model";
 import { match } from "./pattern";
 import { format } from "./units";
 
@@ -34,6 +36,7 @@ export class Field {
   readonly mode: string;
   readonly fixed: string;
   readonly percentage: boolean;
+  readonly links: DataLink[];
   readonly steps: Step[];
   private readonly mappings: Mapping[];
 
@@ -47,6 +50,7 @@ export class Field {
     this.noValue = of("noValue").str();
     this.mode = of("color").get("mode").str();
     this.fixed = of("color").get("fixedColor").str();
+    this.links = dataLinks(of("links"));
     const t = of("thresholds");
     this.percentage = t.get("mode").str() === "percentage";
     this.steps = t
@@ -54,6 +58,11 @@ export class Field {
       .list(50)
       .map((s) => ({ from: s.get("value").num() ?? -Infinity, color: s.get("color").str() }));
     this.mappings = of("mappings").list(100).flatMap(mappingsOf);
+  }
+
+  /** title of what is drawn: its own, made of what it is about, else its name. */
+  title(name: string, about: About, scope: Scope): string {
+    return this.displayName ? replace(told(this.displayName, about), scope, "text") : name;
   }
 
   custom(key: string): In {
@@ -156,5 +165,5 @@ export function fieldOf(panel: Panel, f: Named): Field {
 /** patterns says whether a board needs the engine for them. */
 export function patterns(panel: Panel): boolean {
   const regex = (v: In) => v.get("mappings").list(100).some((m) => m.get("type").str() === "regex");
-  return panel.overrides.some((o) => o.id === "byRegexp" || o.properties.some((p) => p.id === "mappings" && p.value.list(100).some((m) => m.get("type").str() === "regex"))) || regex(panel.defaults) || panel.transformations.some((t) => /regex/i.test(t.id));
+  return panel.overrides.some((o) => o.id === "byRegexp" || o.properties.some((p) => p.id === "mappings" && p.value.list(100).some((m) => m.get("type").str() === "regex"))) || regex(panel.defaults) || panel.transformations.some((t) => /regex|filter/i.test(t.id));
 }

@@ -13,7 +13,7 @@ export interface Value {
 
 export type Scope = ReadonlyMap<string, Value>;
 
-export type Format = "prometheus" | "lucene" | "text";
+export type Format = "prometheus" | "lucene" | "text" | "percentencode";
 
 const pattern = /\$(\w+)|\[\[(\w+?)(?::(\w+))?\]\]|\$\{(\w+)(?:\.[^:}]+)?(?::([^}]+))?\}/g;
 const mostLength = 40_000;
@@ -51,6 +51,10 @@ function write(v: Value, format: string): string {
       return list.map((s) => `"${quoted(s)}"`).join(",");
     case "singlequote":
       return list.map((s) => `'${s.replace(/[\\']/g, "\\$&")}'`).join(",");
+    case "sqlstring":
+      return list.map((s) => `'${s.replace(/'/g, "''")}'`).join(",");
+    case "html":
+      return list.join(", "); // what is drawn is text, whatever it has
     case "percentencode":
     case "uriencode":
       return encodeURIComponent(list.join(","));

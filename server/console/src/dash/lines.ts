@@ -1,11 +1,12 @@
 // Queries of lines: the Elasticsearch API of the log store at /elastic, asked as
 // Grafana's data source asks.
 import { raw } from "../lib/api";
+import { inLucene } from "./adhoc";
 import type { Column, Data, Line, Table } from "./data";
 import { replace, type Scope } from "./interpolate";
 import { In } from "./json";
-import type { Target } from "./model";
-import { type Ask, mostSeries, stepOf } from "./prom";
+import type { Annotation, Target } from "./model";
+import { type Ask, filtersOf, type Mark, mostMarks, mostSeries, stepOf } from "./prom";
 import { duration } from "./time";
 
 const index = "logs-*";
@@ -78,7 +79,7 @@ function metricsOf(t: Target): { known: Metric[]; unknown: string[] } {
 }
 
 function filter(t: Target, ask: Ask, scope: Scope): unknown {
-  const text = replace(t.expr, scope, "lucene").trim() || "*";
+  const text = inLucene(replace(t.expr, scope, "lucene").trim() || "*", filtersOf(ask, "elasticsearch"));
   return { bool: { filter: [{ range: { [t.timeField]: { gte: ask.range.from, lte: ask.range.to, format: "epoch_millis" } } }, { query_string: { analyze_wildcard: true, query: text } }] } };
 }
 
@@ -167,10 +168,23 @@ export async function lines(t: Target, ask: Ask): Promise<Data> {
   return data;
 }
 
+/** marks are when lines of a query were written, each once. */
+export async function marks(a: Annotation, ask: Ask): Promise<Mark[]> {
+  const body = { size: mostMarks, query: filter({ ...none, expr: a.expr, timeField: a.timeField }, ask, ask.scope), sort: [{ [a.timeField]: { order: "desc" } }] };
+  const answer = await search(body, ask.signal);
+  return linesOf(answer, a.timeField)
+    .map((l) => {
+      const words = a.textField === "message" ? l.text : (l.fields.find(([k]) => k === a.textField)?.[1] ?? l.text);
+      return { time: l.time, end: l.time, title: `${a.name}: ${words}`.slice(0, 300), color: a.color };
+    })
+    .reverse();
+}
+
+const none: Target = { refId: "A", hide: false, expr: "", legend: "", instant: false, range: true, table: false, interval: "", metrics: [], buckets: [], timeField: "@timestamp" };
+
 /** terms are the values of a field, for a variable. */
 export async function terms(field: string, query: string, ask: Ask): Promise<string[]> {
-  const t: Target = { refId: "A", hide: false, expr: query, legend: "", instant: false, range: true, table: false, interval: "", metrics: [], buckets: [], timeField: "@timestamp" };
-  const answer = await search({ size: 0, query: filter(t, ask, ask.scope), aggs: { "1": { terms: { field, size: 500, order: { _key: "asc" } } } } }, ask.signal);
+  const answer = await search({ size: 0, query: filter({ ...none, expr: query }, ask, ask.scope), aggs: { "1": { terms: { field, size: 500, order: { _key: "asc" } } } } }, ask.signal);
   return answer.get("aggregations").get("1").get("buckets").list(500).map((b) => b.get("key").str("", 1000));
 }
 

@@ -1,8 +1,10 @@
 // A dashboard as far as the page draws it, copied out of Grafana's JSON. Whoever may
 // push to a repository may write one, so nothing of it is taken as it is: members are
 // copied one by one, of bounded size and number, and none becomes markup.
+import type { DataLink } from "./links";
 import { In } from "./json";
 import { migrated } from "./migrate";
+import { written } from "./adhoc";
 
 export const mostPanels = 400;
 const mostTargets = 26;
@@ -52,6 +54,7 @@ export interface Panel {
   repeat: string;
   repeatDown: boolean;
   maxPerRow: number;
+  links: DataLink[];
 }
 
 /** Section is a row and what is below it; the first may have no title. */
@@ -80,13 +83,28 @@ export interface Variable {
   current: string[];
 }
 
+/** BoardLink leads from the whole dashboard to an address, or to all that have some tags. */
+export interface BoardLink extends DataLink {
+  tags: string[] | undefined;
+  about: string;
+  /** the variables and the time go along */
+  variables: boolean;
+  time: boolean;
+}
+
 export interface Annotation {
   name: string;
   source?: Source;
   enable: boolean;
   hidden: boolean;
   color: string;
+  /** PromQL, or a query string for lines */
   expr: string;
+  /** of lines: the fields of the time and of the words */
+  timeField: string;
+  textField: string;
+  /** Grafana's own, of its alerts */
+  builtIn: boolean;
   title: string;
   text: string;
   step: string;
@@ -104,6 +122,7 @@ export interface Board {
   sections: Section[];
   variables: Variable[];
   annotations: Annotation[];
+  links: BoardLink[];
   /** panels that are one too many */
   cut: number;
 }
@@ -133,6 +152,11 @@ function target(v: In, i: number): Target {
     buckets: v.get("bucketAggs").list(10),
     timeField: v.get("timeField").str("@timestamp"),
   };
+}
+
+/** dataLinks of a panel, or of the values of a field. */
+export function dataLinks(v: In): DataLink[] {
+  return v.list(20).map((l) => ({ title: l.get("title").str(), url: l.get("url").str("", 2000), blank: l.get("targetBlank").bool() })).filter((l) => l.url);
 }
 
 function panel(v: In, key: string): Panel {
@@ -174,18 +198,32 @@ function panel(v: In, key: string): Panel {
     repeat: v.get("repeat").str(),
     repeatDown: v.get("repeatDirection").str() === "v",
     maxPerRow: clamp(v.get("maxPerRow").num(), 1, 24, 4),
+    links: dataLinks(v.get("links")),
   };
 }
 
+/** library is the type of a panel that Grafana keeps beside its dashboards. */
+export const library = "library-panel";
+
+/** ofLibrary takes a panel out of the library that an export brings along, where there is one. */
+function ofLibrary(v: In, elements: In, key: string): Panel {
+  const of = v.get("libraryPanel");
+  if (!of.there || v.get("targets").size || v.get("options").size) return panel(v, key);
+  const model = elements.get(of.get("uid").str()).get("model");
+  const own = panel(v, key);
+  const title = own.title || of.get("name").str();
+  return model.there ? { ...panel(model, key), id: own.id, grid: own.grid, repeat: own.repeat, repeatDown: own.repeatDown, maxPerRow: own.maxPerRow } : { ...own, type: library, title };
+}
+
 /** sectionsOf puts panels below the rows they belong to: what comes after a row, or is folded into it. */
-function sectionsOf(list: In[]): { sections: Section[]; cut: number } {
+function sectionsOf(list: In[], elements: In): { sections: Section[]; cut: number } {
   const place = (v: In) => (v.get("gridPos").get("y").num() ?? 0) * 100 + (v.get("gridPos").get("x").num() ?? 0);
   const sections: Section[] = [];
   let count = 0;
   let cut = 0;
   const put = (v: In) => {
     if (++count > mostPanels) cut++;
-    else sections.at(-1)?.panels.push(panel(v, `p${count}`));
+    else sections.at(-1)?.panels.push(ofLibrary(v, elements, `p${count}`));
   };
   const open = (v?: In) => {
     sections.push({ key: `s${sections.length}`, title: v?.get("title").str() ?? "", collapsed: v?.get("collapsed").bool() ?? false, repeat: v?.get("repeat").str() ?? "", panels: [] });
@@ -225,7 +263,7 @@ function variable(v: In): Variable {
     includeAll: v.get("includeAll").bool(),
     allValue: v.get("allValue").str("", 2000),
     options: listed,
-    current: v.get("current").get("value").strs(200, 1000),
+    current: type === "adhoc" ? v.get("filters").list(50).map((f) => written(f.get("key").str(), f.get("operator").str("="), f.get("value").str("", 1000))) : v.get("current").get("value").strs(200, 1000),
   };
 }
 
@@ -239,10 +277,25 @@ function annotation(v: In): Annotation {
     enable: v.get("enable").bool(true),
     hidden: v.get("hide").bool(),
     color: v.get("iconColor").str("", 60),
-    expr: v.get("expr").str("", mostText) || v.get("target").get("expr").str("", mostText),
+    expr: [v.get("expr"), v.get("target").get("expr"), v.get("query"), v.get("target").get("query")].map((x) => x.str("", mostText)).find(Boolean) ?? "",
+    timeField: v.get("timeField").str(v.get("target").get("timeField").str("@timestamp")) || "@timestamp",
+    textField: v.get("textField").str("message") || "message",
+    builtIn: v.get("builtIn").num() === 1 || v.get("builtIn").bool(),
     title: v.get("titleFormat").str(),
     text: v.get("textFormat").str(),
     step: v.get("step").str("", 60),
+  };
+}
+
+function boardLink(v: In): BoardLink {
+  return {
+    title: v.get("title").str(),
+    url: v.get("url").str("", 2000),
+    blank: v.get("targetBlank").bool(),
+    about: v.get("tooltip").str(),
+    tags: v.get("type").str() === "dashboards" ? v.get("tags").strs(20) : undefined,
+    variables: v.get("includeVars").bool(),
+    time: v.get("keepTime").bool(),
   };
 }
 
@@ -250,7 +303,7 @@ function annotation(v: In): Annotation {
 export function read(json: unknown): Board {
   const v = In.of(json);
   const panels = v.get("panels").list(mostPanels * 5);
-  const { sections, cut } = sectionsOf(panels);
+  const { sections, cut } = sectionsOf(panels, v.get("__elements"));
   const names = new Set<string>();
   return {
     uid: v.get("uid").str("", 60),
@@ -269,6 +322,7 @@ export function read(json: unknown): Board {
       .map(variable)
       .filter((x) => /^\w+$/.test(x.name) && !names.has(x.name) && names.add(x.name)),
     annotations: v.get("annotations").get("list").list(20).map(annotation),
+    links: v.get("links").list(20).map(boardLink),
     cut: cut + Math.max(0, v.get("panels").size - panels.length),
   };
 }

@@ -5,21 +5,24 @@ import { get, namespace } from "../lib/api";
 import { go, type Place } from "../lib/router";
 import { onTheme } from "../lib/theme";
 import { Empty, Problem } from "../lib/ui";
+import { kindOf } from "./ask";
+import { BoardLinks } from "./boardlinks";
 import { RefreshChoice, TimeChoice, VariableChoice } from "./controls";
 import { patterns } from "./field";
 import { replace, type Scope } from "./interpolate";
 import { place, sections } from "./layout";
-import { type Board, type Panel, read, type Section } from "./model";
+import { marks as lineMarks } from "./lines";
+import type { Known as Linked, Listed } from "./links";
+import { type Annotation, type Board, type Panel, read, type Section } from "./model";
 import { type Around, PanelView } from "./panel";
 import { ready } from "./pattern";
 import { type Ask, type Mark, marks } from "./prom";
 import { duration, rangeOf } from "./time";
-import { chooseOf, type Resolved, resolve } from "./variables";
+import { chooseOf, filtersOf, type Resolved, resolve, valuesOf } from "./variables";
 
-interface Known {
-  items: { uid: string; grafanaUid?: string }[];
+interface Known extends Linked {
+  items: (Listed & { grafanaUid?: string })[];
   scrapeSeconds: number;
-  grafana?: string;
 }
 
 /** routeOf a dashboard: one that ships by its name, app/<namespace>/<name>, or repo/<namespace>/<uid>. */
@@ -30,9 +33,9 @@ export function routeOf(parts: string[]): string | undefined {
   return parts.length === 1 ? `/api/v1/dashboards/${kind}` : undefined;
 }
 
-/** listOf is the list that has one: those of applications are not listed, and keep their UID everywhere. */
-export function listOf(parts: string[]): string {
-  return `/api/v1/dashboards?${new URLSearchParams(parts[0] === "repo" ? { source: "repository,configmap", namespace: parts[1] ?? "" } : { source: "shipped" })}`;
+/** listOf are those that one may lead to: what ships, and what its namespace keeps. */
+export function listOf(parts: string[], home = namespace): string {
+  return `/api/v1/dashboards?${new URLSearchParams({ source: "shipped,repository,configmap", namespace: parts.length > 1 ? parts[1] : home })}`;
 }
 
 /** chosenOf are the variables in an address: var-node=a&var-node=b. */
@@ -83,6 +86,7 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
   const [tick, setTick] = useState(0);
   const range = useMemo(() => rangeOf(from, to, Date.now()), [from, to, tick]);
   const [resolved, setResolved] = useState<{ list: Resolved[]; scope: Scope }>();
+  const filters = useMemo(() => (resolved ? filtersOf(resolved.list, resolved.scope) : []), [resolved]);
   const [off, setOff] = useState<ReadonlySet<string>>(new Set(board.annotations.filter((a) => !a.enable).map((a) => a.name)));
   const [marked, setMarked] = useState<Mark[]>([]);
   const [error, setError] = useState<unknown>();
@@ -106,12 +110,14 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
     return () => abort.abort();
   }, [board, key, from, to]);
 
-  const wanted = board.annotations.filter((a) => a.expr && !off.has(a.name));
+  const kind = (a: Annotation) => kindOf(a.source, resolved?.scope ?? noScope);
+  const marking = (a: Annotation) => Boolean(a.expr) && ["prometheus", "elasticsearch"].includes(kind(a));
+  const wanted = board.annotations.filter((a) => marking(a) && !off.has(a.name));
   useEffect(() => {
     if (!resolved) return;
     const abort = new AbortController();
     const ask: Ask = { range, points: 300, scrape, least: "", scope: resolved.scope, signal: abort.signal };
-    Promise.all(wanted.map((a) => marks(a, ask))).then(
+    Promise.all(wanted.map((a) => (kind(a) === "elasticsearch" ? lineMarks(a, ask) : marks(a, ask)))).then(
       (all) => abort.signal.aborted || setMarked(all.flat()),
       () => undefined, // marks are beside the point: the panels say what is wrong
     );
@@ -142,10 +148,12 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
       marks: marked,
       utc: board.utc,
       crosshair: board.crosshair,
+      filters,
+      known,
       zoom: (a, b) => change([["from", [String(a)]], ["to", [String(b)]]]),
       elsewhere: grafana,
     }),
-    [range, resolved, marked, here.query],
+    [range, resolved, marked, filters, here.query],
   );
   return (
     <div class="board">
@@ -162,12 +170,20 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
         </a>
       </div>
       {board.about ? <p class="hint">{board.about}</p> : null}
+      <BoardLinks links={board.links} scope={resolved?.scope ?? noScope} range={range} known={known} own={board.uid} asked={here.query} />
       <div class="row tools" role="group" aria-label={t("choices")}>
         {(resolved?.list ?? []).map((r) => (
-          <VariableChoice key={r.variable.name} r={{ ...r, values: chooseOf(r.variable, r.options, asked.get(r.variable.name), namespace) }} choose={(values) => change([[`var-${r.variable.name}`, values]])} />
+          <VariableChoice key={r.variable.name} r={{ ...r, values: chooseOf(r.variable, r.options, asked.get(r.variable.name), namespace) }} choose={(values) => change([[`var-${r.variable.name}`, values]])} values={(v, label) => valuesOf(v, label, { range, points: 500, scrape, least: "", scope: resolved?.scope ?? noScope, signal: new AbortController().signal })} />
         ))}
         {board.annotations
-          .filter((a) => a.expr && !a.hidden)
+          .filter((a) => !a.hidden && !a.builtIn && !marking(a))
+          .map((a) => (
+            <span key={a.name} class="tag" title={t("marksElsewhere", { source: kind(a) })}>
+              {a.name}: {t("marksElsewhere", { source: kind(a) })}
+            </span>
+          ))}
+        {board.annotations
+          .filter((a) => marking(a) && !a.hidden)
           .map((a) => (
             <label key={a.name}>
               <input type="checkbox" checked={!off.has(a.name)} onChange={() => setOff(new Set(off.has(a.name) ? [...off].filter((n) => n !== a.name) : [...off, a.name]))} /> {a.name}

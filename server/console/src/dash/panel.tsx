@@ -3,11 +3,14 @@
 import type { FunctionComponent } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
+import type { Filter } from "./adhoc";
 import { askPanel, NoSource } from "./ask";
 import { type Data, empty, none } from "./data";
 import { replace, type Scope } from "./interpolate";
-import type { Panel } from "./model";
+import { destinations, type Known } from "./links";
+import { library, type Panel } from "./model";
 import type { Drawing } from "./panels/context";
+import { Leading } from "./panels/leads";
 import { Lines } from "./panels/lines";
 import { TablePanel } from "./panels/table";
 import { TextPanel } from "./panels/text";
@@ -37,6 +40,9 @@ export interface Around {
   marks: Mark[];
   utc: boolean;
   crosshair: boolean;
+  /** what somebody filters by, and what links may lead to */
+  filters: Filter[];
+  known: Known;
   zoom: (from: number, to: number) => void;
   /** where Grafana draws the panel; undefined without one */
   elsewhere: (panel: Panel) => string | undefined;
@@ -61,13 +67,13 @@ function useData(panel: Panel, around: Around, seen: boolean, width: number): St
   const able = drawn.has(panel.type) && !unasked.has(panel.type);
   const done = useRef<unknown[]>([]);
   useEffect(() => {
-    const question = [panel, around.range, around.scope];
+    const question = [panel, around.range, around.scope, around.filters];
     // Who scrolls away and back again finds what there was.
     if (!seen || !able || question.every((q, i) => q === done.current[i])) return;
     const abort = new AbortController();
     const points = Math.min(2000, Math.max(50, panel.maxDataPoints ?? Math.round(width / 50) * 50));
     set((s) => ({ ...s, busy: true }));
-    askPanel(panel, { range: rangeOf(panel, around.range, around.scope), points, scrape: around.scrape, least: panel.interval, scope: around.scope, signal: abort.signal })
+    askPanel(panel, { range: rangeOf(panel, around.range, around.scope), points, scrape: around.scrape, least: panel.interval, scope: around.scope, filters: around.filters, signal: abort.signal })
       .then((data) => transform(panel, data))
       .then(
         (data) => {
@@ -78,7 +84,7 @@ function useData(panel: Panel, around: Around, seen: boolean, width: number): St
         (error: unknown) => abort.signal.aborted || set({ data: none, busy: false, error }),
       );
     return () => abort.abort();
-  }, [panel, around.range, around.scope, around.scrape, seen, able]);
+  }, [panel, around.range, around.scope, around.filters, around.scrape, seen, able]);
   return state;
 }
 
@@ -113,8 +119,9 @@ export function PanelView({ panel, around }: { panel: Panel; around: Around }) {
   const title = replace(panel.title, around.scope, "text");
   const about = replace(panel.about, around.scope, "text");
   const Body = drawn.get(panel.type);
+  const links = destinations(panel.links, around.scope, around.range, around.known);
   const drawing: Drawing = useMemo(
-    () => ({ panel: { ...panel, title }, data, range: rangeOf(panel, around.range, around.scope), scope: around.scope, marks: around.marks, utc: around.utc, crosshair: around.crosshair, zoom: around.zoom }),
+    () => ({ panel: { ...panel, title }, data, range: rangeOf(panel, around.range, around.scope), scope: around.scope, marks: around.marks, utc: around.utc, crosshair: around.crosshair, known: around.known, zoom: around.zoom }),
     [panel, title, data, around],
   );
   const asks = !unasked.has(panel.type);
@@ -124,17 +131,17 @@ export function PanelView({ panel, around }: { panel: Panel; around: Around }) {
   const { x, y, w, h } = panel.grid;
   return (
     <section ref={box} class={`board-panel is-${panel.type.replace(/\W/g, "")}`} aria-label={title} data-state={state} data-type={panel.type} style={{ "--x": x + 1, "--y": y + 1, "--w": w, "--h": h }}>
-      {title ? (
+      {title || links.length ? (
         <h3 title={about || undefined}>
           {title}
-          {about ? <span class="hint"> ⓘ</span> : null}
+          {about ? <span class="hint"> ⓘ</span> : null} <Leading links={links} />
         </h3>
       ) : null}
       {notes.length ? <p class="hint note">{[...new Set(notes)].join(" ")}</p> : null}
       <div class="body">
         {!Body ? (
           <div class="empty">
-            {t("cannotDraw", { type: panel.type || "?" })}
+            {panel.type === library ? t("ofLibrary", { name: panel.title }) : t("cannotDraw", { type: panel.type || "?" })}
             <Elsewhere href={around.elsewhere(panel)} />
           </div>
         ) : error ? (

@@ -1,5 +1,6 @@
 // Queries of metrics: /prometheus/api/v1, and what it answers as series and tables.
 import { raw } from "../lib/api";
+import { type Filter, inPromQL } from "./adhoc";
 import type { Column, Data, Series, Table } from "./data";
 import { replace, type Scope, value } from "./interpolate";
 import type { Target } from "./model";
@@ -17,7 +18,14 @@ export interface Ask {
   /** the panel's least interval */
   least: string;
   scope: Scope;
+  /** what somebody filters all queries by */
+  filters?: Filter[];
   signal: AbortSignal;
+}
+
+/** filtersOf a kind of data source. */
+export function filtersOf(ask: Ask, kind: string): Filter[] {
+  return ask.filters?.filter((f) => f.kind === kind) ?? [];
 }
 
 interface Result {
@@ -93,7 +101,7 @@ function table(refId: string, results: Result[], several: boolean): Table {
 /** metrics asks one target. */
 export async function metrics(t: Target, several: boolean, ask: Ask): Promise<Data> {
   const { step, scope } = stepOf(ask, t.interval);
-  const expr = replace(t.expr, scope, "prometheus").trim();
+  const expr = inPromQL(replace(t.expr, scope, "prometheus").trim(), filtersOf(ask, "prometheus"));
   const data: Data = { series: [], tables: [], lines: [], notes: [] };
   if (!expr) return data;
   const end = Math.floor(ask.range.to / step) * step;
@@ -133,7 +141,7 @@ export interface Mark {
   color: string;
 }
 
-const mostMarks = 200;
+export const mostMarks = 200;
 
 /** labels that say where something was measured, not what happened. */
 const around = new Set(["__name__", "job", "instance", "namespace"]);

@@ -4,8 +4,10 @@ import type { Column, Data, Table } from "./data";
 import type { Panel } from "./model";
 import { match, replaceFirst } from "./pattern";
 import { merged, tableOf } from "./panels/table";
+import { asRows, calculated, filtered, grouped, join, reduced, withLabels } from "./reshape";
 
-type Step = (d: Data, o: Panel["transformations"][number]["options"]) => Data;
+/** Step gives nothing where it does not know how. */
+type Step = (d: Data, o: Panel["transformations"][number]["options"]) => Data | undefined;
 
 const onTables = (d: Data, each: (t: Table) => Table): Data => ({ ...d, tables: d.tables.map(each) });
 
@@ -57,15 +59,29 @@ const known = new Map<string, Step>([
       }),
   ],
   ["merge", (d) => ({ ...d, series: [], tables: d.tables.length > 1 ? [merged(d.tables)] : [tableOf(d)] })],
-  ["seriesToColumns", (d) => ({ ...d, series: [], tables: [tableOf(d)] })],
-  ["joinByField", (d) => ({ ...d, series: [], tables: [tableOf(d)] })],
+  ["seriesToColumns", join],
+  ["joinByField", join],
+  ["groupBy", grouped],
+  ["labelsToFields", withLabels],
+  ["reduce", reduced],
+  ["calculateField", calculated],
+  ["filterByValue", filtered],
+  ["seriesToRows", asRows],
+  [
+    "filterByRefId",
+    (d, o) => {
+      const pattern = o.get("include").str();
+      const keep = (x: { refId: string }) => !pattern || match(pattern.startsWith("/") ? pattern : `^(?:${pattern})$`, x.refId) !== undefined;
+      return { ...d, series: d.series.filter(keep), tables: d.tables.filter(keep) };
+    },
+  ],
 ]);
 
 /** transform does what a panel asks, in its order. */
 export function transform(panel: Panel, data: Data): Data {
   for (const t of panel.transformations) {
     const step = known.get(t.id);
-    data = step ? step(data, t.options) : { ...data, notes: [...data.notes, `transformation:${t.id}`] };
+    data = step?.(data, t.options) ?? { ...data, notes: [...data.notes, `transformation:${t.id}`] };
   }
   return data;
 }

@@ -3,7 +3,7 @@ import { all, read } from "./model";
 import { chosenOf, listOf, routeOf } from "./page";
 import { ready } from "./pattern";
 import type { Ask } from "./prom";
-import { chooseOf, inOrder, listed, picked, resolve, sorted } from "./variables";
+import { chooseOf, filtersOf, inOrder, listed, picked, resolve, sorted } from "./variables";
 
 beforeAll(ready);
 afterEach(() => void vi.unstubAllGlobals());
@@ -51,11 +51,14 @@ test("variables are made of those before them, and of themselves nothing comes",
     { name: "namespace", type: "query", query: { query: "label_values(namespace)" } },
     { name: "a", type: "query", query: "label_values($b, x)" },
     { name: "b", type: "query", query: "label_values($a, x)" },
-    { name: "odd", type: "adhoc" },
+    { name: "odd", type: "system" },
+    { name: "by", type: "adhoc", filters: [{ key: "pod", operator: "=~", value: "a|b" }] },
   );
   expect(inOrder(list).map((v) => v.name).slice(0, 2)).toEqual(["namespace", "pod"]);
   const r = await resolve(list, new Map([["namespace", ["x"]]]), "shop", ask());
-  expect(r.list.map((x) => [x.variable.name, x.values, Boolean(x.error)])).toEqual([["pod", ["web"], false], ["namespace", ["x"], false], ["a", ["web"], false], ["b", ["web"], false], ["odd", [], true]]);
+  expect(r.list.map((x) => [x.variable.name, x.values, Boolean(x.error)])).toEqual([["pod", ["web"], false], ["namespace", ["x"], false], ["a", ["web"], false], ["b", ["web"], false], ["odd", [], true], ["by", ["pod|=~|a__gfp__b"], false]]);
+  expect(filtersOf(r.list, r.scope)).toEqual([{ kind: "prometheus", key: "pod", op: "=~", value: "a|b" }]);
+  expect(r.scope.has("by")).toBe(false);
   expect(asked.some((u) => u.includes('match[]=up{namespace="x"}'))).toBe(true);
   expect(r.scope.get("pod")).toMatchObject({ values: ["web"], multi: true });
 });
@@ -66,6 +69,7 @@ test("addresses of dashboards and what is chosen in them", () => {
   expect(routeOf(["app", "a/../b", "x"])).toBe("/api/v1/namespaces/a%2F..%2Fb/applications/x/dashboard");
   expect(routeOf(["repo", "default", "sales_1"])).toBe("/api/v1/namespaces/default/dashboards/sales_1");
   expect(routeOf(["a", "b"])).toBeUndefined();
-  expect([["cluster"], ["app", "a", "b"], ["repo", "a", "b"]].map(listOf)).toEqual(["/api/v1/dashboards?source=shipped", "/api/v1/dashboards?source=shipped", "/api/v1/dashboards?source=repository%2Cconfigmap&namespace=a"]);
+  const list = (ns: string) => `/api/v1/dashboards?source=shipped%2Crepository%2Cconfigmap&namespace=${ns}`;
+  expect([["cluster"], ["app", "a", "b"], ["repo", "a", "b"]].map((p) => listOf(p, "home"))).toEqual([list("home"), list("a"), list("a")]);
   expect([...chosenOf(new URLSearchParams("var-a=1&var-a=2&from=now-1h&var-b="))]).toEqual([["a", ["1", "2"]], ["b", [""]]]);
 });

@@ -1,5 +1,6 @@
 // The variables of a dashboard: which values can be chosen, and which are.
 import { raw } from "../lib/api";
+import { type Filter, read } from "./adhoc";
 import { kindOf, sources } from "./ask";
 import { replace, type Scope, uses, type Value } from "./interpolate";
 import { In } from "./json";
@@ -25,7 +26,23 @@ export interface Resolved {
 const mostOptions = 1000;
 
 /** kinds of variables that are known. */
-export const kinds: ReadonlySet<string> = new Set(["query", "custom", "interval", "datasource", "textbox", "constant"]);
+export const kinds: ReadonlySet<string> = new Set(["query", "custom", "interval", "datasource", "textbox", "constant", "adhoc"]);
+
+/** filtersOf are what the adhoc variables filter by. */
+export function filtersOf(list: Resolved[], scope: Scope): Filter[] {
+  return list
+    .filter((r) => r.variable.type === "adhoc")
+    .flatMap((r) => r.values.flatMap((text) => {
+      const f = read(text);
+      return f ? [{ ...f, kind: kindOf(r.variable.source, scope) }] : [];
+    }));
+}
+
+/** valuesOf a label, to choose one of. */
+export async function valuesOf(v: Variable, key: string, ask: Ask): Promise<string[]> {
+  if (kindOf(v.source, ask.scope) === "elasticsearch") return terms(key, "*", ask);
+  return strings(`label/${encodeURIComponent(key)}/values`, new URLSearchParams({ start: String(ask.range.from / 1000), end: String(ask.range.to / 1000) }), ask.signal);
+}
 
 async function strings(path: string, params: URLSearchParams, signal: AbortSignal): Promise<string[]> {
   params.set("limit", String(mostOptions));
@@ -123,6 +140,8 @@ async function optionsOf(v: Variable, ask: Ask): Promise<Option[]> {
       return listed(v.query.str("1m,10m,30m,1h,6h,12h,1d", 2000)).map((o) => (o.value === "auto" ? { text: "auto", value: "auto" } : o));
     case "datasource":
       return [...sources].filter(([kind]) => kind === v.query.str()).map(([, s]) => ({ text: s.name, value: s.uid }));
+    case "adhoc":
+      return kindOf(v.source, ask.scope) === "prometheus" ? (await ofMetrics("label_names()", ask)).map((x) => ({ text: x, value: x })) : [];
     case "textbox":
     case "constant": {
       const text = v.query.str(v.current[0] ?? "", 2000);
@@ -137,6 +156,7 @@ export function chooseOf(v: Variable, options: Option[], asked: string[] | undef
   const known = (x: string) => options.some((o) => o.value === x) || (x === all && v.includeAll);
   if (v.type === "constant") return options.map((o) => o.value).slice(0, 1);
   if (v.type === "textbox") return [asked?.[0] ?? v.current[0] ?? options[0]?.value ?? ""];
+  if (v.type === "adhoc") return (asked ?? v.current).filter((x) => read(x));
   if (v.type === "datasource") return options.slice(0, 1).map((o) => o.value);
   if (asked?.length) {
     const meant = asked.map((x) => (x === "All" && v.includeAll && !known(x) ? all : x)).slice(0, v.multi ? 200 : 1);
@@ -200,7 +220,7 @@ export async function resolve(variables: Variable[], asked: ReadonlyMap<string, 
       ask.signal.throwIfAborted();
       r = { variable: v, options: [], values: chooseOf(v, [], asked.get(v.name), home), error };
     }
-    scope.set(v.name, valueOf(r, ask));
+    if (v.type !== "adhoc") scope.set(v.name, valueOf(r, ask));
     return r;
   };
   for (const v of inOrder(variables)) begun.set(v.name, one(v, needs(v).map((n) => begun.get(n))));

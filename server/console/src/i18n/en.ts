@@ -288,6 +288,7 @@ export const en = {
   notReady: "Not ready",
   since: "since {when}",
   allReady: "All components are ready.",
+  optionalNotReady: "What is needed is ready; something optional is not.",
   someNotReady: "Some components are not ready.",
 
   Pending: "Pending",

@@ -288,6 +288,7 @@ export const zh: Record<Key, string> = {
   notReady: "未就绪",
   since: "自 {when}",
   allReady: "所有组件均已就绪。",
+  optionalNotReady: "必需的组件均已就绪；某个可选组件未就绪。",
   someNotReady: "部分组件未就绪。",
 
   Pending: "等待中",

@@ -32,6 +32,7 @@ export function StatusPage() {
       window.clearInterval(id);
     };
   }, []);
+  const optional = status?.components?.some((c) => !c.ready);
   const columns: Column<Component>[] = [
     { head: t("component"), cell: (c) => c.name },
     { head: t("phase"), cell: (c) => <State value={c.ready ? "Healthy" : "Failed"} /> },
@@ -48,8 +49,8 @@ export function StatusPage() {
       <Problem error={error} />
       {status ? (
         <>
-          <p class={`notice ${status.ready ? "good" : "bad"}`} role="status">
-            {status.ready ? t("allReady") : t("someNotReady")}
+          <p class={`notice ${!status.ready ? "bad" : optional ? "warn" : "good"}`} role="status">
+            {!status.ready ? t("someNotReady") : optional ? t("optionalNotReady") : t("allReady")}
           </p>
           <Table label={t("status")} rows={status.components ?? []} columns={columns} id={(c) => c.name} />
         </>

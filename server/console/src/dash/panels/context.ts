@@ -1,6 +1,7 @@
 // What every panel is drawn with.
 import type { Data } from "../data";
 import type { Scope } from "../interpolate";
+import type { Known } from "../links";
 import type { Panel } from "../model";
 import type { Mark } from "../prom";
 import type { Range } from "../time";
@@ -13,6 +14,8 @@ export interface Drawing {
   marks: Mark[];
   utc: boolean;
   crosshair: boolean;
+  /** what links may lead to */
+  known: Known;
   /** look at a part of the time */
   zoom: (from: number, to: number) => void;
 }

@@ -4,6 +4,8 @@ import type { Key } from "../../i18n/en";
 import { calc } from "../data";
 import type { Field } from "../field";
 import type { In } from "../json";
+import type { Destination } from "../links";
+import { Leading } from "./leads";
 
 export interface Item {
   name: string;
@@ -11,6 +13,7 @@ export interface Item {
   values: (number | null)[];
   field: Field;
   refId: string;
+  links: Destination[];
 }
 
 const names = new Map<string, Key>([
@@ -51,7 +54,10 @@ export function Legend({ options, items, only, choose }: { options: In; items: I
           <tbody>
             {shown.map((s) => (
               <tr key={s.i}>
-                <td>{key(s)}</td>
+                <td>
+                  {key(s)}
+                  <Leading links={s.item.links} />
+                </td>
                 {calcs.map((c) => (
                   <td key={c} class="number">
                     {value(s.item, c)}
@@ -69,6 +75,7 @@ export function Legend({ options, items, only, choose }: { options: In; items: I
       {shown.map((s) => (
         <li key={s.i}>
           {key(s)}
+          <Leading links={s.item.links} />
           {calcs.map((c) => (
             <small key={c}>
               {calcName(c)}: {value(s.item, c)}

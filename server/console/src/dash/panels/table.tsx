@@ -3,11 +3,14 @@ import { useMemo, useState } from "preact/hooks";
 import { t } from "../../i18n";
 import { dateTime } from "../../lib/format";
 import { faded } from "../colors";
-import type { Cell, Data, Table } from "../data";
+import { type Cell, type Data, rowOf, type Table } from "../data";
 import { type Field, fieldOf } from "../field";
+import type { Scope } from "../interpolate";
+import { destinations } from "../links";
 import type { Panel } from "../model";
 import { align } from "./timeseries";
 import type { Drawing } from "./context";
+import { Lead, Leading } from "./leads";
 
 const pageSize = 100;
 
@@ -51,12 +54,12 @@ interface Head {
   field: Field;
 }
 
-function heads(panel: Panel, table: Table): Head[] {
+function heads(panel: Panel, table: Table, scope: Scope): Head[] {
   return table.columns.flatMap((c, at) => {
     const field = fieldOf(panel, { name: c.name, refId: c.refId, number: c.kind === "number" });
     // The one moment of all rows tells nothing.
     const moment = c.kind === "time" && table.rows.length > 0 && table.rows.every((r) => r[at] === table.rows[0][at]) && !field.displayName;
-    return field.custom("hidden").bool() || moment ? [] : [{ at, name: c.name, title: field.displayName || c.name, kind: c.kind, field }];
+    return field.custom("hidden").bool() || moment ? [] : [{ at, name: c.name, title: field.title(c.name, { field: c.name, series: c.name }, scope), kind: c.kind, field }];
   });
 }
 
@@ -65,10 +68,27 @@ function compare(a: Cell, b: Cell): number {
   return a === null ? -1 : b === null ? 1 : String(a).localeCompare(String(b), undefined, { numeric: true });
 }
 
-function Value({ head, cell }: { head: Head; cell: Cell }) {
+function Value({ head, cell, row, d }: { head: Head; cell: Cell; row: ReadonlyMap<string, string> | undefined; d: Drawing }) {
+  const text = written(head, cell);
+  const links = row ? destinations(head.field.links, d.scope, d.range, d.known, { field: head.name, series: head.name, row, labels: row, raw: cell, text }) : [];
+  const body = <Cellular head={head} cell={cell} text={text} />;
+  if (!links.length) return body;
+  return (
+    <>
+      <Lead to={links[0]}>{body}</Lead>
+      <Leading links={links.slice(1)} />
+    </>
+  );
+}
+
+function written(head: Head, cell: Cell): string {
+  if (head.kind === "time" && typeof cell === "number" && !head.field.unit) return dateTime(new Date(cell).toISOString());
+  return head.kind === "number" ? head.field.text(cell) : head.field.text(cell === null ? "" : String(cell));
+}
+
+function Cellular({ head, cell, text }: { head: Head; cell: Cell; text: string }) {
   const options = head.field.custom("cellOptions");
   const how = options.get("type").str(head.field.custom("displayMode").str());
-  const text = head.kind === "time" && typeof cell === "number" && !head.field.unit ? dateTime(new Date(cell).toISOString()) : head.kind === "number" ? head.field.text(cell) : head.field.text(cell === null ? "" : String(cell));
   const color = head.field.color(cell);
   if (!color || how === "auto" || !how) return <>{text}</>;
   if (how === "color-text") return <span style={{ color }}>{text}</span>;
@@ -89,7 +109,7 @@ function Value({ head, cell }: { head: Head; cell: Cell }) {
 
 export function TablePanel(d: Drawing) {
   const table = useMemo(() => tableOf(d.data), [d.data]);
-  const columns = useMemo(() => heads(d.panel, table), [d.panel, table]);
+  const columns = useMemo(() => heads(d.panel, table, d.scope), [d.panel, table, d.scope]);
   const asked = d.panel.options.get("sortBy").list(1)[0];
   const [by, setBy] = useState<{ name: string; down: boolean } | undefined>(asked ? { name: asked.get("displayName").str(), down: asked.get("desc").bool() } : undefined);
   const [page, setPage] = useState(0);
@@ -121,7 +141,7 @@ export function TablePanel(d: Drawing) {
             <tr key={i}>
               {columns.map((c) => (
                 <td key={c.at} class={c.kind === "number" ? "number" : undefined}>
-                  <Value head={c} cell={r[c.at]} />
+                  <Value head={c} cell={r[c.at]} row={c.field.links.length ? rowOf(table, r) : undefined} d={d} />
                 </td>
               ))}
             </tr>

@@ -7,6 +7,7 @@ import { color, faded, ofPalette } from "../colors";
 import { calc, type Series } from "../data";
 import { type Field, fieldOf } from "../field";
 import { axisSteps } from "../units";
+import { type Destination, destinations } from "../links";
 import type { Drawing } from "./context";
 import { Legend, type Item } from "./legend";
 import { tooltip } from "./tooltip";
@@ -51,13 +52,23 @@ interface Line {
   field: Field;
   name: string;
   stroke: () => string;
+  links: Destination[];
 }
 
 function linesOf(d: Drawing): Line[] {
-  return d.data.series.slice(0, mostLines).map((series, i) => {
+  return d.data.series.slice(0, mostLines).flatMap((series, i) => {
     const field = fieldOf(d.panel, { name: series.name, refId: series.refId, number: true });
-    return { series, field, name: field.displayName || series.name, stroke: () => field.line(i, calc("lastNotNull", series.values)) };
+    if (field.custom("hideFrom").get("viz").bool()) return [];
+    const about = { series: series.name, field: series.name, labels: series.labels };
+    return [{ series, field, name: field.title(series.name, about, d.scope), stroke: () => field.line(i, calc("lastNotNull", series.values)), links: destinations(field.links, d.scope, d.range, d.known, about) }];
   });
+}
+
+const below = (f: Field) => f.custom("transform").str() === "negative-Y";
+
+/** turned are the values as they are drawn: below the axis, where the panel wants them so. */
+export function turned(column: (number | null | undefined)[], down: boolean): (number | null | undefined)[] {
+  return down ? column.map((v) => (typeof v === "number" ? -v : v)) : column;
 }
 
 function path(f: Field): uPlot.Series.PathBuilder | undefined {
@@ -208,13 +219,13 @@ function optionsOf(now: () => Now): Omit<uPlot.Options, "width" | "height"> {
     axes,
     series: [{}, ...lines.map((l, i) => ({ ...seriesOf(l, bars), stroke: () => now().lines[i]?.stroke() ?? ofPalette(i) }))],
     bands: lines.flatMap((l, i) => {
-      const below = lines.slice(0, i).findLastIndex((o) => mode(o.field) !== "none" && scaleOf(o.field) === scaleOf(l.field) && group(o.field) === group(l.field));
-      return mode(l.field) !== "none" && below >= 0 ? [{ series: [i + 1, below + 1] as [number, number] }] : [];
+      const under = lines.slice(0, i).findLastIndex((o) => mode(o.field) !== "none" && scaleOf(o.field) === scaleOf(l.field) && group(o.field) === group(l.field));
+      return mode(l.field) !== "none" && under >= 0 ? [{ series: [i + 1, under + 1] as [number, number] }] : [];
     }),
     plugins: [
       tooltip((i) => {
         const at = now();
-        return at.lines.map((l, k) => ({ name: l.name, color: l.stroke(), value: at.columns[k]?.[i], text: l.field.text(at.columns[k]?.[i] ?? null) }));
+        return at.lines.flatMap((l, k) => l.field.custom("hideFrom").get("tooltip").bool() ? [] : [{ at: k,  name: l.name, color: l.stroke(), value: at.columns[k]?.[i], text: l.field.text(at.columns[k]?.[i] ?? null) }]);
       }, drawing.utc),
     ],
     hooks: {
@@ -238,17 +249,19 @@ function optionsOf(now: () => Now): Omit<uPlot.Options, "width" | "height"> {
   };
 }
 
-const group = (f: Field) => f.custom("stacking").get("group").str("A");
+// What goes up and what goes down are two stacks.
+const group = (f: Field) => f.custom("stacking").get("group").str("A") + (below(f) ? " below" : "");
 
 export function TimeSeries(d: Drawing) {
   const lines = useMemo(() => linesOf(d), [d.data, d.panel]);
   const { data, columns } = useMemo(() => {
-    const [xs, ...ys] = align(lines.map((l) => l.series));
+    const [xs, ...columns] = align(lines.map((l) => l.series));
+    const ys = columns.map((c, i) => turned(c, below(lines[i].field)));
     const stacked = lines.flatMap((l, i) => (mode(l.field) === "none" ? [] : [i]));
-    if (!stacked.length) return { data: [xs, ...ys] as uPlot.AlignedData, columns: ys };
+    if (!stacked.length) return { data: [xs, ...ys] as uPlot.AlignedData, columns };
     const on = stack(stacked.map((i) => ys[i]), stacked.map((i) => scaleOf(lines[i].field) + group(lines[i].field)), lines.some((l) => mode(l.field) === "percent"));
     const drawn = ys.map((c, i) => (stacked.includes(i) ? on[stacked.indexOf(i)] : c));
-    return { data: [xs, ...drawn] as uPlot.AlignedData, columns: ys };
+    return { data: [xs, ...drawn] as uPlot.AlignedData, columns };
   }, [lines]);
   const now = useRef<Now>({ drawing: d, lines, columns });
   now.current = { drawing: d, lines, columns };
@@ -262,7 +275,7 @@ export function TimeSeries(d: Drawing) {
     setOnly(next);
     plot.current?.batch(() => lines.forEach((_, k) => plot.current?.setSeries(k + 1, { show: next === undefined || next === k })));
   };
-  const items = lines.map((l): Item => ({ name: l.name, color: l.stroke(), values: l.series.values, field: l.field, refId: l.series.refId }));
+  const items = lines.map((l): Item => ({ name: l.name, color: l.stroke(), values: l.series.values, field: l.field, refId: l.series.refId, links: l.links }));
   const right = d.panel.options.get("legend").get("placement").str() === "right";
   return (
     <div class={right ? "plotted beside" : "plotted"}>

@@ -3,6 +3,8 @@ import type uPlot from "uplot";
 import { language } from "../../i18n";
 
 export interface Under {
+  /** which line of the plot it is */
+  at: number;
   name: string;
   color: string;
   value: number | null | undefined;
@@ -35,7 +37,7 @@ export function tooltip(under: (i: number) => Under[], utc: boolean): uPlot.Plug
         (u) => {
           const i = u.cursor.idx;
           // A pointer over another panel moves the line here too, but is not here.
-          const list = i === null || i === undefined || !u.over.matches(":hover") ? [] : under(i).filter((x, k) => typeof x.value === "number" && u.series[k + 1]?.show);
+          const list = i === null || i === undefined || !u.over.matches(":hover") ? [] : under(i).filter((x) => typeof x.value === "number" && u.series[x.at + 1]?.show);
           box.hidden = !list.length;
           if (!list.length) return;
           const head = document.createElement("div");

@@ -1,8 +1,11 @@
 // Panels of single values: stat, gauge and bar gauge.
+import type { ComponentChildren } from "preact";
 import { faded } from "../colors";
 import { type Single, singles } from "../data";
 import { type Field, fieldOf } from "../field";
+import { type Destination, destinations } from "../links";
 import { match } from "../pattern";
+import { Lead, Leading } from "./leads";
 import type { Drawing } from "./context";
 
 interface Shown extends Single {
@@ -11,6 +14,7 @@ interface Shown extends Single {
   color: string | undefined;
   least: number;
   most: number;
+  links: Destination[];
 }
 
 const mostValues = 100;
@@ -28,7 +32,9 @@ export function shown(d: Drawing): Shown[] {
     const field = fieldOf(d.panel, { name: s.name, refId: s.refId, number: true });
     const least = field.min ?? Math.min(0, ...numbers);
     const most = field.max ?? (field.unit === "percentunit" ? 1 : field.unit === "percent" ? 100 : Math.max(...numbers, field.steps.at(-1)?.from ?? 0));
-    return { ...s, name: field.displayName || s.name, field, text: field.text(s.value), color: field.color(s.value, least, most), least, most };
+    const text = field.text(s.value);
+    const about = { series: s.name, field: s.name, labels: s.labels, row: s.labels, raw: s.value, text };
+    return { ...s, name: field.title(s.name, about, d.scope), field, text, color: field.color(s.value, least, most), least, most, links: destinations(field.links, d.scope, d.range, d.known, about) };
   });
 }
 
@@ -40,6 +46,18 @@ export function spark(past: (number | null)[]): string {
   const high = have.reduce((a, b) => Math.max(a, b));
   const points = past.flatMap((v, i) => (v === null || !Number.isFinite(v) ? [] : [`${((i / (past.length - 1)) * 100).toFixed(2)},${(28 - ((v - low) / (high - low || 1)) * 26).toFixed(2)}`]));
   return `M${points.join("L")}`;
+}
+
+/** Leads makes a value the link that it has; further ones are behind it. */
+function Leads({ s, children }: { s: Shown; children: ComponentChildren }) {
+  const [first, ...rest] = s.links;
+  if (!first) return <>{children}</>;
+  return (
+    <>
+      <Lead to={first}>{children}</Lead>
+      <Leading links={rest} />
+    </>
+  );
 }
 
 function Name({ s, all, mode }: { s: Shown; all: Shown[]; mode: string }) {
@@ -66,7 +84,7 @@ export function Stat(d: Drawing) {
             {text === "none" ? null : <Name s={s} all={text === "value" ? [s] : all} mode={text} />}
             {text === "name" || text === "none" ? null : (
               <b class={s.text.length > 9 ? "value long" : "value"} style={colors === "value" && s.color ? { color: s.color } : undefined}>
-                {s.text}
+                <Leads s={s}>{s.text}</Leads>
               </b>
             )}
           </div>
@@ -108,6 +126,7 @@ export function Gauge(d: Drawing) {
               </text>
             </svg>
             <Name s={s} all={all} mode="" />
+            <Leading links={s.links} />
           </div>
         );
       })}
@@ -132,7 +151,7 @@ export function BarGauge(d: Drawing) {
               <span class="fill" style={{ ...(vertical ? { height: size } : { width: size }), background: s.color ?? "#5794F2" }} />
             </span>
             <b class="value" style={{ color: s.color }}>
-              {s.text}
+              <Leads s={s}>{s.text}</Leads>
             </b>
           </div>
         );
