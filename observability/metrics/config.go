@@ -121,8 +121,9 @@ scrape_configs:
   - {source_labels: [__meta_kubernetes_node_name], target_label: node}
   metric_relabel_configs:
   - {action: drop, source_labels: [__name__], regex: 'container_(tasks_state|memory_(failures_total|failcnt|kernel_usage|mapped_file|swap|max_usage_bytes|total.*)|cpu_(load.*|system.*|user.*)|fs_(io_.*|sector.*|read_seconds.*|write_seconds.*|inodes.*|reads_merged.*|writes_merged.*|limit_bytes)|blkio.*|file_descriptors|last_seen|sockets|threads_max|ulimits_soft|spec_(memory_(reservation|swap).*|cpu_shares)|network_(tcp|udp|advance).*|pressure.*|hugetlb.*|referenced_bytes)|machine_(nvm|swap|dimm|scrape|cpu_(physical|sockets)).*|cadvisor_.*'}
-  - {action: drop, source_labels: [container, image], regex: ';'}
-  - {action: labeldrop, regex: 'id|name|image|boot_id|machine_id|system_uuid'}
+  - {action: drop, source_labels: [__name__, container, image], regex: 'container_.*;;'}
+  # The image stays: what people bring along tells containers from their pods by image!="".
+  - {action: labeldrop, regex: 'id|name|boot_id|machine_id|system_uuid'}
 - job_name: coredns
   kubernetes_sd_configs: [{role: pod, kubeconfig_file: {{printf "%q" .Kubeconfig}}}]
   relabel_configs:

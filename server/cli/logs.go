@@ -42,7 +42,7 @@ func logsVerb(c *user) *cobra.Command {
 			if f.context > 0 {
 				return f.printContext(cmd, c, strings.Join(args, " "))
 			}
-			return f.each(cmd, c, "logs", f.values(strings.Join(args, " ")), func(row map[string]string, line string) { c.printLine(cmd, row, line) })
+			return f.each(cmd, c, f.values(strings.Join(args, " ")), func(row map[string]string, line string) { c.printLine(cmd, row, line) }, "logs")
 		},
 	}
 	cmd.Annotations = map[string]string{moreOutputs: "csv raw"}
@@ -122,8 +122,8 @@ func (f *logFlags) export(cmd *cobra.Command, c *user, query string) error {
 }
 
 // each reads rows of a route.
-func (f *logFlags) each(cmd *cobra.Command, c *user, route string, v url.Values, do func(row map[string]string, line string)) error {
-	r, err := c.Open(cmd.Context(), "GET", c.Path(route)+"?"+v.Encode(), nil)
+func (f *logFlags) each(cmd *cobra.Command, c *user, v url.Values, do func(row map[string]string, line string), route ...string) error {
+	r, err := c.Open(cmd.Context(), "GET", c.Path(route...)+"?"+v.Encode(), nil)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ const maxContexts = 20
 func (f *logFlags) printContext(cmd *cobra.Command, c *user, query string) error {
 	f.limit = min(f.limit, maxContexts)
 	var found []map[string]string
-	if err := f.each(cmd, c, "logs", f.values(query), func(row map[string]string, _ string) { found = append(found, row) }); err != nil {
+	if err := f.each(cmd, c, f.values(query), func(row map[string]string, _ string) { found = append(found, row) }, "logs"); err != nil {
 		return err
 	}
 	for i, row := range found {
@@ -184,7 +184,7 @@ func (f *logFlags) printContext(cmd *cobra.Command, c *user, query string) error
 		}
 		n := strconv.Itoa(f.context)
 		v := url.Values{"pod": {row["pod"]}, "container": {row["container"]}, "at": {row["_time"]}, "before": {n}, "after": {n}, "from": {f.from}}
-		if err := f.each(cmd, c, "logs/context", v, func(row map[string]string, line string) { c.printLine(cmd, row, line) }); err != nil {
+		if err := f.each(cmd, c, v, func(row map[string]string, line string) { c.printLine(cmd, row, line) }, "logs", "context"); err != nil {
 			return err
 		}
 	}
@@ -206,7 +206,7 @@ func (f *logFlags) printOverview(cmd *cobra.Command, c *user, query string) erro
 		}
 	}
 	v := f.values(query)
-	if err := c.Call(cmd.Context(), "GET", c.Path("logs/overview")+"?"+v.Encode(), nil, &o); err != nil {
+	if err := c.Call(cmd.Context(), "GET", c.Path("logs", "overview")+"?"+v.Encode(), nil, &o); err != nil {
 		return err
 	}
 	most := 1

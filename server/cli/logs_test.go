@@ -1,6 +1,44 @@
 package cli
 
-import "testing"
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// TestRoutesOfLogs: each way to look at lines asks the route that there is.
+func TestRoutesOfLogs(t *testing.T) {
+	const of = "/api/v1/namespaces/default/logs"
+	var asked []string
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.EscapedPath()+" limit="+r.URL.Query().Get("limit"))
+		switch r.URL.EscapedPath() {
+		case of + "/overview":
+			fmt.Fprint(w, `{"buckets":[{"time":"2026-01-02T03:04:00Z","count":3}],"facets":[{"field":"level","values":[{"value":"error","count":2}]}]}`)
+		case of + "/context", of:
+			fmt.Fprintln(w, `{"_time":"2026-01-02T03:04:05Z","pod":"p","container":"c","_msg":"a line"}`)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer srv.Close()
+	t.Setenv("SLIPWAY_TOKEN", "x")
+	for args, want := range map[string]string{
+		"logs":                 of + " limit=500: a line",
+		"logs -C 2 word":       of + " limit=20, " + of + "/context limit=: a line",
+		"logs --overview word": of + "/overview limit=500: level",
+		"logs --all -o csv":    of + " limit=all: a line",
+	} {
+		asked = nil
+		out := said(t, append(strings.Fields(args), "--server", srv.URL)...)
+		routes, words, _ := strings.Cut(want, ": ")
+		if got := strings.Join(asked, ", "); got != routes || !strings.Contains(out, words) {
+			t.Errorf("%s: asked %s and said %q, want %s", args, got, out, want)
+		}
+	}
+}
 
 func TestShown(t *testing.T) {
 	for line, want := range map[string]string{

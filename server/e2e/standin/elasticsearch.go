@@ -174,6 +174,11 @@ func (s *search) find(w http.ResponseWriter, body io.Reader) {
 		namespace += f.Term["namespace"].Value
 		word += f.QueryString.Query
 	}
+	// Of a query string, the words between quotes, or it as it is without what escapes it.
+	if _, rest, ok := strings.Cut(word, `"`); ok {
+		word, _, _ = strings.Cut(rest, `"`)
+	}
+	word = strings.ReplaceAll(word, `\`, "")
 	file, err := os.Open(s.documents.Name())
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, err.Error())
@@ -187,7 +192,7 @@ func (s *search) find(w http.ResponseWriter, body io.Reader) {
 		_, rest, _ := strings.Cut(lines.Text(), " ")
 		_, source, _ := strings.Cut(rest, " ")
 		var doc struct{ Namespace, Message string }
-		if json.Unmarshal([]byte(source), &doc) != nil || namespace == "" || doc.Namespace != namespace || !strings.Contains(doc.Message, strings.Trim(word, `"`)) {
+		if json.Unmarshal([]byte(source), &doc) != nil || namespace == "" || doc.Namespace != namespace || !strings.Contains(doc.Message, word) {
 			continue
 		}
 		hits = append([]string{`{"_source":` + source + `}`}, hits...)

@@ -43,7 +43,7 @@ export function BoardLinks({ links, scope, range, known, own, asked }: { links: 
   const all = leadsOf(links, scope, range, known, own, asked);
   if (!all.length) return null;
   return (
-    <nav class="row boardlinks" aria-label={t("boardLinks")}>
+    <div role="navigation" class="row boardlinks" aria-label={t("boardLinks")}>
       {all.map((l, i) =>
         l.tagged ? (
           <details key={i} class="many" title={l.about || undefined}>
@@ -60,6 +60,6 @@ export function BoardLinks({ links, scope, range, known, own, asked }: { links: 
           </span>
         ),
       )}
-    </nav>
+    </div>
   );
 }

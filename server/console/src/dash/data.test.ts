@@ -101,6 +101,7 @@ test("names of series", () => {
   const b = new Map([["__name__", "up"], ["pod", "b"], ["job", "x"]]);
   expect(metricName(a)).toBe('up{pod="a", job="x"}');
   expect(legend("{{pod}} of {{ job }}{{none}}", a, [a, b], "up")).toBe("a of x");
+  expect(legend("{{none}}", a, [a, b], "up")).toBe('up{pod="a", job="x"}');
   expect(legend("__auto", a, [a, b], "up")).toBe('{pod="a"}');
   expect(legend("__auto", a, [a], "up")).toBe("up");
   expect(legend("", new Map(), [], "1 + 1")).toBe("1 + 1");

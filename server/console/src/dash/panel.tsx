@@ -134,7 +134,7 @@ export function PanelView({ panel, around }: { panel: Panel; around: Around }) {
       {title || links.length ? (
         <h3 title={about || undefined}>
           {title}
-          {about ? <span class="hint"> ⓘ</span> : null} <Leading links={links} />
+          {about ? <span class="about" aria-hidden="true">i</span> : null} <Leading links={links} />
         </h3>
       ) : null}
       {notes.length ? <p class="hint note">{[...new Set(notes)].join(" ")}</p> : null}

@@ -81,7 +81,8 @@ export function legend(template: string, labels: ReadonlyMap<string, string>, ot
     return metricName(differ.size ? differ : labels);
   }
   if (!template) return metricName(labels) === "{}" ? expr : metricName(labels);
-  return template.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, name: string) => labels.get(name) ?? "");
+  const words = template.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, name: string) => labels.get(name) ?? "");
+  return words.trim() ? words : legend("", labels, others, expr); // none of its labels is there
 }
 
 const labelsOf = (r: Result): ReadonlyMap<string, string> => new Map(Object.entries(r.metric ?? {}));
