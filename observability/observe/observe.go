@@ -107,7 +107,7 @@ func Run(ctx context.Context, file string, log *slog.Logger) error {
 	mux.Handle(embedded+"/", http.StripPrefix(embedded, m.Embedded()))
 	mux.HandleFunc("GET "+elsewherePath, elsewhere(m))
 	mux.Handle("/elastic/", http.StripPrefix("/elastic", es))
-	other := &elsewhere{configured: &c.Logs.Elasticsearch}
+	other := &searched{configured: &c.Logs.Elasticsearch}
 	from := readers{store, other}
 	mux.Handle("/alertmanager/", http.StripPrefix("/alertmanager", am.Handler()))
 	mux.HandleFunc("GET /logs", search(from))

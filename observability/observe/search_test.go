@@ -49,7 +49,7 @@ func TestFrom(t *testing.T) {
 	mux.HandleFunc("GET /logs", search(from))
 	mux.HandleFunc("GET /logs/overview", overview(from))
 	mux.HandleFunc("GET /logs/context", around(from))
-	other := &elsewhere{configured: &remote.Remote{}}
+	other := &searched{configured: &remote.Remote{}}
 	mux.HandleFunc("GET /none/logs", search(readers{named("store"), other}))
 	mux.HandleFunc("PUT "+readPath, other.put)
 	mux.HandleFunc("DELETE "+readPath, other.delete)

@@ -80,8 +80,13 @@ func (o *output) keep(_ string, rows []logs.Row, _ bool) error {
 	for _, row := range rows {
 		doc := map[string]string{}
 		for _, f := range row.Fields {
-			if f.Name == "_msg" {
+			switch f.Name {
+			case "_msg":
 				f.Name = "message"
+			case "namespace", "tag":
+				continue // the receiver's own; the record's are below
+			case "record.namespace":
+				f.Name = "namespace"
 			}
 			if !strings.HasPrefix(f.Name, "_") && f.Name != o.idKey && f.Name != o.indexKey {
 				doc[f.Name] = f.Value

@@ -21,9 +21,9 @@ type ReadAt struct {
 	User, Password          string
 }
 
-// elsewhere reads of the Elasticsearch that is configured, and where none is, of the log
+// searched reads of the Elasticsearch that is configured, and where none is, of the log
 // stack's. Which one that is the server says again and again, so nothing is written down.
-type elsewhere struct {
+type searched struct {
 	configured *remote.Remote
 
 	mu    sync.Mutex
@@ -32,7 +32,7 @@ type elsewhere struct {
 	close func()
 }
 
-func (e *elsewhere) now() *remote.Remote {
+func (e *searched) now() *remote.Remote {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.configured.URL != "" || e.stack == nil {
@@ -41,19 +41,19 @@ func (e *elsewhere) now() *remote.Remote {
 	return e.stack
 }
 
-func (e *elsewhere) Search(ctx context.Context, w io.Writer, q logs.Query) error {
+func (e *searched) Search(ctx context.Context, w io.Writer, q logs.Query) error {
 	return e.now().Search(ctx, w, q)
 }
 
-func (e *elsewhere) Overview(ctx context.Context, q logs.Query) (*logs.Overview, error) {
+func (e *searched) Overview(ctx context.Context, q logs.Query) (*logs.Overview, error) {
 	return e.now().Overview(ctx, q)
 }
 
-func (e *elsewhere) Context(ctx context.Context, w io.Writer, a logs.Around) error {
+func (e *searched) Context(ctx context.Context, w io.Writer, a logs.Around) error {
 	return e.now().Context(ctx, w, a)
 }
 
-func (e *elsewhere) put(w http.ResponseWriter, r *http.Request) {
+func (e *searched) put(w http.ResponseWriter, r *http.Request) {
 	var to ReadAt
 	if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&to); err != nil || to.Address == "" {
 		http.Error(w, "want an Elasticsearch with an address", http.StatusBadRequest)
@@ -72,13 +72,13 @@ func (e *elsewhere) put(w http.ResponseWriter, r *http.Request) {
 	e.set(to, stack, transport.CloseIdleConnections)
 }
 
-func (e *elsewhere) delete(http.ResponseWriter, *http.Request) {
+func (e *searched) delete(http.ResponseWriter, *http.Request) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.set(ReadAt{}, nil, nil)
 }
 
-func (e *elsewhere) set(to ReadAt, stack *remote.Remote, end func()) {
+func (e *searched) set(to ReadAt, stack *remote.Remote, end func()) {
 	if e.close != nil {
 		e.close()
 	}
