@@ -7,6 +7,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"slipway.dev/cluster/api/v1alpha1"
 )
 
 // offered is a repository with a history that clients take parts of: ten commits a
@@ -30,10 +34,16 @@ func offered(t *testing.T) *bench {
 	return b
 }
 
-// What real clients ask for, over each protocol version.
+// What real clients ask for, over each protocol version; and of a mirror, whose objects
+// are in a pool.
 func TestClientsGetWhatTheyAskFor(t *testing.T) {
 	b := offered(t)
+	b.host.Authenticate = anonymous
 	url := b.url("w")
+	mirror := newBench(t, &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "copy"}, Spec: v1alpha1.RepositorySpec{URL: b.open("w")}})
+	if err := mirror.host.Fetch(t.Context(), "default", "copy", Source{URL: b.open("w"), Remote: Remote{Private: true}}); err != nil {
+		t.Fatal(err)
+	}
 	count := func(dir, rev string) string { return b.git(dir, "rev-list", "--count", rev) }
 	for name, tc := range map[string]struct {
 		args  []string
@@ -105,6 +115,14 @@ func TestClientsGetWhatTheyAskFor(t *testing.T) {
 			if got, want := tc.check(dir); got != want {
 				t.Errorf("%s, version %d: %q, want %q", name, version, got, want)
 			}
+		}
+		if name == "prune" {
+			continue // it pushes
+		}
+		dir := name + " of the mirror"
+		b.git("", append([]string{"clone", "-q", mirror.url("copy"), dir}, tc.args...)...)
+		if got, want := tc.check(dir); got != want {
+			t.Errorf("%s, of the mirror: %q, want %q", name, got, want)
 		}
 	}
 }
