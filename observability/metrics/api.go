@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"runtime"
 	"time"
@@ -63,6 +64,13 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 	a.Register(r.WithPrefix("/api/v1"))
 	r.Get("/federate", federate(db, p))
 	r.Post("/federate", federate(db, p))
+	for path, word := range map[string]string{"/-/healthy": "Healthy", "/-/ready": "Ready"} {
+		says := func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = fmt.Fprintf(w, "Prometheus Server is %s.\n", word)
+		}
+		r.Get(path, says)
+		r.Head(path, says)
+	}
 	return door(r)
 }
 

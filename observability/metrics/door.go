@@ -15,7 +15,7 @@ var forSome = []string{
 	"/api/v1/series", "/api/v1/labels", "/api/v1/label/*/values",
 	"/api/v1/format_query", "/api/v1/parse_query",
 	"/api/v1/scrape_pools", "/api/v1/targets", "/api/v1/targets/metadata", "/api/v1/metadata",
-	"/api/v1/rules", "/api/v1/alerts", "/api/v1/status/buildinfo", "/federate",
+	"/api/v1/rules", "/api/v1/alerts", "/api/v1/status/buildinfo", "/federate", "/-/healthy", "/-/ready",
 }
 
 // door lets a request through to next when its scope may ask that.

@@ -66,6 +66,12 @@ func (e Elsewhere) reach() (*foreign, error) {
 	return &foreign{Elsewhere: e, client: client}, nil
 }
 
+// Check reads the files that e names.
+func (e Elsewhere) Check() error {
+	_, err := e.reach()
+	return err
+}
+
 // before answers what e is asked, narrowed to the scope of the request, and leaves
 // everything else to the embedded Prometheus.
 func (e *foreign) before(embedded http.Handler) http.Handler {

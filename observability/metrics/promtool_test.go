@@ -78,6 +78,8 @@ func TestPromtool(t *testing.T) {
 		{args: []string{"query", "labels", all, "namespace"}, want: "bank"},
 		{args: []string{"query", "labels", shop, "namespace"}, want: "shop", not: "bank"},
 		{args: []string{"query", "analyze", "--server", all, "--type", "histogram", "--duration", "1m", "--match", "sales_total"}, want: "Aggregated bucket stats"},
+		{args: []string{"check", "healthy", "--url", shop}, want: "Prometheus Server is Healthy."},
+		{args: []string{"check", "ready", "--url", shop}, want: "Prometheus Server is Ready."},
 		{args: []string{"check", "config", config}, want: "SUCCESS"},
 		{args: []string{"check", "rules", "--lint", "all", "--lint-fatal", rules}, want: "SUCCESS"},
 		{args: append([]string{"check", "rules", "--lint", "all", "--lint-fatal"}, shipped...), want: "SUCCESS"},

@@ -153,19 +153,22 @@ type Refused struct {
 // Error is what the server said, with its hint.
 func (r *Refused) Error() string { return r.text }
 
+// answerError reads an error in the server's shape, or in Prometheus', whose API answers queries.
 func answerError(resp *http.Response) error {
-	var e struct {
-		Error struct{ Message, Hint string }
-	}
+	var e struct{ Error json.RawMessage }
+	var own struct{ Message, Hint string }
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
-	var text string
-	switch {
-	case json.Unmarshal(b, &e) != nil || e.Error.Message == "":
-		text = "server: " + resp.Status
-	case e.Error.Hint != "":
-		text = e.Error.Message + "; " + e.Error.Hint
-	default:
-		text = e.Error.Message
+	text := "server: " + resp.Status
+	if json.Unmarshal(b, &e) == nil && len(e.Error) > 0 {
+		var theirs string
+		switch {
+		case json.Unmarshal(e.Error, &theirs) == nil && theirs != "":
+			text = theirs
+		case json.Unmarshal(e.Error, &own) == nil && own.Message != "":
+			if text = own.Message; own.Hint != "" {
+				text += "; " + own.Hint
+			}
+		}
 	}
 	return &Refused{Status: resp.StatusCode, text: text}
 }

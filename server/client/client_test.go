@@ -111,3 +111,23 @@ func TestWaitsThatEnd(t *testing.T) {
 		t.Errorf("too long: %v", err)
 	}
 }
+
+func TestErrorsOfAnswers(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"error":{"message":"run x: not found"}}`:                                           "run x: not found",
+		`{"error":{"message":"run x: not found","hint":"`+"`slipway run list`"+`"}}`:          "run x: not found; `slipway run list`",
+		`{"status":"error","errorType":"bad_data","error":"1:5: parse error: unclosed left"}`: "1:5: parse error: unclosed left",
+		`{"error":7}`: "server: 502 Bad Gateway", `{}`: "server: 502 Bad Gateway", `<html>`: "server: 502 Bad Gateway", "": "server: 502 Bad Gateway",
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadGateway)
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Setenv("SLIPWAY_TOKEN", "t")
+		_, err := (&Client{Server: s.URL, DataDir: t.TempDir()}).Open(t.Context(), "GET", "/x", nil)
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", body, err, want)
+		}
+		s.Close()
+	}
+}

@@ -33,6 +33,9 @@ func Run(ctx context.Context, conf config.Config, log *slog.Logger, out io.Write
 	if err := checkMachine(ctx, conf); err != nil {
 		return err
 	}
+	if err := checkObserved(conf, log); err != nil {
+		return err
+	}
 	for _, dir := range []string{conf.DataDir, filepath.Join(conf.DataDir, "run")} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -48,6 +49,18 @@ func (s *services) openObserve(ctx context.Context) (err error) {
 	return err
 }
 
+// checkObserved reads the files that the child is given, before anything is started: with a
+// wrong one the child would only end and be started again.
+func checkObserved(conf config.Config, log *slog.Logger) error {
+	_, err := alerts.Load(conf.Alerts.Config)
+	_, more := metrics.RemoteWrites(conf.Metrics.RemoteWrite, log)
+	return errors.Join(err, more, theirPrometheus(conf).Check())
+}
+
+func theirPrometheus(conf config.Config) metrics.Elsewhere {
+	return metrics.Elsewhere{URL: conf.Metrics.PrometheusURL, CredentialsFile: conf.Metrics.PrometheusCredentials, CAFile: conf.Metrics.PrometheusCA}
+}
+
 // observeChild starts the child with both stores and returns its client.
 // tokenFile holds a token that may read /metrics.
 func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supervise.Supervisor, tokenFile string) (*observe.Client, error) {
@@ -71,16 +84,10 @@ func observeChild(ctx context.Context, conf config.Config, c *cluster, sup *supe
 		return nil, err
 	}
 	oc.Metrics.Targets.Machines, oc.Metrics.MaxSeries = []string{api, c.nodeIP}, conf.Metrics.MaxSeries
-	oc.Metrics.Elsewhere = metrics.Elsewhere{URL: conf.Metrics.PrometheusURL, CredentialsFile: conf.Metrics.PrometheusCredentials, CAFile: conf.Metrics.PrometheusCA}
+	oc.Metrics.Elsewhere = theirPrometheus(conf)
 	oc.Logs = elsewhere(conf, c)
 	oc.Metrics.URL, oc.Metrics.RemoteWrite = conf.URL, conf.Metrics.RemoteWrite
-	if _, err := metrics.RemoteWrites(conf.Metrics.RemoteWrite, slog.Default()); err != nil {
-		return nil, err
-	}
 	oc.Alerts = alerts.Options{Dir: filepath.Join(conf.DataDir, "alerts"), Config: conf.Alerts.Config, URL: conf.URL}
-	if _, err := alerts.Load(conf.Alerts.Config); err != nil { // the child would only end and be started again
-		return nil, err
-	}
 	b, err := json.Marshal(oc)
 	if err != nil {
 		return nil, err
