@@ -170,7 +170,8 @@ func lines(o *unstructured.Unstructured) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	return strings.SplitAfter(strings.TrimSuffix(string(data), "\n"), "\n")
+	text := strings.SplitAfter(string(data), "\n")
+	return text[:len(text)-1] // each with its end, also the last one: another object may follow
 }
 
 func identityWithVersion(r v1alpha1.ObjectReference) v1alpha1.ObjectReference {

@@ -98,7 +98,7 @@ func (r *Reconciler) asked(ctx context.Context, app *v1alpha1.Application, by st
 		return err
 	}
 	if app.Spec.Desired == nil {
-		return refused("application %s: nothing is desired yet; push to repository %s", app.Name, app.Spec.Source.Repository)
+		return nothing(app)
 	}
 	app.Spec.Desired.Sync = nil
 	if part := (v1alpha1.SyncRequest{Only: ask.Only, KeepExtra: ask.Prune != nil && !*ask.Prune}); !sameRequest(nil, &part) {
@@ -132,7 +132,8 @@ func (r *Reconciler) Preview(ctx context.Context, namespace, application string,
 
 // changes from what is live to what is desired. With check it is an error if the set
 // would be refused.
-func (r *Reconciler) changes(ctx context.Context, app *v1alpha1.Application, check bool) ([]apply.Change, error) {
+func (r *Reconciler) changes(ctx context.Context, app *v1alpha1.Application, check bool) (_ []apply.Change, err error) {
+	defer func() { err = answered(app, err) }()
 	masks, err := r.masksOf(ctx, app)
 	if err != nil {
 		return nil, err

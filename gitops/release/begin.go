@@ -216,7 +216,7 @@ func (r *Reconciler) trouble(ctx context.Context, app *v1alpha1.Application, err
 	if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	if message := oneLine(err.Error()); app.Status.Message != message {
+	if message := oneLine(elsewhere(app, err)); app.Status.Message != message {
 		app.Status.Message = message
 		return errors.Join(err, r.Client.Status().Update(ctx, app))
 	}

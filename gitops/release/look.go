@@ -26,7 +26,7 @@ const maxObjectEvents = 50
 func (r *Reconciler) Tree(ctx context.Context, namespace, application string) ([]apply.Node, error) {
 	app, nodes, err := r.tree(ctx, namespace, application)
 	if err != nil {
-		return nil, err
+		return nil, answered(app, err)
 	}
 	if !slices.ContainsFunc(nodes, func(n apply.Node) bool { return n.Message != "" }) {
 		return nodes, nil
@@ -35,7 +35,7 @@ func (r *Reconciler) Tree(ctx context.Context, namespace, application string) ([
 	for i := range nodes {
 		nodes[i].Message = masks.hide(nodes[i].Message)
 	}
-	return nodes, err
+	return nodes, answered(app, err)
 }
 
 func (r *Reconciler) tree(ctx context.Context, namespace, application string) (*v1alpha1.Application, []apply.Node, error) {
@@ -49,8 +49,9 @@ func (r *Reconciler) tree(ctx context.Context, namespace, application string) (*
 
 // Look shows one object of an application. Nothing else can be looked at with it: it has to
 // be in the application's tree, or in the set that is desired.
-func (r *Reconciler) Look(ctx context.Context, namespace, application string, ref v1alpha1.ObjectReference) (*apply.View, error) {
+func (r *Reconciler) Look(ctx context.Context, namespace, application string, ref v1alpha1.ObjectReference) (_ *apply.View, err error) {
 	app, nodes, err := r.tree(ctx, namespace, application)
+	defer func() { err = answered(app, err) }()
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,10 @@ func (r *Reconciler) Look(ctx context.Context, namespace, application string, re
 		}
 	}
 	if at < 0 && v.Desired == "" {
-		return nil, apierrors.NewNotFound(schema.GroupResource{Group: ref.Group, Resource: ref.Kind}, fmt.Sprintf("%s of application %s", ref.Name, application))
+		err := apierrors.NewNotFound(schema.GroupResource{Group: ref.Group, Resource: ref.Kind}, ref.Name)
+		err.ErrStatus.Message = fmt.Sprintf("application %s: it has no %s/%s; `slipway app tree %s` shows what it has", application, ref.Kind, ref.Name, application)
+		err.ErrStatus.Details = nil
+		return nil, err
 	}
 	if at >= 0 {
 		if v.Live, err = r.Applier.Live(ctx, r.target(app, app.Status.Current), v.ObjectReference); err != nil {

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -87,6 +88,9 @@ func (r *Reconciler) Rollback(ctx context.Context, namespace, application string
 		if release == 0 {
 			return refused("application %s: no release was healthy before release %d", application, app.Status.Current)
 		}
+		if !slices.ContainsFunc(history, func(rel v1alpha1.Release) bool { return rel.Spec.Number == release }) {
+			return refused("application %s: there is no release %d; choose one of %s", application, release, strings.Join(good, ", "))
+		}
 		return refused("application %s: release %d was never healthy; choose one of %s", application, release, strings.Join(good, ", "))
 	})
 }
@@ -154,7 +158,7 @@ func (r *Reconciler) Changes(ctx context.Context, namespace, application string)
 		return nil, err
 	}
 	if app.Spec.Desired == nil {
-		return nil, refused("application %s: nothing is desired yet; push to repository %s", application, app.Spec.Source.Repository)
+		return nil, nothing(app)
 	}
 	return r.changes(ctx, app, false)
 }

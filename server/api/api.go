@@ -58,7 +58,8 @@ func WriteError(w http.ResponseWriter, log *slog.Logger, err error) {
 	switch {
 	case errors.As(err, &e):
 	case errors.As(err, &status) && status.Status().Code != 0:
-		e = &Error{Status: int(status.Status().Code), Message: status.Status().Message}
+		e = &Error{Status: int(status.Status().Code)}
+		e.Message, e.Hint = inWords(status.Status())
 	case errors.Is(err, context.Canceled):
 		return
 	default:

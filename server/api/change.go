@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -25,6 +26,9 @@ func (s *server) changeApplication(w http.ResponseWriter, r *http.Request) error
 		Spec map[string]any `json:"spec"`
 	}
 	if err := readJSON(w, r, &body); err != nil {
+		return err
+	}
+	if err := known(body.Spec); err != nil {
 		return err
 	}
 	if len(body.Spec) == 0 {
@@ -59,10 +63,24 @@ func (s *server) changeApplication(w http.ResponseWriter, r *http.Request) error
 			return err
 		}
 	}
-	if err := client.WithFieldValidation(s.Writer, "Strict").Patch(r.Context(), after, client.RawPatch(types.MergePatchType, patch)); err != nil {
+	if err := s.Writer.Patch(r.Context(), after, client.RawPatch(types.MergePatchType, patch)); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, present(applications, after))
+	return nil
+}
+
+// known refuses what a spec does not have.
+func known(spec map[string]any) error {
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&slipway.ApplicationSpec{}); err != nil {
+		return refuse(http.StatusBadRequest, "`slipway kubectl explain application.spec` lists the fields", "spec: %v", err)
+	}
 	return nil
 }
 

@@ -42,6 +42,7 @@ func TestApplicationsAreChanged(t *testing.T) {
 		want             string
 	}{
 		{"ann", "shop", `{"sync":"manual","syncOptions":{"adopt":true},"serviceAccount":null}`, http.StatusOK, `"adopt":true`},
+		{"ann", "shop", `{"wndows":[]}`, http.StatusBadRequest, `unknown field \"wndows\"`},
 		{"ann", "shop", `{}`, http.StatusBadRequest, "nothing to change"},
 		{"ann", "shop", `{"pin":3}`, http.StatusBadRequest, "use `slipway app rollback`"},
 		{"ann", "shop", `{"desired":{"commit":"x"}}`, http.StatusBadRequest, "use `slipway app sync`"},

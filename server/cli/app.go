@@ -158,6 +158,11 @@ func appCreate(c *user) *cobra.Command {
 				next = "`slipway app sync " + args[0] + " --dry-run` shows what it would apply"
 			}
 			c.word(cmd, "application %s is made; %s", args[0], next)
+			if repo := a.Spec.Source.Repository; repo != "" {
+				if err := c.Call(cmd.Context(), "GET", c.Path("repositories", repo), nil, nil); isMissing(err) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "repository %s is not there yet: `slipway repo add %s`\n", repo, repo)
+				}
+			}
 			return nil
 		},
 	}

@@ -62,10 +62,13 @@ func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Applicati
 	for _, k := range a.Status.Conditions {
 		// Most of them say what stands out; these say that something is there.
 		bad := k.Status == "True"
-		if k.Type == source.ConditionSource || k.Type == source.ConditionInputs {
+		switch k.Type {
+		case source.ConditionSource, source.ConditionInputs:
 			bad = k.Status == "False" && k.Message != a.Status.Message
+		case slipway.ConditionNeedsMet:
+			bad = k.Status == "False" && a.Status.Waiting == nil
 		}
-		if !bad || k.Type == "Applied" || k.Type == slipway.ConditionNeedsMet {
+		if !bad || k.Type == "Applied" {
 			continue
 		}
 		fmt.Fprintf(w, "\n%s: %s\n", k.Type, k.Message)

@@ -39,7 +39,9 @@ func (c *Client) WatchOf(ctx context.Context, query url.Values, seen func(Change
 		reached, enough, err := c.watch(ctx, query, seen)
 		var refused *Refused
 		switch {
-		case enough || ctx.Err() != nil:
+		case enough, ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return err
+		case ctx.Err() != nil:
 			return errors.Join(err, ctx.Err())
 		case first && !reached, errors.As(err, &refused) && refused.Status < 500, errors.As(err, new(handlerError)):
 			return err

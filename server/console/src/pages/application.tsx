@@ -49,8 +49,22 @@ export function ApplicationPage({ name }: { name: string }) {
   }, [name, store.opened]);
   const seen = useRef(false);
   if (app) seen.current = true;
-  if (!app && seen.current) return <Empty>{t("gone", { name })}</Empty>;
-  if (!app) return error ? <Problem error={error} /> : <Empty>{t("loading")}</Empty>;
+  const others = <Link href={to("applications")}>{t("backToList")}</Link>;
+  if (!app && seen.current)
+    return (
+      <Empty>
+        {t("gone", { name })} {others}
+      </Empty>
+    );
+  if (!app)
+    return error ? (
+      <>
+        <Problem error={error} />
+        {others}
+      </>
+    ) : (
+      <Empty>{t("loading")}</Empty>
+    );
   const st = app.status ?? {};
   const newest = releases.find((r) => r.spec.number === st.last);
   return (
@@ -96,7 +110,6 @@ export function ApplicationPage({ name }: { name: string }) {
         </div>
       ) : null}
       <Conditions app={app} />
-      <AlertsOf application={name} />
       <dl class="facts">
         <Fact name={t("release")}>{st.current || ""}</Fact>
         <Fact name={t("commit")}>{app.spec.desired ? <code title={app.spec.desired.commit}>{valueOf(app.spec.desired)}</code> : null}</Fact>
@@ -120,18 +133,19 @@ export function ApplicationPage({ name }: { name: string }) {
         </Fact>
         <Fact name={t("addresses")}>{st.addresses?.length ? <Addresses list={st.addresses} /> : null}</Fact>
       </dl>
+      <AlertsOf application={name} />
       <Progress release={newest} />
       <section>
         <h2>{t("objects")}</h2>
         <Tree app={app} nodes={tree.nodes} error={tree.error} />
-        <Diff name={name} />
+        {app.spec.desired ? <Diff name={name} /> : null}
       </section>
       <section>
         <h2>{t("releases")}</h2>
         {releases.length ? <Releases app={app} releases={releases} ask={ask} /> : <Empty>{t("noReleases")}</Empty>}
       </section>
       <Promotions name={name} />
-      <Chart app={app} releases={releases} />
+      {releases.length ? <Chart app={app} releases={releases} /> : null}
       <details onToggle={(e) => setHappened(e.currentTarget.open)}>
         <summary>{t("happened")}</summary>
         {happened ? <Happened name={name} state={JSON.stringify(st)} /> : null}

@@ -35,10 +35,10 @@ export function Applications() {
     { head: t("health"), cell: (a) => <State value={a.status?.health ?? "Unknown"} /> },
     { head: t("sync"), cell: (a) => <State value={syncOf(a)} /> },
     { head: t("release"), cell: (a) => a.status?.current || "" },
-    { head: t("message"), cell: (a) => <span class="clip">{a.status?.message}</span>, wide: true },
+    { head: t("message"), cell: (a) => <span class="clip" title={a.status?.message}>{a.status?.message}</span>, wide: true },
     { head: t("repository"), cell: (a) => a.spec.source.repository ?? a.spec.source.helm?.chart ?? "", wide: true },
     { head: t("commit"), cell: (a) => <code>{valueOf(a.spec.desired)}</code>, wide: true },
-    { head: t("addresses"), cell: (a) => <Addresses list={a.status?.addresses} />, wide: true },
+    ...(items.some((a) => a.status?.addresses?.length) ? [{ head: t("addresses"), cell: (a: Application) => <Addresses list={a.status?.addresses} />, wide: true }] : []),
   ];
   const narrow = address !== "/applications";
   return (
@@ -74,7 +74,11 @@ export function Applications() {
 /** A link to an application names its namespace where it is another one than is shown. */
 function ApplicationLink({ app }: { app: Application }) {
   const { name, namespace: ns } = app.metadata;
-  return <Link href={ns && ns !== namespace ? to("applications", ns, name) : to("applications", name)}>{name}</Link>;
+  return (
+    <span class="named">
+      <Link href={ns && ns !== namespace ? to("applications", ns, name) : to("applications", name)}>{name}</Link>
+    </span>
+  );
 }
 
 function Filters({ filter, health, sync }: { filter: AppFilter; health: Record<string, number>; sync: Record<string, number> }) {

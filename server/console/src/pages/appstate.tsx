@@ -6,8 +6,11 @@ import type { Application, Release } from "../types";
 
 /** notes are the conditions that a person should see: those that hold, but for what is as it should be, and what was not found. */
 export function notes(app: Application): { type: string; message: string }[] {
-  const usual = new Set(["Applied", "NeedsMet", "Ready"]);
-  const stands = (c: { type: string; status: string }) => (c.type.endsWith("Found") ? c.status === "False" : c.status === "True");
+  const usual = new Set(["Applied", "Ready"]);
+  const stands = (c: { type: string; status: string }) => {
+    if (c.type === "NeedsMet") return c.status === "False" && !app.status?.waiting;
+    return c.type.endsWith("Found") ? c.status === "False" : c.status === "True";
+  };
   return (app.status?.conditions ?? []).filter((c) => stands(c) && !usual.has(c.type)).map((c) => ({ type: c.type, message: c.message ?? "" }));
 }
 
@@ -70,6 +73,7 @@ export function Progress({ release }: { release?: Release }) {
   return (
     <section>
       {st.result === "Progressing" && st.sync?.phase ? <p class="notice">{t("stepOf", { n: release.spec.number, phase: st.sync.phase, wave: st.sync.wave ?? 0 })}</p> : null}
+      {st.sync?.hooks?.length ? <h2>{t("hooksOf", { n: release.spec.number })}</h2> : null}
       {st.sync?.hooks?.length ? <Rows label={t("hooks")} rows={st.sync.hooks} columns={columns} id={(h) => `${h.kind}/${h.name}/${h.phase}`} /> : null}
       {st.conflicts?.length ? (
         <details>

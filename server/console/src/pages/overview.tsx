@@ -41,9 +41,10 @@ export function Overview() {
         <ul class="cards">
           {applications.map((a) => (
             <li key={a.metadata.name} class="panel">
-              <Link href={to("applications", a.metadata.name)}>{a.metadata.name}</Link> <State value={a.status?.health ?? "Unknown"} />
-              <div class="hint">
-                {a.status?.current ? `${t("release")} ${a.status.current}` : ""} {a.status?.message ?? ""}
+              <Link href={to("applications", a.metadata.name)}>{a.metadata.name}</Link> <State value={a.status?.health ?? "Unknown"} />{" "}
+              {a.status?.sync === "Failed" ? <State value="Failed" /> : null}
+              <div class="hint" title={a.status?.message}>
+                {a.status?.message || (a.status?.current ? `${t("release")} ${a.status.current}` : "")}
               </div>
             </li>
           ))}

@@ -97,7 +97,7 @@ function Made({ app, release }: { app: Application; release: Release }) {
     );
   return (
     <details>
-      <summary>{t("madeOf")}</summary>
+      <summary class="hint">{t("madeOf")}</summary>
       <dl class="facts">
         <Fact name={t("cause")}>{causeOf(d) || null}</Fact>
         <Fact name={t("by")}>{d.by ?? null}</Fact>
@@ -124,14 +124,13 @@ function Made({ app, release }: { app: Application; release: Release }) {
 function Why({ release }: { release: Release }) {
   const st = release.status;
   if (!st?.reason && !st?.evidence?.length) return null;
+  const reason = `${st.reason || t("evidence")}${st.rolledBackTo ? ` · ${t("putBack", { n: st.rolledBackTo })}` : ""}`;
+  if (!st.evidence?.length) return <div>{reason}</div>;
   return (
-    <details open={st.result === "Failed" && !st.evidence?.length}>
-      <summary>
-        {st.reason || t("evidence")}
-        {st.rolledBackTo ? ` · ${t("putBack", { n: st.rolledBackTo })}` : ""}
-      </summary>
+    <details>
+      <summary>{reason}</summary>
       <ul class="evidence" aria-label={t("evidence")}>
-        {(st.evidence ?? []).map((e, i) => (
+        {st.evidence.map((e, i) => (
           <li key={i}>
             <span class="tag">{e.kind}</span> {e.object}{" "}
             {e.object?.startsWith("Pod/") ? <LinesLink of={{ pod: e.object.slice(4) }} start={around(st.startedAt, -5)} end={around(st.finishedAt, 300)} /> : null}

@@ -1,0 +1,58 @@
+package api
+
+import (
+	"fmt"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	slipway "slipway.dev/cluster/api/v1alpha1"
+)
+
+// nouns of our kinds and resources, and the verb that lists them; "" where none does.
+var nouns = map[string]struct{ one, list string }{
+	"application": {"application", "app list"}, "applications": {"application", "app list"},
+	"repository": {"repository", "repo list"}, "repositories": {"repository", "repo list"},
+	"run": {"run", "run list"}, "runs": {"run", "run list"},
+	"applicationset": {"application set", "appset list"}, "applicationsets": {"application set", "appset list"},
+	"schedule": {"schedule", "schedule list"}, "schedules": {"schedule", "schedule list"},
+	"environment": {"environment", "environment list"}, "environments": {"environment", "environment list"},
+	"promotion": {"promotion", "app promotions"}, "promotions": {"promotion", "app promotions"},
+	"release": {"release", ""}, "releases": {"release", ""},
+}
+
+// inWords says what the apiserver answered about one of our objects as people say it, with
+// what to do next.
+func inWords(s metav1.Status) (message, hint string) {
+	d := s.Details
+	if d == nil || d.Group != slipway.GroupVersion.Group {
+		return s.Message, ""
+	}
+	noun, ok := nouns[strings.ToLower(d.Kind)]
+	if !ok {
+		return s.Message, ""
+	}
+	switch s.Reason {
+	case metav1.StatusReasonNotFound:
+		if noun.list != "" {
+			hint = "`slipway " + noun.list + "` shows what there is"
+		}
+		return fmt.Sprintf("%s %s not found", noun.one, d.Name), hint
+	case metav1.StatusReasonAlreadyExists:
+		return fmt.Sprintf("%s %s is there already", noun.one, d.Name), ""
+	case metav1.StatusReasonConflict:
+		return fmt.Sprintf("%s %s was changed by somebody else at the same time", noun.one, d.Name), "try again"
+	case metav1.StatusReasonInvalid:
+		var why []string
+		for _, c := range d.Causes {
+			// That some rules were not checked follows from the others.
+			if c.Field != "" && c.Field != "<nil>" {
+				why = append(why, c.Field+": "+c.Message)
+			}
+		}
+		if len(why) > 0 {
+			return fmt.Sprintf("%s %s: %s", noun.one, d.Name, strings.Join(why, "; ")), ""
+		}
+	}
+	return s.Message, ""
+}
