@@ -15,6 +15,11 @@ import (
 // hidden stands for the value of a Secret.
 const hidden = "*****"
 
+// plain are lines of a file in a Secret that many other files have too, such as of a
+// kubeconfig or a key: they say nothing, and hidden they would take the sense out of every
+// difference that is shown.
+var plain = regexp.MustCompile(`^\s*(- )?((apiVersion|kind|name|namespace|type):\s.*|-----(BEGIN|END) [A-Z0-9 ]+-----)\s*$`)
+
 // masks hides every value of the Secrets of some namespaces.
 type masks struct {
 	replacer *strings.Replacer
@@ -55,7 +60,7 @@ func newMasks(secrets []corev1.Secret) masks {
 			values[base64.StdEncoding.EncodeToString(data)] = len(data) >= 3
 			lines := strings.Split(string(data), "\n")
 			for _, line := range lines {
-				if len(lines) > 1 && len(strings.TrimSpace(line)) >= 8 {
+				if len(lines) > 1 && len(strings.TrimSpace(line)) >= 8 && !plain.MatchString(line) {
 					add(line)
 				}
 			}

@@ -76,6 +76,10 @@ func TestMasksHideValuesLongestFirst(t *testing.T) {
 	require.Equal(t, "x ***** y ***** z ab", m.hide("x hunter2-and-more y hunter2 z ab"))
 	require.Equal(t, "*****", m.hide(base64.StdEncoding.EncodeToString([]byte("hunter2"))))
 	require.Equal(t, "saw ***** there", m.hide("saw line two is long there"))
+	// A kubeconfig does not hide what every manifest has.
+	m = newMasks([]corev1.Secret{*secret("k", "apiVersion: v1\nkind: Config\nusers:\n- name: deployer\n  user: {token: abcdefghijkl}\n")})
+	require.Equal(t, "apiVersion: v1\nkind: ConfigMap\n- name: deployer\n", m.hide("apiVersion: v1\nkind: ConfigMap\n- name: deployer\n"))
+	require.Equal(t, "saw *****", m.hide("saw user: {token: abcdefghijkl}"))
 }
 
 func TestDoomedPods(t *testing.T) {

@@ -154,7 +154,9 @@ func appCreate(c *user) *cobra.Command {
 				return err
 			}
 			next := "`slipway app wait " + args[0] + "` waits until it is healthy"
-			if a.Spec.Sync == "manual" {
+			if p := a.Spec.Promotion; p != nil {
+				next = "`slipway app promote " + p.From + " --to " + args[0] + "` brings a release"
+			} else if a.Spec.Sync == "manual" {
 				next = "`slipway app sync " + args[0] + " --dry-run` shows what it would apply"
 			}
 			c.word(cmd, "application %s is made; %s", args[0], next)

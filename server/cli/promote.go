@@ -79,7 +79,7 @@ func appApprove(c *user, verb, short string) *cobra.Command {
 		if err := c.Call(cmd.Context(), "POST", c.Path("promotions", promotion, verb), nil, nil); err != nil {
 			return err
 		}
-		c.word(cmd, "promotion %s: your word was taken; `slipway app promotions %s` shows what came of it", promotion, args[0])
+		c.word(cmd, "promotion %s: you %s it; `slipway app promotions %s` shows what comes of it", promotion, map[string]string{"approve": "approved", "reject": "rejected"}[verb], args[0])
 		return nil
 	}}
 	cmd.Flags().StringVar(&promotion, "promotion", "", "which one, of `slipway app promotions` (default the only one that waits)")

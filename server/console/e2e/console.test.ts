@@ -479,6 +479,52 @@ test.runIf(!real)("what can be done with an application: sync of some objects af
   expect(asked).toContain("DELETE app-00005 ?cascade=false");
 });
 
+test.runIf(!real)("a release: its cause, its images, what it changed; what happened; a rollout is stopped after a question", async () => {
+  const at = "/api/v1/namespaces/default/applications/hello";
+  const commit = "c".repeat(40);
+  const desired = { commit, sequence: 4, cause: "promotion", by: "bob", promotion: "hello-p1", images: [{ name: "shop <b>", digest: `sha256:${"d".repeat(64)}`, commit, run: "hello-1201" }] };
+  const status = { result: "Progressing", startedAt: new Date().toISOString() };
+  const newest = { metadata: { name: "hello-4", namespace: "default", creationTimestamp: status.startedAt }, spec: { application: "hello", number: 4, desired, subject: "four" }, status };
+  const app = await api<{ status: Record<string, unknown> }>("applications/hello");
+  app.status.last = 4;
+  app.status.message = "release 4 is rolling out: Deployment/hello";
+  await page.route(`**${at}`, (route) => route.fulfill({ json: app }));
+  await page.route(`**${at}/releases`, (route) => route.fulfill({ json: { items: [newest] } }));
+  await page.route(`**${at}/releases/4/diff`, (route) => route.fulfill({ contentType: "text/plain", body: "--- before\n+++ after\n-a: <b>\n+a: c\n" }));
+  await page.route(`**${at}/events`, (route) => route.fulfill({ json: { items: [{ type: "Warning", reason: "ReleaseFailed", message: "release 3: <i>why</i>", last: status.startedAt }] } }));
+  let stopped = false;
+  await page.route(`**${at}/stop`, (route) => {
+    stopped = true;
+    return route.fulfill({ status: 204 });
+  });
+  try {
+    await page.goto(`${base}/applications/hello`);
+    const row = page.getByRole("table", { name: "Releases" }).getByRole("row", { name: /^#4/ });
+    await row.getByRole("cell", { name: "promotion", exact: true }).waitFor();
+    await row.getByText("Details").click();
+    await row.getByText("hello-p1").waitFor();
+    const image = row.getByRole("list", { name: "Images" });
+    await image.getByText("sha256:dddddddddddd", { exact: true }).waitFor();
+    expect(await image.getByRole("link", { name: "hello-1201" }).getAttribute("href")).toMatch(/\/runs\/.*hello-1201$/);
+    await row.getByRole("button", { name: "Show what it changed" }).click();
+    expect(await row.locator(".removed").allTextContents()).toEqual(["-a: <b>\n"]);
+    await page.getByText("What happened").click();
+    await page.getByRole("table", { name: "What happened" }).getByText("release 3: <i>why</i>").waitFor();
+    const dialog = page.getByRole("dialog");
+    await page.getByRole("button", { name: "Stop…" }).click();
+    await dialog.getByText("Stop release 4 and put release 2 back?").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    expect(stopped).toBe(false);
+    await page.getByRole("button", { name: "Stop…" }).click();
+    await dialog.getByRole("button", { name: "Stop release 4" }).click();
+    await dialog.waitFor({ state: "detached" });
+    expect(stopped).toBe(true);
+  } finally {
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+  }
+});
+
 test.runIf(!real)("who starts a run by hand is told what its file asks for", async () => {
   await page.goto(`${base}/repositories/hello`);
   const form = page.locator("details", { hasText: "Start a run by hand" });
