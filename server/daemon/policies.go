@@ -39,7 +39,7 @@ func policyState(now netpol.State) api.Component {
 	case now.Err != nil:
 		out.Message = fmt.Sprintf("%v; what is in force is what was before, and pods that they limit do not start", now.Err)
 	case now.Policies > 0:
-		out.Message = fmt.Sprintf("%d, which limit %d pods here", now.Policies, now.Limited)
+		out.Message = fmt.Sprintf("%d; pods that they limit here: %d", now.Policies, now.Limited)
 	}
 	return out
 }
