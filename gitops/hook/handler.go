@@ -89,7 +89,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, a address, t Targ
 		d.Outcome, d.Message = Refused, oneLine(err.Error(), 500)
 		code, hint = http.StatusBadRequest, "send the event in the form that the forge documents"
 	case t.Path != "" && d.Event.Project != "" && !sameProject(d.Event.Project, t.Path):
-		d.Outcome, d.Message = Refused, oneLine(fmt.Sprintf("it is about %s, and repository %s is %s", d.Event.Project, a.repo, t.Path), 500)
+		d.Outcome, d.Message = Refused, oneLine(fmt.Sprintf("it is about %s, and repository %s is %s", d.Event.Project, a.repo, strings.TrimSuffix(strings.Trim(t.Path, "/"), ".git")), 500)
 		code, hint = http.StatusForbidden, "give each repository at the forge the address of its own repository here, and each a secret of its own"
 	case d.Event.Kind == Ping:
 		d.Outcome, d.Message = Ignored, "a test of the hook"
@@ -112,8 +112,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, a address, t Targ
 	if d.Outcome == Ignored {
 		answer["ignored"] = d.Message
 	}
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer)
+	answerJSON(w, code, answer)
 }
 
 func (h *Handler) now() time.Time {
@@ -209,10 +208,17 @@ func again(w http.ResponseWriter, message string) {
 }
 
 func say(w http.ResponseWriter, code int, message, hint string) {
-	w.WriteHeader(code)
 	e := map[string]string{"message": message}
 	if hint != "" {
 		e["hint"] = hint
 	}
-	_ = json.NewEncoder(w).Encode(map[string]any{"error": e})
+	answerJSON(w, code, map[string]any{"error": e})
+}
+
+// answerJSON is for people, too: forges show it beside the delivery.
+func answerJSON(w http.ResponseWriter, code int, v any) {
+	w.WriteHeader(code)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
 }

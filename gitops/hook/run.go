@@ -154,7 +154,14 @@ func (s *Spool) mark(did []Delivery) error {
 }
 
 // ErrNotFound is wrapped where the repository has no such delivery.
-var ErrNotFound = fmt.Errorf("no such delivery: %w", fs.ErrNotExist)
+var ErrNotFound error = notFound{}
+
+type notFound struct{}
+
+func (notFound) Error() string { return "no such delivery" }
+
+// Is says that it is one of fs.ErrNotExist.
+func (notFound) Is(target error) bool { return target == fs.ErrNotExist }
 
 // List the deliveries of a repository that are kept, newest first.
 func (s *Spool) List(ns, repo string) ([]Delivery, error) {

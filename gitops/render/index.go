@@ -1,9 +1,11 @@
 package render
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/Masterminds/semver/v3"
@@ -61,7 +63,12 @@ func findChart(data []byte, chart, version string) (*IndexEntry, error) {
 	}
 	list := under(entries, chart)
 	if list == nil || list.Kind != yaml.SequenceNode {
-		return nil, refuse("", 0, "chart %q is not in the repository", chart)
+		var known []string
+		for i := 0; i+1 < len(entries.Content) && entries.Kind == yaml.MappingNode; i += 2 {
+			known = append(known, text(entries.Content[i]))
+		}
+		slices.Sort(known)
+		return nil, refuse("", 0, "chart %q is not in the repository, which has %s", chart, cmp.Or(strings.Join(clipList(known, 10), ", "), "none"))
 	}
 	if len(list.Content) > maxVersions {
 		return nil, refuse("index.yaml", list.Line, "more than %d versions of one chart", maxVersions)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"sigs.k8s.io/yaml"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 )
@@ -142,13 +141,10 @@ func readYAML(cmd *cobra.Command, file string, v any) error {
 		in = f
 	}
 	text, err := io.ReadAll(io.LimitReader(in, 1<<20))
-	if err == nil {
-		err = yaml.UnmarshalStrict(text, v)
-	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", file, err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
-	return err
+	return parseYAML(file, text, v)
 }
 
 func appSet(c *user) *cobra.Command {

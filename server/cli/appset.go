@@ -67,7 +67,15 @@ func appsetGet(c *user) *cobra.Command {
 		for _, a := range s.Status.Applications {
 			t.add(standsFor(a), a.Name, a.Phase, short(a.Commit), strconv.FormatInt(a.Release, 10), a.Health, a.Sync, strings.Join(a.Addresses, " "), a.Message, a.Namespace)
 		}
-		return c.print(cmd.OutOrStdout(), &s, t)
+		if err := c.print(cmd.OutOrStdout(), &s, t); err != nil || c.output == "json" || c.output == "yaml" {
+			return err
+		}
+		for _, k := range s.Status.Conditions {
+			if k.Status == "False" {
+				fmt.Fprintf(cmd.OutOrStdout(), "\n%s: %s\n", k.Type, k.Message)
+			}
+		}
+		return nil
 	}}
 }
 
