@@ -32,8 +32,8 @@ type Target struct {
 	// Namespace of the tenant: the Application's own.
 	Namespace   string
 	Application string
-	// Release number, written as the label slipway.dev/release of objects (not of pods,
-	// so that an unchanged workload does not restart).
+	// Release number, written as the label slipway.dev/release of the objects that it
+	// changes (not of pods, so that an unchanged workload does not restart).
 	Release int64
 	// Destination is where the set goes: the tenant's namespace if empty. In one that
 	// belongs to the tenant its own deployer writes, and beyond that nothing is touched
@@ -102,7 +102,8 @@ func (w *Waiting) Error() string { return w.Message }
 
 // Apply writes the objects in the order of kinds (configuration before workloads) and
 // returns them with what is owned of each and how it is now; those that are as they should
-// be are not changed by it. Call Check first.
+// be are not changed by it, and those of which Check has just seen that are not asked about
+// again. Call Check first.
 func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.Unstructured) ([]v1alpha1.ObjectReference, error) {
 	p, err := a.place(ctx, t)
 	if err != nil {
@@ -124,7 +125,7 @@ func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.U
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return byKind(desired[i], desired[j]) })
-	refs := make([]v1alpha1.ObjectReference, len(desired))
+	refs, seen := make([]v1alpha1.ObjectReference, len(desired)), seenOf(ctx)
 	// One kind after the other, and of one kind several at once.
 	for len(order) > 0 {
 		n := 1
@@ -135,10 +136,14 @@ func (a *Applier) Apply(ctx context.Context, t Target, objects []*unstructured.U
 		g.SetLimit(concurrency)
 		for _, i := range order[:n] {
 			g.Go(func() error {
-				written, err := a.write(gctx, p, t, desired[i])
+				written, err := seen.same(desired[i]), error(nil)
+				if written == nil {
+					written, err = a.write(gctx, p, t, desired[i])
+					seen.note(written, false)
+				}
 				if err == nil {
 					refs[i] = reference(objects[i])
-					refs[i].Owned = owned(written)
+					refs[i].Owned, refs[i].Applied = owned(written), t.digest(desired[i])
 					refs[i].Health, refs[i].Message = healthOf(checks, written)
 				}
 				return err

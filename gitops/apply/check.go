@@ -164,6 +164,11 @@ func (r *round) dryRun(ctx context.Context, o *unstructured.Unstructured) ([]v1a
 	if err := r.ownership(ctx, o, live); err != nil {
 		return nil, err
 	}
+	seen := seenOf(ctx)
+	if seen != nil && r.t.unchanged(o, live) {
+		seen.note(live, true)
+		return nil, nil
+	}
 	_, conflicts, err := r.a.submit(ctx, r.p, r.t, o, live, true)
 	if err == nil {
 		return conflicts, nil

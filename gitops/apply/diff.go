@@ -93,6 +93,10 @@ func (a *Applier) compare(ctx context.Context, p *place, t Target, o *unstructur
 		return Change{}, ssaerrors.NewDryRunErr(err, o)
 	}
 	before, after := bare(live), bare(merged)
+	for _, o := range []*unstructured.Unstructured{before, after} {
+		// It names the release that changed the object last, which need not be this one.
+		unstructured.RemoveNestedField(o.Object, "metadata", "labels", v1alpha1.LabelRelease)
+	}
 	managed := live
 	rules := t.ignores(o)
 	if len(rules) > 0 {
@@ -175,6 +179,6 @@ func lines(o *unstructured.Unstructured) []string {
 }
 
 func identityWithVersion(r v1alpha1.ObjectReference) v1alpha1.ObjectReference {
-	r.Health, r.Message, r.Owned, r.Extra = "", "", "", ""
+	r.Health, r.Message, r.Owned, r.Applied, r.Extra = "", "", "", "", ""
 	return r
 }

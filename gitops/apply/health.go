@@ -59,11 +59,13 @@ func (a *Applier) Health(ctx context.Context, t Target, refs []v1alpha1.ObjectRe
 	if err != nil {
 		return nil, nil, refuse("%s", err)
 	}
+	seen := seenOf(ctx)
 	for _, ref := range refs {
 		live, err := find(ctx, p.reader, ref)
 		if err != nil {
 			return nil, nil, err
 		}
+		seen.note(live, false)
 		switch {
 		case live == nil && ref.Extra != "":
 			continue // it left the set, and now the cluster
@@ -143,6 +145,9 @@ func Summary(refs []v1alpha1.ObjectReference) (worst, message string) {
 	}
 	return worst, message
 }
+
+// Healthy says whether one object is.
+func Healthy(ref v1alpha1.ObjectReference) bool { return ref.Health == health.Current }
 
 // Failed is the first object that will not become healthy by waiting, or nil.
 func Failed(refs []v1alpha1.ObjectReference) *v1alpha1.ObjectReference {

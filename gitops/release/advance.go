@@ -25,6 +25,14 @@ const conditionApplied = "Applied"
 // advance takes a progressing release further: checked, applied, then healthy,
 // failed, or looked at again when something moves.
 func (r *Reconciler) advance(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (ctrl.Result, error) {
+	if rel.Status.Result == "" {
+		// The server stopped in the first moment of it.
+		began := metav1.NewMicroTime(rel.CreationTimestamp.Time)
+		rel.Status.Result, rel.Status.StartedAt = v1alpha1.ReleaseProgressing, &began
+		if err := r.Client.Status().Update(ctx, rel); err != nil {
+			return ctrl.Result{}, err
+		}
+	}
 	return r.advanceWith(ctx, app, rel, nil)
 }
 
@@ -68,7 +76,7 @@ func (r *Reconciler) advanceWith(ctx context.Context, app *v1alpha1.Application,
 	}
 	var refs []v1alpha1.ObjectReference
 	if fresh && plan.Simple() {
-		refs = (&looked{refs: app.Status.Inventory}).health(apply.Inventory(plan.Objects()))
+		refs = r.observed(ctx, app, n, (&looked{refs: app.Status.Inventory}).health(apply.Inventory(plan.Objects())))
 	}
 	if refs == nil || slices.ContainsFunc(refs, func(ref v1alpha1.ObjectReference) bool { return ref.Health == "" }) {
 		refs, _, err = r.Applier.Health(ctx, r.target(app, n), apply.Inventory(plan.Objects()))

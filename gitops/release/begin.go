@@ -40,18 +40,21 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 			return ctrl.Result{}, err
 		}
 	}
+	atOnce := r.atOnce(rel, set)
 	if rel.Status.Result == "" {
 		rel.Status.Result = v1alpha1.ReleaseProgressing
 		rel.Status.StartedAt = r.stamp()
-		if err := r.Client.Status().Update(ctx, rel); err != nil {
-			return ctrl.Result{}, err
+		if !atOnce {
+			if err := r.Client.Status().Update(ctx, rel); err != nil {
+				return ctrl.Result{}, err
+			}
 		}
 	}
 	app.Status.Last = n
 	forgive(app, rel)
 	app.Status.Health, app.Status.Sync = "Progressing", "OutOfSync"
 	app.Status.Message = fmt.Sprintf("release %d is rolling out", n)
-	if !r.atOnce(rel, set) {
+	if !atOnce {
 		if err := r.Client.Status().Update(ctx, app); err != nil {
 			return ctrl.Result{}, err
 		}
@@ -63,11 +66,18 @@ func (r *Reconciler) begin(ctx context.Context, app *v1alpha1.Application) (ctrl
 	if refused != "" {
 		return r.fail(ctx, app, rel, refused, nil)
 	}
-	return r.advanceWith(ctx, app, rel, set)
+	version := rel.ResourceVersion
+	result, err := r.advanceWith(ctx, app, rel, set)
+	if atOnce && rel.ResourceVersion == version {
+		// It takes longer than a moment: that it goes on is said now.
+		err = errors.Join(err, r.Client.Status().Update(ctx, rel))
+	}
+	return result, err
 }
 
 // atOnce says whether what was just rendered goes into the cluster without hooks and waves:
-// then all of it is written down in a moment, together with what is about to be applied.
+// then what is about to be applied, and most often what became of it, is written down in a
+// moment, and nothing before.
 func (r *Reconciler) atOnce(rel *v1alpha1.Release, set *render.Set) bool {
 	if set == nil || finished(rel) {
 		return false

@@ -20,7 +20,7 @@ func part(inventory []v1alpha1.ObjectReference, objects []*unstructured.Unstruct
 	for _, ref := range set {
 		for _, k := range known {
 			if apply.Same(k, ref) {
-				ref.Owned = k.Owned
+				ref.Owned, ref.Applied = k.Owned, k.Applied
 			}
 		}
 		has = append(has, ref)

@@ -27,10 +27,10 @@ func (r *Reconciler) eyes(m ctrl.Manager) (source.Source, error) {
 	var queue atomic.Pointer[workqueue.TypedRateLimitingInterface[reconcile.Request]]
 	r.watcher = &watch.Watcher{
 		// Before the controller starts nobody need be told: it looks at everything then.
-		Notify: func(app types.NamespacedName) {
-			r.followers.tell(app)
-			if q := queue.Load(); q != nil {
-				(*q).Add(reconcile.Request{NamespacedName: app})
+		Notify: func(n watch.News) {
+			r.followers.tell(n.Application)
+			if q := queue.Load(); q != nil && !r.attention.hears(n) {
+				(*q).Add(reconcile.Request{NamespacedName: n.Application})
 			}
 		},
 		Home: func(ctx context.Context, namespace string) string { return home(ctx, r.Client, namespace) },

@@ -224,7 +224,7 @@ func replace(refs, written []v1alpha1.ObjectReference) []v1alpha1.ObjectReferenc
 	for _, w := range written {
 		for i := range out {
 			if apply.Same(out[i], w) {
-				out[i].Owned = w.Owned
+				out[i].Owned, out[i].Applied = w.Owned, w.Applied
 			}
 		}
 	}

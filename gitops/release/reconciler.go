@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,12 +115,13 @@ type Reconciler struct {
 
 	watcher   *watch.Watcher
 	followers *followers
+	attention *attention
 	laps      *laps
 }
 
 // SetupWithManager watches Applications, and whatever kinds their sets have.
 func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
-	r.laps, r.followers = &laps{}, &followers{}
+	r.laps, r.followers, r.attention = &laps{}, &followers{}, &attention{}
 	objects, err := r.eyes(m)
 	if err != nil {
 		return err
@@ -132,7 +134,7 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 		Watches(&v1alpha1.Application{}, r.needing()).
 		WatchesRawSource(objects).
 		WithOptions(controller.Options{
-			MaxConcurrentReconciles: 8,
+			MaxConcurrentReconciles: 12,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](200*time.Millisecond, 15*time.Second),
 		}).
 		Complete(r)
@@ -140,6 +142,21 @@ func (r *Reconciler) SetupWithManager(m ctrl.Manager) error {
 
 // Reconcile takes the next step of one Application.
 func (r *Reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	if r.attention == nil {
+		return r.look(ctx, req)
+	}
+	ctx, look := r.attention.begin(ctx, req.NamespacedName)
+	result, err := r.look(ctx, req)
+	if r.attention.end(req.NamespacedName, look) && (result.RequeueAfter == 0 || result.RequeueAfter > soon) {
+		result.RequeueAfter = soon
+	}
+	return result, err
+}
+
+// soon is when an application is looked at again of which there was news meanwhile.
+const soon = time.Millisecond
+
+func (r *Reconciler) look(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	app := &v1alpha1.Application{}
 	if err := r.Reader.Get(ctx, req.NamespacedName, app); err != nil {
 		if !apierrors.IsNotFound(err) {
@@ -164,6 +181,7 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		return r.remove(ctx, app)
 	}
 	if controllerutil.AddFinalizer(app, finalizer) {
+		unmanage(app)
 		if err := r.Client.Update(ctx, app); err != nil {
 			return ctrl.Result{}, err
 		}
@@ -217,6 +235,15 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		return r.observe(ctx, app, "OutOfSync", why)
 	}
 	return r.begin(ctx, app)
+}
+
+// unmanage has the apiserver forget who manages which field of an application, and not keep
+// it from then on, unless somebody applies the application: only then these records matter.
+// They cost more at each write than all else, and are half of what is kept of it.
+func unmanage(app *v1alpha1.Application) {
+	if !slices.ContainsFunc(app.ManagedFields, func(e metav1.ManagedFieldsEntry) bool { return e.Operation == metav1.ManagedFieldsOperationApply }) {
+		app.ManagedFields = []metav1.ManagedFieldsEntry{{}}
+	}
 }
 
 // same compares values: the commit, the digests and what part of them was asked for, not

@@ -18,6 +18,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/source"
+	"slipway.dev/gitops/watch"
 )
 
 // refused is an error that is for the person who asked: an answer of 400, in words.
@@ -99,7 +100,7 @@ func (r *Reconciler) Rollback(ctx context.Context, namespace, application string
 // changed.
 func (r *Reconciler) Refresh(namespace, application string) {
 	if r.watcher != nil {
-		r.watcher.Notify(types.NamespacedName{Namespace: namespace, Name: application})
+		r.watcher.Notify(watch.News{Application: types.NamespacedName{Namespace: namespace, Name: application}})
 	}
 }
 

@@ -54,9 +54,9 @@ func (f *feed) run(ctx context.Context) {
 }
 
 // Add satisfies cache.ReflectorStore, as do those below.
-func (f *feed) Add(o any) error    { return f.tell(o) }
-func (f *feed) Update(o any) error { return f.tell(o) }
-func (f *feed) Delete(o any) error { return f.tell(o) }
+func (f *feed) Add(o any) error    { return f.tell(o, false) }
+func (f *feed) Update(o any) error { return f.tell(o, false) }
+func (f *feed) Delete(o any) error { return f.tell(o, true) }
 func (f *feed) Resync() error      { return nil }
 
 // Replace is the state after a time without eyes: anything may have happened.
@@ -64,19 +64,24 @@ func (f *feed) Replace([]any, string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for app := range f.apps {
-		f.w.Notify(app)
+		f.w.Notify(News{Application: app})
 	}
 	return nil
 }
 
-func (f *feed) tell(v any) error {
+func (f *feed) tell(v any, gone bool) error {
 	o, ok := v.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return nil
 	}
 	if !f.key.configs {
 		if app, ok := f.w.owner(f.ctx, o, f.tenant); ok {
-			f.w.Notify(app)
+			news := News{Application: app}
+			if !gone {
+				news.Object = v1alpha1.ObjectReference{Group: f.key.kind.Group, Kind: f.key.kind.Kind, Namespace: o.Namespace, Name: o.Name}
+				news.Version = o.ResourceVersion
+			}
+			f.w.Notify(news)
 		}
 		return nil
 	}
@@ -85,7 +90,7 @@ func (f *feed) tell(v any) error {
 	for app, configs := range f.apps {
 		for _, c := range configs {
 			if c.Kind == f.key.kind.Kind && c.Name == o.Name && c.Namespace == o.Namespace {
-				f.w.Notify(app)
+				f.w.Notify(News{Application: app})
 			}
 		}
 	}

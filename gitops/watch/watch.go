@@ -53,10 +53,19 @@ type Wish struct {
 // Config is one ConfigMap or Secret.
 type Config struct{ Kind, Namespace, Name string }
 
+// News is that something happened to an application.
+type News struct {
+	Application types.NamespacedName
+	// Object that changed, by its identity (without a version of its kind), and its version
+	// now. Both are empty where anything may have happened, or it is gone.
+	Object  v1alpha1.ObjectReference
+	Version string
+}
+
 // Watcher is safe for concurrent use.
 type Watcher struct {
 	// Notify is told of each application that something happened to. It must not block.
-	Notify func(types.NamespacedName)
+	Notify func(News)
 	// Home is the namespace of the applications behind objects of a namespace.
 	Home func(ctx context.Context, namespace string) string
 	// Limit of watches at once. Default 200.

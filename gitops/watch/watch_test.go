@@ -43,7 +43,7 @@ func eyes(t *testing.T, limit int) (w *Watcher, c Cluster, cluster *fake.FakeMet
 		mapper.Add(corev1.SchemeGroupVersion.WithKind(k), meta.RESTScopeNamespace)
 	}
 	w = &Watcher{
-		Notify: func(n types.NamespacedName) { seen <- n }, Limit: limit, Log: slog.New(slog.DiscardHandler),
+		Notify: func(n News) { seen <- n.Application }, Limit: limit, Log: slog.New(slog.DiscardHandler),
 		Home: func(_ context.Context, ns string) string { return ns },
 		open: func(Cluster) (metadata.Interface, error) { return cluster, nil },
 	}

@@ -238,6 +238,10 @@ type ObjectReference struct {
 	// changes one of them.
 	// +optional
 	Owned string `json:"owned,omitempty"`
+	// Applied is a digest of the object as it was written last, whatever release that was
+	// of; there is none of Secrets.
+	// +optional
+	Applied string `json:"applied,omitempty"`
 	// Extra says why an object that left the set is still there: "kept" (pruning is
 	// off), "confirm" (it waits for a person) or "ignored" (it says that this is fine).
 	// +optional
