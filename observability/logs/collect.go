@@ -25,8 +25,6 @@ const (
 	sweepBytes = 8 << 20
 	// settle is how long lines gather before they are sent.
 	settle = 200 * time.Millisecond
-	// rescan finds what a lost notification hid.
-	rescan = 30 * time.Second
 )
 
 // Collector tails the log files of a node's containers and sends their lines.
@@ -42,6 +40,8 @@ type Collector struct {
 	Labels func(namespace, pod string) map[string]string
 	Log    *slog.Logger
 
+	// watch is fsnotify's, but for tests.
+	watch     func() (*fsnotify.Watcher, error)
 	positions map[uint64]position
 	tails     map[uint64]*tail // by inode: a file keeps it when it is rotated
 }
@@ -58,11 +58,11 @@ func (c *Collector) Run(ctx context.Context) error {
 	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
 		return err
 	}
-	w, err := fsnotify.NewWatcher()
-	if err != nil {
-		return err
+	w := &watcher{open: c.watch, log: c.Log}
+	if w.open == nil {
+		w.open = fsnotify.NewWatcher
 	}
-	defer w.Close()
+	defer w.close()
 	defer func() {
 		for _, t := range c.tails {
 			_ = t.file.Close()
@@ -76,10 +76,10 @@ func (c *Collector) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-w.Errors:
+		case err := <-w.errors():
 			c.Log.Warn("log files", "err", err)
 			timer.Reset(settle)
-		case <-w.Events:
+		case <-w.events():
 			// Many events make one round; one that waits already stays.
 			c.drain(ctx, w, wait)
 			wait = c.next(ctx, w, timer, wait)
@@ -90,12 +90,12 @@ func (c *Collector) Run(ctx context.Context) error {
 }
 
 // drain takes the events of the next moment, so that they make one round.
-func (c *Collector) drain(ctx context.Context, w *fsnotify.Watcher, d time.Duration) {
+func (c *Collector) drain(ctx context.Context, w *watcher, d time.Duration) {
 	end := time.NewTimer(d)
 	defer end.Stop()
 	for {
 		select {
-		case <-w.Events:
+		case <-w.events():
 		case <-end.C:
 			return
 		case <-ctx.Done():
@@ -106,26 +106,27 @@ func (c *Collector) drain(ctx context.Context, w *fsnotify.Watcher, d time.Durat
 
 // next does one round and returns how long the one after may gather events:
 // longer after each failure.
-func (c *Collector) next(ctx context.Context, w *fsnotify.Watcher, timer *time.Timer, wait time.Duration) time.Duration {
+func (c *Collector) next(ctx context.Context, w *watcher, timer *time.Timer, wait time.Duration) time.Duration {
 	if err := c.round(ctx, w); err != nil && ctx.Err() == nil {
 		wait = min(2*wait, 10*time.Second)
 		c.Log.Warn("logs wait on the node", "err", err, "again", wait)
 		timer.Reset(wait)
 		return wait
 	}
-	timer.Reset(rescan)
+	timer.Reset(w.rescan())
 	return settle
 }
 
 // round finds new files, sends what they and the known ones have, and keeps
 // how far it came.
-func (c *Collector) round(ctx context.Context, w *fsnotify.Watcher) error {
+func (c *Collector) round(ctx context.Context, w *watcher) error {
 	err := filepath.WalkDir(c.Dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return ignoreMissing(err)
 		}
 		if d.IsDir() {
-			return ignoreMissing(w.Add(path))
+			w.add(path)
+			return nil
 		}
 		return c.discover(path)
 	})
@@ -222,12 +223,10 @@ func (c *Collector) known(path string) (bool, error) {
 }
 
 // discoverSources finds the files that are no container's.
-func (c *Collector) discoverSources(w *fsnotify.Watcher) error {
+func (c *Collector) discoverSources(w *watcher) error {
 	for i := range c.Sources {
 		s := &c.Sources[i]
-		if err := ignoreMissing(w.Add(filepath.Dir(s.Pattern))); err != nil {
-			return err
-		}
+		w.add(filepath.Dir(s.Pattern))
 		paths, err := filepath.Glob(s.Pattern)
 		if err != nil {
 			return err
