@@ -1,12 +1,14 @@
 package elastic
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"time"
 )
 
@@ -89,6 +91,29 @@ func (h *Handler) refresh(w http.ResponseWriter, r *request) error {
 }
 
 // cat answers _cat/indices and _cat/health, as a table or as JSON.
+// sortCells puts rows in the order of columns, each of which may end in :desc.
+func sortCells(rows []map[string]any, by []string) {
+	slices.SortStableFunc(rows, func(a, b map[string]any) int {
+		for _, column := range by {
+			name, order, _ := strings.Cut(column, ":")
+			x, y := fmt.Sprint(a[name]), fmt.Sprint(b[name])
+			c := cmp.Compare(x, y)
+			if n, err := strconv.ParseFloat(x, 64); err == nil {
+				if m, err := strconv.ParseFloat(y, 64); err == nil {
+					c = cmp.Compare(n, m)
+				}
+			}
+			if order == "desc" {
+				c = -c
+			}
+			if c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
 func (h *Handler) cat(w http.ResponseWriter, r *request) error {
 	var columns []string
 	var rows []map[string]any
@@ -109,6 +134,21 @@ func (h *Handler) cat(w http.ResponseWriter, r *request) error {
 				"docs.count": strconv.FormatUint(known[name], 10), "docs.deleted": "0", "store.size": nil, "pri.store.size": nil, "dataset.size": nil,
 			})
 		}
+	case "count":
+		s, err := h.scope(r.Context(), r.access, r.part(1), true)
+		if err != nil {
+			return err
+		}
+		known, err := h.indices(r.Context(), s)
+		if err != nil {
+			return err
+		}
+		now, n := time.Now().UTC(), uint64(0)
+		for _, name := range matching(r.part(1), known) {
+			n += known[name]
+		}
+		columns = []string{"epoch", "timestamp", "count"}
+		rows = []map[string]any{{"epoch": strconv.FormatInt(now.Unix(), 10), "timestamp": now.Format("15:04:05"), "count": strconv.FormatUint(n, 10)}}
 	case "health":
 		now := time.Now().UTC()
 		columns = []string{"epoch", "timestamp", "cluster", "status", "node.total", "node.data", "shards", "pri"}
@@ -117,7 +157,10 @@ func (h *Handler) cat(w http.ResponseWriter, r *request) error {
 			"node.total": "1", "node.data": "1", "shards": "1", "pri": "1",
 		}}
 	default:
-		return unsupported("API [_cat/%.60s]; known: indices, health", r.part(0))
+		return unsupported("API [_cat/%.60s]; known: indices, health, count", r.part(0))
+	}
+	if by := r.params.Get("s"); by != "" {
+		sortCells(rows, strings.Split(by, ","))
 	}
 	if hs := r.params.Get("h"); hs != "" {
 		columns = strings.Split(hs, ",")
@@ -134,8 +177,9 @@ func (h *Handler) cat(w http.ResponseWriter, r *request) error {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=UTF-8")
 	var b strings.Builder
+	aligned := tabwriter.NewWriter(&b, 0, 1, 1, ' ', 0)
 	if r.params.Has("v") && r.params.Get("v") != "false" {
-		fmt.Fprintln(&b, strings.Join(columns, " "))
+		fmt.Fprintln(aligned, strings.Join(columns, "\t"))
 	}
 	for _, row := range rows {
 		var cells []string
@@ -146,7 +190,10 @@ func (h *Handler) cat(w http.ResponseWriter, r *request) error {
 			}
 			cells = append(cells, cell)
 		}
-		fmt.Fprintln(&b, strings.Join(cells, " "))
+		fmt.Fprintln(aligned, strings.Join(cells, "\t"))
+	}
+	if err := aligned.Flush(); err != nil {
+		return err
 	}
 	_, err := w.Write([]byte(b.String()))
 	return err

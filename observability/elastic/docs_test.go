@@ -19,7 +19,7 @@ const docsPage = "../../docs/elasticsearch.md"
 var members = []string{"query", "sort", "from", "size", "search_after", "_source", "fields", "track_total_hits", "aggs"}
 
 // beneath are the APIs below those of the tables that route has.
-var beneath = []string{"_cat/indices", "_cat/health", "_cluster/health", "_ilm/policy", "_ilm/explain", "_ilm/status", "_resolve/index", "_mapping/field", "_security/_authenticate", "_ingest/pipeline"}
+var beneath = []string{"_cat/indices", "_cat/count", "_cat/health", "_cluster/health", "_ilm/policy", "_ilm/explain", "_ilm/status", "_resolve/index", "_mapping/field", "_security/_authenticate", "_ingest/pipeline"}
 
 // shownIn says how a kind of request looks in the test that shows it.
 var shownIn = []struct {

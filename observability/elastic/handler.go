@@ -151,8 +151,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), queryTime)
 	defer cancel()
 	req := &request{Request: r.WithContext(ctx), access: Attached(r.Header), params: r.URL.Query()}
-	err := h.route(w, req)
+	var filtered *filteredWriter
+	to, err := w, error(nil)
+	if text := req.params.Get("filter_path"); text != "" {
+		filtered = &filteredWriter{ResponseWriter: w}
+		to = filtered
+		filtered.paths, err = filterPathsOf(text)
+	}
 	if err == nil {
+		err = h.route(to, req)
+	}
+	if err == nil {
+		if filtered != nil {
+			filtered.end()
+		}
 		return
 	}
 	if errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {

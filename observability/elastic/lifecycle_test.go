@@ -74,7 +74,7 @@ func TestILMDeletes(t *testing.T) {
 	// After its component is there.
 	s.ok(t, "PUT", "/_index_template/all", `{"index_patterns":["logs-*"],"data_stream":{},"composed_of":["three-days"],"priority":100}`)
 	for _, index := range []string{"logs-app-default", "logs-stream-default", "logs-hours-default", "logs-kept-default", "filebeat-8", "shop-index", "other", logs.PodsIndex + "default", "logs-audit-default"} {
-		s.aged(t, "default", index, 1, 12, 60, 84, 150, 300)
+		s.aged(t, "default", index, 1, 12, 60, 108, 150, 300)
 	}
 	s.aged(t, "blue", "logs-blue-default", 1, 300)
 	// Midnights are between what is asked for here.
@@ -82,7 +82,7 @@ func TestILMDeletes(t *testing.T) {
 	s.h.Enforce(t.Context(), now)
 	old := func(age time.Duration) int {
 		n := 0
-		for _, h := range []int{1, 12, 60, 84, 150, 300} {
+		for _, h := range []int{1, 12, 60, 108, 150, 300} {
 			if time.Now().Add(-time.Duration(h) * time.Hour).After(lifecycle{age: age}.cutoff(now)) {
 				n++
 			}

@@ -51,6 +51,18 @@ const (
 	late    = 10 * time.Second
 )
 
+// before are the rows that are there when somebody begins to follow, as far back as is looked
+// again: of them, those beyond the limit are not wanted, now and later.
+func (s *Store) before(ctx context.Context, query Query, shown *seen) error {
+	if from := query.End.Add(-late); query.Start.Before(from) {
+		query.Start = from
+	}
+	return s.windows(ctx, query, func(r found) error {
+		shown.add(r)
+		return nil
+	})
+}
+
 // follow searches again each time rows came. Windows overlap by late, and rows
 // that were shown are left out. However many come, all are written: who reads slowly is
 // behind, and misses none.

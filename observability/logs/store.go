@@ -272,9 +272,13 @@ type Query struct {
 // Search writes matching rows to w as lines of JSON, oldest first.
 func (s *Store) Search(ctx context.Context, w io.Writer, query Query) error {
 	var f *follower
+	shown := newSeen()
 	if query.Follow {
 		f = s.followers.add()
 		defer s.followers.remove(f)
+		if err := s.before(ctx, query, shown); err != nil {
+			return err
+		}
 	} else if query.Limit == 0 {
 		return s.all(ctx, w, query)
 	}
@@ -282,7 +286,6 @@ func (s *Store) Search(ctx context.Context, w io.Writer, query Query) error {
 	if err != nil {
 		return err
 	}
-	shown := newSeen()
 	for _, r := range rows {
 		shown.add(r)
 		if _, err := w.Write(append(r.json, '\n')); err != nil {

@@ -19,15 +19,15 @@ type logSearch struct {
 	read   string
 }
 
-// from is the client of where a request looks. New lines are followed where they come
-// first.
-func (l logSearch) from(from string, follow bool) (c *observe.Client, elsewhere bool) {
-	elsewhere = cmp.Or(from, l.read) == api.FromElasticsearch && !(follow && from == "")
+// from is the client of where a request looks. New lines are followed, and all of them
+// written, where they come first.
+func (l logSearch) from(from string, first bool) (c *observe.Client, elsewhere bool) {
+	elsewhere = cmp.Or(from, l.read) == api.FromElasticsearch && !(first && from == "")
 	return l.client.From(elsewhere), elsewhere
 }
 
 func (l logSearch) Query(ctx context.Context, w io.Writer, q api.LogQuery) error {
-	c, elsewhere := l.from(q.From, q.Follow)
+	c, elsewhere := l.from(q.From, q.Follow || q.Limit == 0)
 	own, err := inOwnWords(q, elsewhere)
 	if err != nil {
 		return err

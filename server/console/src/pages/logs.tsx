@@ -24,7 +24,7 @@ export function Logs({ query, language, when }: { query: string; language: Langu
   const [follow, setFollow] = useState(false);
   const search = (q: string, l: Language) => go(address(q, l, when), true);
   const download = (format: string) => {
-    const params = new URLSearchParams({ query, language, ...bounds(range), limit: "10000", format, download: "1" });
+    const params = new URLSearchParams({ query, language, ...bounds(range), limit: query.includes("|") ? "10000" : "all", format, download: "1" });
     return `/api/v1/namespaces/${namespace}/logs?${params}`;
   };
   return (
