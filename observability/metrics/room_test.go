@@ -1,11 +1,14 @@
 package metrics
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,10 +22,9 @@ import (
 	"slipway.dev/cluster/disk"
 )
 
-// TestTheOldestBlockGoesFirst while the disk is nearly full, and nothing does before.
-func TestTheOldestBlockGoesFirst(t *testing.T) {
-	blockReload = time.Second
-	defer func() { blockReload = time.Minute }()
+// threeDays is the directory of a database with a block of each of the last three days.
+func threeDays(t *testing.T) string {
+	t.Helper()
 	dir := t.TempDir()
 	now := time.Now()
 	for days := 1; days <= 3; days++ {
@@ -44,6 +46,53 @@ func TestTheOldestBlockGoesFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return dir
+}
+
+// TestRetentionByTimeAndSize: what is beyond either goes, the oldest first.
+func TestRetentionByTimeAndSize(t *testing.T) {
+	dir := threeDays(t)
+	// goes are the blocks that are deleted at the next look, by their place in time.
+	goes := func(o Options) (which string, size int64) {
+		t.Helper()
+		m, err := at(t.Context(), dir, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := m.db.Blocks()
+		slices.SortFunc(blocks, func(a, b *tsdb.Block) int { return cmp.Compare(a.Meta().MinTime, b.Meta().MinTime) })
+		gone := m.deletable(slices.Clone(blocks)) // which it sorts
+		for i, b := range blocks {
+			if _, ok := gone[b.Meta().ULID]; ok {
+				which += strconv.Itoa(i)
+			}
+			size += b.Size()
+		}
+		size += m.db.Head().Size()
+		if err := m.close(); err != nil {
+			t.Fatal(err)
+		}
+		return which, size
+	}
+	none, size := goes(Options{})
+	for _, tc := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{MaxBytes: size + 1<<20}, ""}, {Options{MaxBytes: size - 1}, "0"}, {Options{MaxBytes: 1}, "012"},
+		{Options{Retention: 60 * time.Hour}, ""}, {Options{Retention: 36 * time.Hour}, "0"}, {Options{Retention: 20 * time.Hour}, "01"},
+	} {
+		if got, _ := goes(tc.o); got != tc.want || none != "" {
+			t.Errorf("%s and %d bytes of %d: %q go, want %q", tc.o.Retention, tc.o.MaxBytes, size, got, tc.want)
+		}
+	}
+}
+
+// TestTheOldestBlockGoesFirst while the disk is nearly full, and nothing does before.
+func TestTheOldestBlockGoesFirst(t *testing.T) {
+	blockReload = time.Second
+	defer func() { blockReload = time.Minute }()
+	dir := threeDays(t)
 	m, err := at(t.Context(), dir, Options{})
 	if err != nil {
 		t.Fatal(err)

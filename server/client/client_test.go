@@ -114,8 +114,8 @@ func TestWaitsThatEnd(t *testing.T) {
 
 func TestErrorsOfAnswers(t *testing.T) {
 	for body, want := range map[string]string{
-		`{"error":{"message":"run x: not found"}}`:                                           "run x: not found",
-		`{"error":{"message":"run x: not found","hint":"`+"`slipway run list`"+`"}}`:          "run x: not found; `slipway run list`",
+		`{"error":{"message":"run x: not found"}}`:                                            "run x: not found",
+		`{"error":{"message":"run x: not found","hint":"` + "`slipway run list`" + `"}}`:      "run x: not found; `slipway run list`",
 		`{"status":"error","errorType":"bad_data","error":"1:5: parse error: unclosed left"}`: "1:5: parse error: unclosed left",
 		`{"error":7}`: "server: 502 Bad Gateway", `{}`: "server: 502 Bad Gateway", `<html>`: "server: 502 Bad Gateway", "": "server: 502 Bad Gateway",
 	} {

@@ -19,7 +19,9 @@ func TestFilesOfTheChildAreCheckedFirst(t *testing.T) {
 	}{
 		"alerts":       {"route: {receiver: nobody}\nreceivers: [{name: team}]\n", `undefined receiver "nobody"`, func(c *config.Config) { c.Alerts.Config = file }},
 		"remote write": {"- url: ://\n", "metrics.remoteWrite", func(c *config.Config) { c.Metrics.RemoteWrite = file }},
-		"credentials":  {"", "is empty", func(c *config.Config) { c.Metrics.PrometheusURL, c.Metrics.PrometheusCredentials = "https://p.example", file }},
+		"credentials": {"", "is empty", func(c *config.Config) {
+			c.Metrics.PrometheusURL, c.Metrics.PrometheusCredentials = "https://p.example", file
+		}},
 	} {
 		if err := os.WriteFile(file, []byte(tc.text), 0o600); err != nil {
 			t.Fatal(err)
