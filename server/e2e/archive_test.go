@@ -15,6 +15,7 @@ var errStill = errors.New("not so yet")
 // TestArchive: a run that is over leaves Kubernetes and is still listed, shown, read and
 // begun again, also after the server was killed.
 func TestArchive(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "archived", map[string]string{".gitlab-ci.yml": `
 default: {image: busybox}
 made: {script: ["echo said in the first run", "date > made"], artifacts: {paths: [made]}}

@@ -22,6 +22,7 @@ import (
 // the same, and a person can go back to the ones before: their sets are in the cluster or
 // rendered again, their images on the node.
 func TestRollbackWithRegistryAndForgeAway(t *testing.T) {
+	alone(t)
 	dir, forge := forgeElsewhere(t)
 	tag, err := name.NewTag(strings.TrimPrefix(user.Server, "http://")+"/default/outback:1", name.Insecure)
 	if err != nil {

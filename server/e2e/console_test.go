@@ -35,6 +35,7 @@ func junitOf(result string) string {
 
 // TestConsole runs the browser's test in Chromium against the shared server.
 func TestConsole(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "looked-at", map[string]string{
 		".gitlab-ci.yml":  "say: {image: busybox, script: [echo hello]}\n",
 		"deploy/web.yaml": manifest("looked-at"),

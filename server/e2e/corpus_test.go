@@ -19,6 +19,7 @@ import (
 // TestCorpus executes the pipelines of pipelines/gitlab/testdata/run, several at once,
 // and holds each run to what its file expects.
 func TestCorpus(t *testing.T) {
+	together(t)
 	cases, err := corpus.Load(filepath.Join(top, "pipelines", "gitlab", "testdata", "run"))
 	if err != nil {
 		t.Fatal(err)

@@ -20,7 +20,7 @@ const diskEnv = "SLIPWAY_E2E_DISK"
 // TestFullDisk fills the disk of a server of its own, which is a file of 5 GiB that
 // takes as much as is written.
 func TestFullDisk(t *testing.T) {
-	together(t)
+	withServer(t)
 	if os.Getenv(diskEnv) != "" {
 		fullDisk(t)
 		return

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -93,26 +92,6 @@ func unzip(r io.Reader) (map[string]string, error) {
 		files[f.Name] = string(data)
 	}
 	return files, nil
-}
-
-// TestTrivialJobs says how long one job and a chain of three take, pods and all.
-func TestTrivialJobs(t *testing.T) {
-	for name, file := range map[string]string{
-		"trivial": "default: {image: busybox}\none: {script: [echo one]}\n",
-		"chain":   "default: {image: busybox}\none: {script: [echo one]}\ntwo: {script: [echo two], needs: [one]}\nthree: {script: [echo three], needs: [two]}\n",
-	} {
-		r := newRepo(t, name, map[string]string{".gitlab-ci.yml": file})
-		var took []float64
-		for i := range 6 {
-			r.write(map[string]string{"round": fmt.Sprint(i)})
-			r.push()
-			run := r.succeeded()
-			took = append(took, run.Status.FinishedAt.Sub(run.Status.StartedAt.Time).Seconds())
-		}
-		took = took[1:] // the first pulls the image
-		slices.Sort(took)
-		t.Logf("%s: median %.2f s of %.2f", name, took[len(took)/2], took)
-	}
 }
 
 // TestCheckout: what a job finds in its directory is what git makes.

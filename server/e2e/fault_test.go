@@ -246,6 +246,7 @@ func (r *repo) attempts(run *api.Run) {
 // rest: what was acknowledged is finished, nothing happens twice, and no pod of a healthy
 // release restarts.
 func TestKilledServer(t *testing.T) {
+	alone(t)
 	steady := newRepo(t, "steady", map[string]string{"deploy/web.yaml": manifest("steady")})
 	steady.push()
 	if _, err := user.WaitApp(within(t, time.Minute), "steady", 1); err != nil {
@@ -301,6 +302,7 @@ func TestKilledServer(t *testing.T) {
 // TestKilledDaemons come back while a job and a rollout are under way: neither notices,
 // and the pods of the healthy release least of all.
 func TestKilledDaemons(t *testing.T) {
+	alone(t)
 	calm := newRepo(t, "calm", map[string]string{"deploy/web.yaml": manifest("calm")})
 	calm.push()
 	if _, err := user.WaitApp(within(t, time.Minute), "calm", 1); err != nil {

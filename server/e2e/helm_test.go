@@ -40,6 +40,7 @@ func sopsFile(t *testing.T, name string) string {
 // TestChart pushes a chart whose values are in the repository, in a ConfigMap and in a
 // file that SOPS encrypted. Its pod runs only if it was given all of them.
 func TestChart(t *testing.T) {
+	together(t)
 	r := newRepo(t, "charted", map[string]string{
 		"charts/web/Chart.yaml":   "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: '>=1.30-0'\n",
 		"charts/web/values.yaml":  "greeting: none\npassword: none\n",
@@ -167,6 +168,7 @@ func packedChart(version string) []byte {
 // TestChartsFromElsewhere follows a range of versions of a chart repository, and a chart
 // of the server's own registry, without any repository of Git.
 func TestChartsFromElsewhere(t *testing.T) {
+	together(t)
 	c := newCharts(t)
 	for _, v := range []string{"1.0.0", "2.0.0"} {
 		c.add(v)

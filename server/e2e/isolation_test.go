@@ -123,6 +123,7 @@ func (x targets) String() string {
 // 19): both reach DNS, the front door, their own services and the public outside, and
 // nothing else. A pod of an application, which is not limited, is the control.
 func TestJobsAreIsolated(t *testing.T) {
+	alone(t)
 	outsideNamespace(t)
 	newNamespace(t, "neighbour")
 	files := &repo{t: t, dir: t.TempDir()}

@@ -1,9 +1,6 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,8 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	"github.com/google/go-containerregistry/pkg/v1/empty"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	api "slipway.dev/cluster/api/v1alpha1"
@@ -51,45 +47,18 @@ func gitImage(t *testing.T) string {
 		t.Fatal(err)
 	}
 	files["/bin/busybox"] = busybox
-	var layer bytes.Buffer
-	tw := tar.NewWriter(&layer)
+	programs, links := map[string][]byte{}, map[string]string{}
 	for to, from := range files {
 		data, err := os.ReadFile(from)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := tw.WriteHeader(&tar.Header{Name: strings.TrimPrefix(to, "/"), Mode: 0o755, Size: int64(len(data))}); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := tw.Write(data); err != nil {
-			t.Fatal(err)
-		}
+		programs[strings.TrimPrefix(to, "/")] = data
 	}
 	for _, applet := range []string{"sh", "cat", "echo", "grep", "test", "sed", "ls", "wc", "basename", "dirname", "expr"} {
-		if err := tw.WriteHeader(&tar.Header{Typeflag: tar.TypeSymlink, Name: "bin/" + applet, Linkname: "busybox"}); err != nil {
-			t.Fatal(err)
-		}
+		links["bin/"+applet] = "busybox"
 	}
-	if err := tw.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := mutate.AppendLayers(empty.Image, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config, err := made.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	config = config.DeepCopy()
-	config.OS, config.Architecture = "linux", "amd64"
-	if made, err = mutate.ConfigFile(made, config); err != nil {
-		t.Fatal(err)
-	}
+	made := layered(t, v1.Config{}, programs, links)
 	file := filepath.Join(t.TempDir(), "git.tar")
 	if err := tarball.WriteToFile(file, name.MustParseReference(image), made); err != nil {
 		t.Fatal(err)

@@ -72,6 +72,7 @@ func becomes(t *testing.T, name, what string, seen func(*api.Application) bool) 
 // TestOrderAndPromotion: what is needed is released first; a release is promoted after
 // an approval by another, which survives the server; and nobody gets around that.
 func TestOrderAndPromotion(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "chain", map[string]string{
 		".gitlab-ci.yml": noRun, "db/db.yaml": strings.Replace(slow, "VERSION", "one", 1),
 		"web/web.yaml": config("chain-web", "one"), "prod/prod.yaml": config("chain-prod", "one"),
@@ -281,6 +282,7 @@ func TestPreviewOfABranch(t *testing.T) {
 // TestImagesAreWrittenBack: once healthy, the digest is in Git as a commit that no run is
 // made of, and it does not keep the next one from being released.
 func TestImagesAreWrittenBack(t *testing.T) {
+	together(t)
 	r := fromExample(t, "backed", "hello")
 	manifests, err := filepath.Glob(filepath.Join(r.dir, "deploy", "*.yaml"))
 	if err != nil {

@@ -130,7 +130,7 @@ func (m *machine) must(t *testing.T, args ...string) string {
 // TestMachine installs the server with the playbook and with its own verb on a machine
 // run by systemd, restarts it, cuts the power, and takes it away again.
 func TestMachine(t *testing.T) {
-	together(t)
+	withServer(t)
 	m := newMachine(t)
 	play := func() string {
 		return m.must(t, "env", "ANSIBLE_CONFIG=/srv/ansible/ansible.cfg", "ANSIBLE_NOCOWS=1", "ansible-playbook", "--connection=local", "-i", "localhost,",

@@ -1,8 +1,9 @@
 // Package e2e owns the end-to-end tests: they start the built binary with the
 // real cluster, in a network namespace of their own that has no route out, and
 // use it as people do, with git, HTTP and a browser. Nothing here links
-// Kubernetes. Start at TestMain; the tests share one server, and those that stop it or
-// measure run in order before those that run together.
+// Kubernetes. Start at TestMain; the tests share one server. Those that stop it or measure
+// run in order (alone), before those that run beside one another (together); .ci/test runs
+// the two lanes at once, each with a server of its own.
 package e2e
 
 import (
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,9 +41,17 @@ var top = func() string {
 	return dir
 }()
 
+// lane is which of the tests run: "alone", "together", or both where it is empty.
+var lane = flag.String("lane", "", "run only the tests that are alone with the server, or only those that are together")
+
 func TestMain(m *testing.M) {
 	if os.Getenv(scanEnv) != "" {
 		os.Exit(scan())
+	}
+	flag.Parse()
+	if !slices.Contains([]string{"", "alone", "together"}, *lane) {
+		fmt.Fprintf(os.Stderr, "-lane %s: want alone or together\n", *lane)
+		os.Exit(2)
 	}
 	if os.Getenv(insideEnv) == "" {
 		os.Exit(inNamespace())
@@ -63,11 +73,7 @@ func inNamespace() int {
 		fmt.Fprintf(os.Stderr, "nsenter: %v %s\n", err, out)
 		return 1
 	}
-	for _, dir := range places {
-		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
-			defer func() { _ = os.Remove(dir) }() // made to be covered, and empty
-		}
-	}
+	defer placesAway()()
 	cmd := exec.Command("nsenter", append([]string{enter, "unshare", "--mount", "--propagation", "private", os.Args[0]}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), insideEnv+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -83,6 +89,30 @@ func inNamespace() int {
 	return 0
 }
 
+// placesAway returns what removes the places that are not there yet: they are made to be
+// covered, and empty. It waits for the other lane, from which they would go as well.
+func placesAway() func() {
+	var made []string
+	for _, dir := range places {
+		if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+			made = append(made, dir)
+		}
+	}
+	here, err := os.Open(".")
+	if err == nil {
+		err = syscall.Flock(int(here.Fd()), syscall.LOCK_SH)
+	}
+	return func() {
+		if err == nil && made != nil {
+			err = syscall.Flock(int(here.Fd()), syscall.LOCK_EX)
+		}
+		for _, dir := range made {
+			_ = os.Remove(dir)
+		}
+		_ = here.Close() // nil gives an error
+	}
+}
+
 // The shared server.
 var (
 	binary  = cmp.Or(os.Getenv("SLIPWAY_E2E_BINARY"), filepath.Join(top, "build", "slipway"))
@@ -95,17 +125,40 @@ var (
 	others sync.WaitGroup
 )
 
+// alone has a test run when no other one of its server does.
+func alone(t *testing.T) {
+	t.Helper()
+	if *lane == "together" {
+		t.Skip("has the server to itself")
+	}
+}
+
 // together lets a test run beside others that neither stop the server nor care for load.
 func together(t *testing.T) {
 	t.Helper()
+	if *lane == "alone" {
+		t.Skip("shares the server")
+	}
 	others.Add(1)
 	t.Cleanup(others.Done)
 	t.Parallel()
 }
 
-func inside(m *testing.M) int {
-	// Parallel tests wait for pods most of the time.
-	if err := flag.Set("test.parallel", "10"); err != nil {
+// besides is held by the one test that has a server besides the shared one: each takes two
+// dozen of the 128 inotify instances that a user may have.
+var besides sync.Mutex
+
+// withServer is together, for a test that starts a server of its own.
+func withServer(t *testing.T) {
+	t.Helper()
+	together(t)
+	besides.Lock()
+	t.Cleanup(besides.Unlock)
+}
+
+func inside(m *testing.M) (code int) {
+	// Parallel tests wait for pods, or for one another, most of the time.
+	if err := flag.Set("test.parallel", "12"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
@@ -129,6 +182,7 @@ func inside(m *testing.M) int {
 		}
 		if out, err := exec.Command(binary, "reset", "--data", "--data-dir", dataDir).CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "reset: %v\n%s", err, out)
+			code = 1
 		}
 	}()
 	if server, err = start(); err == nil {
@@ -245,11 +299,16 @@ func cleanUp(t *testing.T, args ...string) {
 	})
 }
 
-// eventually fails the test unless ok says nil within the time.
+// eventually fails the test unless ok says nil within the time. Between two looks it waits
+// some times as long as one takes: a look that starts a process does not keep the processor
+// from what it waits for.
 func eventually(t *testing.T, within time.Duration, ok func() error) {
 	t.Helper()
-	for end := time.Now().Add(within); ; <-time.After(100 * time.Millisecond) {
+	var pause time.Duration
+	for end := time.Now().Add(within); ; <-time.After(pause) {
+		began := time.Now()
 		err := ok()
+		pause = min(max(3*time.Since(began), 100*time.Millisecond), time.Second)
 		if err == nil {
 			return
 		}

@@ -180,6 +180,7 @@ const oneJob = "say: {image: busybox, script: [echo pushed]}\n"
 // when the branch has moved and nobody has recorded it. In every other round git's own
 // processes go with it, as in a power cut.
 func TestKilledDuringPush(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "cut", map[string]string{".gitlab-ci.yml": oneJob})
 	r.push()
 	r.finished()
@@ -241,6 +242,7 @@ func (r *repo) ends(commit string) {
 // TestPushDuringShutdown asks the server to stop in the middle of pushes: each is
 // completed, or refused in words.
 func TestPushDuringShutdown(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "leaving", map[string]string{".gitlab-ci.yml": oneJob})
 	r.push()
 	r.finished()

@@ -60,6 +60,7 @@ var stamp = regexp.MustCompile(`(?m)^(TERM|after|done) at ([0-9.]+)`)
 // TestCancelAndRerun: the script has SIGTERM within two seconds, after_script has its
 // time (longer than the grace of a pod), and what was canceled can be run again.
 func TestCancelAndRerun(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "cancel", map[string]string{".gitlab-ci.yml": `
 default: {image: busybox}
 first: {stage: .pre, script: ["date > made"], artifacts: {paths: [made]}}

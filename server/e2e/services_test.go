@@ -108,6 +108,7 @@ daemon:
 // TestImagesThatCannotBePulled fail their job at once, with the image, the reason and
 // what to do.
 func TestImagesThatCannotBePulled(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "unpulled", map[string]string{".gitlab-ci.yml": `
 stages: [test]
 absent:

@@ -63,6 +63,7 @@ func moment(rel *api.Release) int {
 // each object. It takes minutes, and is a part of `make soak`; TestKilledServer has one
 // moment of it.
 func TestKilledAtEachStep(t *testing.T) {
+	alone(t)
 	if os.Getenv(soakEnv) == "" {
 		t.Skip(soakEnv + " is not set")
 	}

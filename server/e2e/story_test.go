@@ -132,6 +132,7 @@ func certify(t *testing.T) (cert, key string) {
 // default route and a certificate of its own; its peer sees what the story made, and a
 // reset leaves the machine's own network as it was.
 func TestStory(t *testing.T) {
+	withServer(t)
 	h := newHost(t)
 	before := h.network()
 	cert, key := certify(t)

@@ -57,6 +57,7 @@ func releaseOf(t *testing.T, name string) *api.Release {
 // TestSync: hooks of real pods around waves, one that fails, drift that is put right
 // within seconds, a fight that is not fought, and objects that outlive their application.
 func TestSync(t *testing.T) {
+	alone(t)
 	r := newRepo(t, "waves", nil)
 	files := func(pre string) map[string]string {
 		return map[string]string{

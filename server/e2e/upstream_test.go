@@ -1,8 +1,6 @@
 package e2e
 
 import (
-	"archive/tar"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,9 +20,7 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/layout"
-	"github.com/google/go-containerregistry/pkg/v1/mutate"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -103,53 +99,15 @@ func nodeImage(t *testing.T) v1.Image {
 	if err != nil {
 		t.Fatal(err)
 	}
-	standIn := "#!/bin/sh\n# of " + t.Name() + "\necho v22.0.0-stand-in\n"
-	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
-	for _, f := range []struct {
-		tar.Header
-		data []byte
-	}{
-		{tar.Header{Name: "bin/busybox", Mode: 0o755, Size: int64(len(program))}, program},
-		{tar.Header{Name: "bin/sh", Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil},
-		{tar.Header{Name: "bin/cat", Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil},
-		{tar.Header{Name: "bin/sleep", Typeflag: tar.TypeSymlink, Linkname: "busybox"}, nil},
-		{tar.Header{Name: "usr/local/bin/node", Mode: 0o755, Size: int64(len(standIn))}, []byte(standIn)},
-	} {
-		if err := w.WriteHeader(&f.Header); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(f.data); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-	l, err := tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(layer.Bytes())), nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	image, err := mutate.AppendLayers(empty.Image, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := image.ConfigFile()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file = file.DeepCopy()
-	file.OS, file.Architecture = "linux", "amd64"
-	file.Config = v1.Config{Env: []string{"PATH=/usr/local/bin:/bin"}, Cmd: []string{"node"}}
-	if image, err = mutate.ConfigFile(image, file); err != nil {
-		t.Fatal(err)
-	}
-	return image
+	return layered(t, v1.Config{Env: []string{"PATH=/usr/local/bin:/bin"}, Cmd: []string{"node"}},
+		map[string][]byte{"bin/busybox": program, "usr/local/bin/node": []byte("#!/bin/sh\n# of " + t.Name() + "\necho v22.0.0-stand-in\n")},
+		map[string]string{"bin/sh": "busybox", "bin/cat": "busybox", "bin/sleep": "busybox"})
 }
 
 // TestPullThrough builds from an image that only an upstream registry has, runs what was
 // built, and shows that the upstream is asked for each blob once and is not needed again.
 func TestPullThrough(t *testing.T) {
+	alone(t)
 	u := startUpstream(t, upstreamAddress, "")
 	image := nodeImage(t)
 	pushTo, err := name.NewTag(upstreamAddress + "/library/node:22")
@@ -231,6 +189,7 @@ func TestPullThrough(t *testing.T) {
 
 // TestUpstreamLacksImage says in the build's log which image is missing, and where.
 func TestUpstreamLacksImage(t *testing.T) {
+	alone(t)
 	startUpstream(t, upstreamAddress, "")
 	r := newRepo(t, "lacking", map[string]string{"Dockerfile": "FROM node:99\n"})
 	cleanUp(t, "repo", "delete", "lacking")
@@ -246,6 +205,7 @@ func TestUpstreamLacksImage(t *testing.T) {
 // TestPullSecret has a pod pull from a registry that is not pulled through, with the
 // secret that its service account names, and from one that is, where it means nothing.
 func TestPullSecret(t *testing.T) {
+	alone(t)
 	const address, password = "127.0.0.1:5056", "planted"
 	u := startUpstream(t, address, password)
 	pushTo, err := name.NewTag(address + "/private/app:1")
@@ -292,6 +252,7 @@ func TestPullSecret(t *testing.T) {
 
 // TestSeedFromDirectory serves an image that only a directory on the client's machine has.
 func TestSeedFromDirectory(t *testing.T) {
+	together(t)
 	image := nodeImage(t)
 	path, err := layout.Write(t.TempDir(), empty.Index)
 	if err != nil {

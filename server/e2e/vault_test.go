@@ -86,6 +86,7 @@ func newVault(t *testing.T) *httptest.Server {
 // TestSecretsOfAVault reach the jobs that ask for them, as files and as values, and are
 // neither in a log nor in any object.
 func TestSecretsOfAVault(t *testing.T) {
+	together(t)
 	v := newVault(t)
 	r := newRepo(t, "vaulted", map[string]string{".gitlab-ci.yml": `
 default:

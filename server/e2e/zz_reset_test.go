@@ -110,6 +110,9 @@ func nothingRuns(t *testing.T, name string) {
 // TestResetLeavesNothing runs when all others have: it takes the shared server down,
 // first without its data, which a new server finds, and then with it.
 func TestResetLeavesNothing(t *testing.T) {
+	if *lane == "alone" {
+		t.Skip("after those that share the server")
+	}
 	t.Parallel()
 	others.Wait()
 	r := &repo{t: t, name: "lasting", dir: t.TempDir()} // without newRepo's clean-up: nothing is there for it
