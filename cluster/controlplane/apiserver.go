@@ -91,6 +91,9 @@ func apiserverFlags(c Config) []string {
 		"--proxy-client-key-file=" + p.FrontProxyClient.Key,
 		fmt.Sprintf("--profiling=%t", c.Profiling),
 		"--event-ttl=3h",
+		// Watches end when the server stops; else it waits for them until partStop, and etcd
+		// as long for what is still connected to it.
+		"--shutdown-watch-termination-grace-period=2s",
 	}
 	flags = append(flags, auditFlags(c)...)
 	if g := c.gates(); g != "" {

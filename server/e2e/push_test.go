@@ -270,6 +270,9 @@ func TestPushDuringShutdown(t *testing.T) {
 			r.ends(commit)
 		}
 	}
+	if strings.Contains(serverLog(1<<20), `"component did not stop in time" part=kubernetes component=kube-apiserver`) {
+		t.Error("the API server waits for watches that nobody ends")
+	}
 }
 
 // TestEveryPushHasARun: pushes that follow each other as fast as git can, to one branch,
