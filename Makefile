@@ -215,7 +215,7 @@ bench-large: build
 soak: build
 	@SLIPWAY_SOAK=1 go test -count=1 -timeout 20m -run 'TestHooksOfThousandsAtOnce' -v ./gitops/release
 	@SLIPWAY_SOAK=1 go test -count=1 -timeout 60m -run 'TestMirrorOfALargeRepository' -v ./gitops/git
-	@SLIPWAY_E2E_SOAK=1 go test -count=1 -timeout 60m -run 'TestManyJobs|TestKilledAtEachStep' -v ./server/e2e
+	@SLIPWAY_E2E_SOAK=1 go test -count=1 -timeout 60m -run 'TestManyJobs|TestKilledAtEachStep|TestKilledDuringPush' -v ./server/e2e
 	@./build/slipway bench --soak
 
 # Small packages with goroutines of their own; the race detector needs C.

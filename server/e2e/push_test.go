@@ -176,16 +176,20 @@ func (r *repo) measured() time.Duration {
 
 const oneJob = "say: {image: busybox, script: [echo pushed]}\n"
 
-// TestKilledDuringPush kills the server at moments all over a push, the last of them
-// when the branch has moved and nobody has recorded it. In every other round git's own
-// processes go with it, as in a power cut.
+// TestKilledDuringPush kills the server at moments all over a push (more of them in the soak
+// test), the last of them when the branch has moved and nobody has recorded it. In every
+// other round git's own processes go with it, as in a power cut.
 func TestKilledDuringPush(t *testing.T) {
 	alone(t)
 	r := newRepo(t, "cut", map[string]string{".gitlab-ci.yml": oneJob})
 	r.push()
 	r.finished()
 	whole := r.measured()
-	for i, at := range []float64{0, 0.2, 0.4, 0.6, 0.8, 1} {
+	moments := []float64{0, 0.4, 0.8, 1}
+	if os.Getenv(soakEnv) != "" {
+		moments = []float64{0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1}
+	}
+	for i, at := range moments {
 		before := r.head()
 		commit := r.fill()
 		done := r.pushWhile()
