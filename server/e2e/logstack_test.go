@@ -120,7 +120,7 @@ spec:
 	must(t, "logstack", "apply", "-f", file)
 	show := func(want ...string) {
 		t.Helper()
-		eventually(t, 2*time.Minute, func() error {
+		eventually(t, 4*time.Minute, func() error {
 			out := must(t, "logstack", "show")
 			for _, w := range want {
 				if !strings.Contains(strings.Join(strings.Fields(out), " "), w) {
