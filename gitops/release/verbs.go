@@ -139,9 +139,6 @@ func differences(changes []apply.Change) string {
 	for _, c := range changes {
 		if c.Action != apply.Unchanged {
 			fmt.Fprintf(&b, "%s %s/%s\n%s", c.Action, c.Object.Kind, c.Object.Name, c.Diff)
-			if c.Diff != "" && !strings.HasSuffix(c.Diff, "\n") {
-				b.WriteByte('\n')
-			}
 		}
 	}
 	return b.String()

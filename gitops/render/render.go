@@ -70,9 +70,12 @@ func documents(t *Tree, req Request, charts ChartRenderer) ([]Document, error) {
 	if renderer == "" {
 		renderer = t.guess(dir, req.Chart)
 	}
+	if req.Recurse && renderer != v1alpha1.RendererPlain {
+		return nil, refuse("", 0, "spec.source.recurse is for plain manifests, and directory %q is rendered by %s; leave it out", dir, renderer)
+	}
 	switch renderer {
 	case v1alpha1.RendererPlain:
-		return plain(t, dir)
+		return plain(t, dir, req.Recurse)
 	case v1alpha1.RendererKustomize:
 		return kustomize(t, dir)
 	case v1alpha1.RendererHelm:
@@ -179,38 +182,6 @@ func directory(p string) (string, error) {
 		return "", refuse("", 0, "path %.80q leaves the repository", p)
 	}
 	return clean, nil
-}
-
-// plain reads every manifest of the directory, in the order of names.
-func plain(t *Tree, dir string) ([]Document, error) {
-	names, err := t.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var out []Document
-	for _, n := range names {
-		switch path.Ext(n) {
-		case ".yaml", ".yml", ".json":
-		default:
-			continue
-		}
-		file := path.Join(dir, n)
-		if strings.HasPrefix(n, ".") || t.IsDir(file) || isKustomization(file) {
-			continue
-		}
-		data, err := t.Read(file)
-		if err != nil {
-			return nil, err
-		}
-		docs, err := Decode(file, data)
-		if err != nil {
-			return nil, err
-		}
-		if out = append(out, docs...); len(out) > maxObjects {
-			return nil, refuse(file, 0, "more than %d objects", maxObjects)
-		}
-	}
-	return out, nil
 }
 
 // flatten appends the object, or the items of a List, after a look at its names.

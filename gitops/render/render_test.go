@@ -93,6 +93,45 @@ func TestPlainFillsInDigestsNamespaceAndLabel(t *testing.T) {
 	require.Equal(t, set.Digest(), parsed.Digest())
 }
 
+func TestPlainRecurses(t *testing.T) {
+	object := func(name string) string { return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + "}\n" }
+	files := map[string]string{
+		"deploy/a.yaml": object("a"), "deploy/x/b.yaml": object("b"), "deploy/x/y/c.json": `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`,
+		"deploy/.hidden/d.yaml": object("d"), "deploy/up": "-> ..", "deploy/x/loop": "-> ../x", "deploy/x/readme.md": "text",
+	}
+	names := func(req Request) (out []string, err error) {
+		set, err := renderDir(t, write(t, files), req)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range set.Objects {
+			out = append(out, o.GetName())
+		}
+		return out, nil
+	}
+	got, err := names(Request{Recurse: true})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b", "c"}, got)
+	got, err = names(Request{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"a"}, got)
+
+	files["deploy/x/kustomization.yaml"] = "resources: [b.yaml]\n"
+	_, err = names(Request{Recurse: true})
+	require.ErrorContains(t, err, "deploy/x/kustomization.yaml: spec.source.recurse reads plain manifests only, and this directory is more")
+	files["deploy/kustomization.yaml"] = "resources: [a.yaml]\n"
+	_, err = names(Request{Recurse: true})
+	require.ErrorContains(t, err, `spec.source.recurse is for plain manifests, and directory "deploy" is rendered by kustomize`)
+	delete(files, "deploy/kustomization.yaml")
+	delete(files, "deploy/x/kustomization.yaml")
+	files["deploy/"+strings.Repeat("d/", 40)+"a.yaml"] = object("deep")
+	_, err = names(Request{Recurse: true})
+	require.ErrorContains(t, err, "more than 30 directories deep")
+	files = map[string]string{"deploy/x/a.yaml": "-> ../../../../../etc/passwd"}
+	_, err = names(Request{Recurse: true})
+	require.ErrorContains(t, err, "leaves the repository")
+}
+
 func TestKustomizeBuildsOverlay(t *testing.T) {
 	dir := write(t, map[string]string{
 		"deploy/kustomization.yaml": "resources: [../base]\nnamePrefix: x-\nconfigMapGenerator:\n- name: c\n  literals: [URL=https://example.com/x]\n",

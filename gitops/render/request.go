@@ -10,6 +10,8 @@ import (
 type Request struct {
 	// Path of the directory within the tree. Default "deploy".
 	Path string `json:"path"`
+	// Recurse reads plain manifests of the directories below Path, too.
+	Recurse bool `json:"recurse,omitempty"`
 	// Renderer is "plain", "kustomize", "helm" or empty: found out.
 	Renderer string `json:"renderer,omitempty"`
 	// Images whose digests replace the tags of the same names.
@@ -41,6 +43,8 @@ type Chart struct {
 	// ValueFiles in the tree, or in the archive if FilesOfChart.
 	ValueFiles   []string `json:"valueFiles,omitempty"`
 	FilesOfChart bool     `json:"filesOfChart,omitempty"`
+	// IgnoreMissing passes over value files that are not there.
+	IgnoreMissing bool `json:"ignoreMissing,omitempty"`
 	// Values in their order; later ones win, and over those of files.
 	Values   []Values `json:"values,omitempty"`
 	SkipCRDs bool     `json:"skipCRDs,omitempty"`

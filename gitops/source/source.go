@@ -136,7 +136,7 @@ func destination(app *v1alpha1.Application) string {
 func (w *work) prepare(ctx context.Context) error {
 	s := w.app.Spec.Source
 	w.req = render.Request{
-		Path: s.Path, Renderer: s.Renderer, Images: w.desired.Images, Namespace: destination(w.app), Application: w.app.Name,
+		Path: s.Path, Recurse: s.Recurse, Renderer: s.Renderer, Images: w.desired.Images, Namespace: destination(w.app), Application: w.app.Name,
 		Renew: w.app.Spec.WriteBack != nil && w.app.Spec.WriteBack.Images, Decryption: s.Decryption != nil, RemoteBases: w.Bases != nil,
 	}
 	if w.Cluster != nil {
@@ -159,7 +159,7 @@ func (w *work) prepare(ctx context.Context) error {
 	}
 	w.req.Renderer = v1alpha1.RendererHelm
 	w.req.Chart.Release, w.req.Chart.ValueFiles, w.req.Chart.SkipCRDs = h.ReleaseName, h.ValueFiles, h.SkipCRDs
-	w.req.Chart.FilesOfChart = s.Repository == ""
+	w.req.Chart.FilesOfChart, w.req.Chart.IgnoreMissing = s.Repository == "", h.IgnoreMissingValueFiles
 	values, err := w.values(ctx, w.app, &w.hidden)
 	if err != nil {
 		return err

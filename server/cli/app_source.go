@@ -17,11 +17,13 @@ func sourceFlags(cmd *cobra.Command, s *slipway.Source) (complete func(name stri
 	f.StringVar(&s.Repository, "repo", "", "repository (default the application's name, or none for a chart of --chart-repo)")
 	f.StringVar(&s.Branch, "branch", "", "branch to follow (default the repository's)")
 	f.StringVar(&s.Path, "path", "deploy", "directory of the manifests, the kustomization or the chart")
+	f.BoolVar(&s.Recurse, "recurse", false, "read plain manifests of the directories below --path, too")
 	f.StringVar(&s.Renderer, "renderer", "", "plain, kustomize or helm (default found out)")
 	f.StringVar(&chart.Chart, "chart", "", "chart of --chart-repo")
 	f.StringVar(&chart.Repository, "chart-repo", "", "chart repository: https://… or oci://…")
 	f.StringVar(&chart.Version, "chart-version", "", "version, or range of versions to follow (default the newest)")
 	f.StringArrayVar(&chart.ValueFiles, "values", nil, "file with values of the chart; may be repeated, later ones win")
+	f.BoolVar(&chart.IgnoreMissingValueFiles, "ignore-missing-values", false, "pass over files of --values that are not there")
 	f.StringVar(&chart.CredentialsSecret, "chart-credentials", "", "secret with a user name and a password for the host of --chart-repo")
 	f.StringVar(&ageSecret, "age-secret", "", "secret with age keys, for files that are encrypted with SOPS")
 	return func(name string) {

@@ -26,11 +26,13 @@ var sourceOptions = []option{
 	{"repo", "source.repository", "text", "repository"},
 	{"branch", "source.branch", "text", "branch to follow"},
 	{"path", "source.path", "text", "directory of the manifests, the kustomization or the chart"},
+	{"recurse", "source.recurse", "truth", "read plain manifests of the directories below --path, too"},
 	{"renderer", "source.renderer", "text", "plain, kustomize or helm"},
 	{"chart", "source.helm.chart", "text", "chart of --chart-repo"},
 	{"chart-repo", "source.helm.repository", "text", "chart repository: https://… or oci://…"},
 	{"chart-version", "source.helm.version", "text", "version, or range of versions to follow"},
 	{"values", "source.helm.valueFiles", "list", "files with values of the chart, later ones win"},
+	{"ignore-missing-values", "source.helm.ignoreMissingValueFiles", "truth", "pass over files of --values that are not there"},
 	{"sync", "sync", "text", "what changes it: push, pipeline or manual"},
 	{"needs", "needs", "list", "applications that must be healthy and synced first"},
 }

@@ -104,6 +104,9 @@ type Source struct {
 	// +kubebuilder:validation:MaxItems=50
 	// +kubebuilder:validation:items:MaxLength=1000
 	WatchPaths []string `json:"watchPaths,omitempty"`
+	// Recurse reads plain manifests of the directories below Path, too.
+	// +optional
+	Recurse bool `json:"recurse,omitempty"`
 	// Renderer: "plain", "kustomize", "helm" or empty: helm if there is a Chart.yaml or a
 	// chart from elsewhere, kustomize if there is a kustomization file.
 	// +optional

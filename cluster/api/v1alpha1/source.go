@@ -36,6 +36,9 @@ type Helm struct {
 	// +optional
 	// +kubebuilder:validation:MaxItems=50
 	ValueFiles []string `json:"valueFiles,omitempty"`
+	// IgnoreMissingValueFiles passes over those of ValueFiles that are not there.
+	// +optional
+	IgnoreMissingValueFiles bool `json:"ignoreMissingValueFiles,omitempty"`
 	// ValuesFrom ConfigMaps and Secrets of this namespace. A change of theirs is a new release.
 	// +optional
 	// +kubebuilder:validation:MaxItems=50

@@ -309,6 +309,15 @@ func TestValues(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(objects(t, a)["ConfigMap/x"]["data"].(map[string]any)["all"].(string)), &got))
 	require.Equal(t, map[string]any{"a": "chart", "b": "one", "c": "two", "d": "map", "keep": map[string]any{"q": 3.0}}, got)
 
+	req.Chart.ValueFiles, req.Chart.IgnoreMissing = []string{"one.yaml", "none.yaml", "/env/none.yaml"}, true
+	a, err = renderDir(t, write(t, files), req)
+	require.NoError(t, err, "files that are not there are passed over where that is asked for")
+	require.Contains(t, a.Reads, render.Read{Path: "env/none.yaml", How: render.ReadStat}, "and looked for at the next push")
+	req.Chart.ValueFiles = []string{"../../etc/passwd"}
+	_, err = renderDir(t, write(t, files), req)
+	require.ErrorContains(t, err, "leaves the repository", "all the same")
+	req.Chart.IgnoreMissing = false
+
 	for name, want := range map[string]string{
 		"none.yaml": "is not in the commit (deploy/none.yaml); there are one.yaml, values.yaml", "../../etc/passwd": "leaves the repository", "x\x00": "leaves the repository", "/../x": "leaves the repository",
 	} {

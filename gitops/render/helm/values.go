@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -23,6 +24,9 @@ func values(t *render.Tree, l *loader, c *chart.Chart, dir string, req render.Ch
 	}
 	for _, name := range req.ValueFiles {
 		data, file, err := valueFile(t, l, dir, name, req.FilesOfChart)
+		if errors.Is(err, errMissing) && req.IgnoreMissing {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -48,7 +52,7 @@ func valueFile(t *render.Tree, l *loader, dir, name string, ofChart bool) (data 
 				return f.Data, l.at(f.Name), nil
 			}
 		}
-		return nil, "", render.Refuse("", 0, "values file %.200q is not in the chart", name)
+		return nil, "", missing("values file %.200q is not in the chart", name)
 	}
 	file = path.Join(dir, name)
 	if rest, ok := strings.CutPrefix(name, "/"); ok {
@@ -58,11 +62,24 @@ func valueFile(t *render.Tree, l *loader, dir, name string, ofChart bool) (data 
 		return nil, "", render.Refuse("", 0, "values file %.200q leaves the repository", name)
 	}
 	if !t.Exists(file) {
-		return nil, "", render.Refuse("", 0, "values file %.200q is not in the commit (%s)%s", name, file, others(t, path.Dir(file)))
+		return nil, "", missing("values file %.200q is not in the commit (%s)%s", name, file, others(t, path.Dir(file)))
 	}
 	data, err = t.Read(file)
 	return data, file, err
 }
+
+// errMissing is wrapped where a file of values is not there.
+var errMissing = errors.New("missing")
+
+// missing is a refusal that can be told from others.
+func missing(format string, args ...any) error {
+	return missingError{render.Refuse("", 0, format, args...)}
+}
+
+type missingError struct{ refusal *render.Error }
+
+func (e missingError) Error() string   { return e.refusal.Error() }
+func (e missingError) Unwrap() []error { return []error{e.refusal, errMissing} }
 
 // others says which YAML files there are where one of values is missing.
 func others(t *render.Tree, dir string) string {
