@@ -219,7 +219,7 @@ soak: build
 	@./build/slipway bench --soak
 
 # Small packages with goroutines of their own; the race detector needs C.
-RACE := ./cluster/payload/... ./cluster/supervise/... ./cluster/authz/... ./pipelines/plan/... ./pipelines/gitlab/... ./pipelines/joblog/... ./gitops/hook/... ./observability/logs/...
+RACE := ./cluster/payload/... ./registry/... ./cluster/supervise/... ./cluster/authz/... ./pipelines/plan/... ./pipelines/gitlab/... ./pipelines/joblog/... ./gitops/hook/... ./observability/logs/...
 race: packages
 	@CGO_ENABLED=1 go test -race $(RACE)
 
