@@ -2,6 +2,8 @@ package metrics
 
 import (
 	"context"
+	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -19,15 +21,21 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 )
 
-// TestRemoteWriteOut loses nothing while the receiver is away for its first requests.
+// TestRemoteWriteOut loses nothing while the receiver is away for its first requests. It has
+// TLS of an authority of its own, and wants a password.
 func TestRemoteWriteOut(t *testing.T) {
 	var mu sync.Mutex
 	away := 3
 	got := map[float64]bool{}
 	all := make(chan struct{})
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	receiver := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
+		if user, password, _ := r.BasicAuth(); user != "slipway" || password != "planted" {
+			t.Errorf("user %q, password %q", user, password)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
 		if away > 0 {
 			away--
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -61,8 +69,13 @@ func TestRemoteWriteOut(t *testing.T) {
 	defer receiver.Close()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "remote.yaml")
-	if err := os.WriteFile(file, []byte("- url: "+receiver.URL+"\n  queue_config: {batch_send_deadline: 100ms, min_backoff: 30ms}\n"), 0o600); err != nil {
-		t.Fatal(err)
+	for name, text := range map[string]string{
+		"password": "planted", "ca.crt": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: receiver.Certificate().Raw})),
+		"remote.yaml": fmt.Sprintf("- url: %s\n  queue_config: {batch_send_deadline: 100ms, min_backoff: 30ms}\n  basic_auth: {username: slipway, password_file: %s/password}\n  tls_config: {ca_file: %s/ca.crt}\n", receiver.URL, dir, dir),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	if err := os.WriteFile(kubeconfig, []byte(noCluster), 0o600); err != nil {

@@ -191,7 +191,8 @@ test("alerts: what fires, what is silenced, and the form that silences", async (
   const quota = { labels: { alertname: "VolumeFills", severity: "warning", namespace: "default", application: "orders", persistentvolumeclaim: "orders-data" }, annotations: { summary: "orders-data is full in 3 days" }, startsAt: ago(60 * 26), state: "suppressed" };
   const silence = { id: "5f1c", matchers: ["alertname=VolumeFills", "persistentvolumeclaim=orders-data"], comment: "a larger one comes on Monday", createdBy: "ann", startsAt: ago(600), endsAt: ago(-60 * 40), state: "active" };
   await answers({ alerts: { items: [quota, crashes, queue] }, silences: { items: [silence] } });
-  await page.goto(`${base}/alerts`);
+  await page.goto("about:blank");
+  await page.goto(`${base}/#/alerts?receiver=team`); // as in a letter of Alertmanager's
   await page.getByText("1,204 orders wait").waitFor();
   await page.getByText("a larger one comes on Monday").waitFor();
   await page.getByRole("row", { name: /PodCrashLoops/ }).getByRole("button").click();
