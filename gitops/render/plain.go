@@ -29,8 +29,14 @@ func manifests(t *Tree, dir string, recurse bool, depth int, out *[]Document) er
 		if strings.HasPrefix(n, ".") {
 			continue
 		}
-		if t.IsDir(file) {
-			if recurse && !t.link(file) {
+		manifest := false
+		switch path.Ext(n) {
+		case ".yaml", ".yml", ".json":
+			manifest = true
+		}
+		// A link that leads anywhere is looked at only if its name is that of a manifest.
+		if behind := t.link(file); (manifest || recurse && !behind) && t.IsDir(file) {
+			if recurse && !behind {
 				if err := manifests(t, file, recurse, depth+1, out); err != nil {
 					return err
 				}
@@ -40,9 +46,7 @@ func manifests(t *Tree, dir string, recurse bool, depth int, out *[]Document) er
 		if depth > 0 && (isKustomization(file) || n == "Chart.yaml") {
 			return refuse(file, 0, "spec.source.recurse reads plain manifests only, and this directory is more; give it an application of its own")
 		}
-		switch path.Ext(n) {
-		case ".yaml", ".yml", ".json":
-		default:
+		if !manifest {
 			continue
 		}
 		if isKustomization(file) {

@@ -99,7 +99,7 @@ func (t *Tree) beside(dir string) string {
 	}
 	var there []string
 	for _, n := range names {
-		if !strings.HasPrefix(n, ".") && t.IsDir(path.Join(up, n)) {
+		if p := path.Join(up, n); !strings.HasPrefix(n, ".") && !t.link(p) && t.IsDir(p) {
 			there = append(there, path.Join(up, n))
 		}
 	}

@@ -97,6 +97,7 @@ func TestPlainRecurses(t *testing.T) {
 	object := func(name string) string { return "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: " + name + "}\n" }
 	files := map[string]string{
 		"deploy/a.yaml": object("a"), "deploy/x/b.yaml": object("b"), "deploy/x/y/c.json": `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`,
+		"deploy/tool": "-> /usr/bin/env", "deploy/x/tool": "-> /usr/bin/env",
 		"deploy/.hidden/d.yaml": object("d"), "deploy/up": "-> ..", "deploy/x/loop": "-> ../x", "deploy/x/readme.md": "text",
 	}
 	names := func(req Request) (out []string, err error) {
@@ -178,7 +179,7 @@ func TestRefusals(t *testing.T) {
 		{"tab alone", "", "deploy/a.yaml:2:1: a tab indents this line", map[string]string{"deploy/a.yaml": "metadata:\n\tname: x\n"}},
 		{"two colons", "", "deploy/a.yaml:2: mapping values are not allowed in this context; is this line", map[string]string{"deploy/a.yaml": "a: 1\nb: x: y\n"}},
 		{"directory beside", "apps/shop/prd", "is not in the commit; put the manifests there or set spec.source.path; there are apps/shop/dev, apps/shop/prod", map[string]string{"apps/shop/prod/a.yaml": "x", "apps/shop/dev/a.yaml": "x", "apps/shop/a.txt": "x"}},
-		{"directory of the root", "deply", "; there are deploy", map[string]string{"deploy/a.yaml": "x", ".git/x": "x"}},
+		{"directory of the root", "deply", "; there are deploy", map[string]string{"deploy/a.yaml": "x", ".git/x": "x", "elsewhere": "-> /etc"}},
 		{"remote url", "", `deploy/kustomization.yaml:1:13: resources: "https://example.com/x.yaml" is remote`, map[string]string{"deploy/kustomization.yaml": "resources: ['https://example.com/x.yaml']"}},
 		{"remote git", "", "deploy/kustomization.yaml:1:13: resources: \"github.com/a/b\" is not in the repository; remote bases are not fetched", map[string]string{"deploy/kustomization.yaml": "resources: [github.com/a/b]"}},
 		{"file above root", "", "is not in or below", map[string]string{"deploy/kustomization.yaml": "resources: [../a.yaml]", "a.yaml": deployment}},
