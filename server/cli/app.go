@@ -42,7 +42,7 @@ func appVerb(c *user) *cobra.Command {
 			}
 			return c.print(cmd.OutOrStdout(), &l, t)
 		}},
-		appDiff(c),
+		appDiff(c), appLogs(c),
 		appWait(c),
 		appDelete(c),
 	)

@@ -171,6 +171,23 @@ func appEvents(c *user) *cobra.Command {
 	}}
 }
 
+// appLogs is `slipway logs` of one application.
+func appLogs(c *user) *cobra.Command {
+	cmd := logsVerb(c)
+	search := cmd.RunE
+	cmd.Use, cmd.Args = "logs NAME [QUERY]", cobra.RangeArgs(1, 2)
+	cmd.Short = "Search the log lines of an application's pods, also of those that are gone"
+	cmd.Example = "  slipway app logs shop -f\n  slipway app logs shop error --since 10m"
+	_ = cmd.Flags().MarkHidden("app")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := cmd.Flags().Set("app", args[0]); err != nil {
+			return err
+		}
+		return search(cmd, args[1:])
+	}
+	return cmd
+}
+
 func eventTable(events []apply.Event) table {
 	t := table{header: []string{"AGE", "TYPE", "REASON", "COUNT", "MESSAGE"}}
 	for _, e := range events {

@@ -131,11 +131,11 @@ func appDelete(c *user) *cobra.Command {
 			if err := c.Call(cmd.Context(), "DELETE", path, nil, nil); err != nil {
 				return err
 			}
-			what := fmt.Sprintf("with the %d objects that it applied", len(a.Status.Inventory))
+			what := "what it applied goes with it"
 			if stays {
-				what = fmt.Sprintf("the %d objects that it applied stay and belong to nobody", len(a.Status.Inventory))
+				what = "what it applied stays and belongs to nobody"
 			}
-			c.word(cmd, "application %s is being deleted, %s", args[0], what)
+			c.word(cmd, "application %s is being deleted; %s (objects: %d)", args[0], what, len(a.Status.Inventory))
 			return nil
 		},
 	}

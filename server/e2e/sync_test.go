@@ -126,7 +126,7 @@ func TestSync(t *testing.T) {
 	t.Logf("drift seen and put right within %s", time.Since(began).Round(time.Millisecond))
 
 	// Reported only, shown by the dry run, and put right by a person.
-	must(t, "kubectl", "patch", "application", r.name, "--type=merge", "-p", `{"spec":{"syncOptions":{"drift":"report"}}}`)
+	must(t, "app", "set", r.name, "--drift", "report")
 	must(t, "kubectl", "patch", "configmap", "waves-first", "-p", `{"data":{"a":"by hand"}}`)
 	becomes(t, r.name, "OutOfSync", func(a *api.Application) bool {
 		return a.Status.Sync == "OutOfSync" && strings.Contains(a.Status.Message, "ConfigMap/waves-first: .data.a was changed by kubectl")
@@ -154,8 +154,8 @@ func TestSync(t *testing.T) {
 	becomes(t, r.name, "Failed", func(a *api.Application) bool {
 		return strings.Contains(a.Status.Message, "exists already and belongs to no application")
 	})
-	must(t, "kubectl", "patch", "application", r.name, "--type=merge", "-p", `{"spec":{"syncOptions":{"adopt":true}}}`)
-	must(t, "app", "sync", r.name)
+	must(t, "app", "set", r.name, "--adopt")
+	must(t, "app", "sync", r.name, "--wait", "--timeout", "40s")
 	becomes(t, r.name, "healthy again", func(a *api.Application) bool { return a.Status.Sync == "Synced" && a.Status.Health == "Healthy" })
 	must(t, "app", "delete", r.name)
 	eventually(t, 20*time.Second, func() error {
