@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/release"
@@ -19,9 +20,14 @@ func (c *Client) WaitApp(ctx context.Context, name string, n int64) (*slipway.Ap
 // FollowApp is WaitApp, and tells progress of the application whenever it changes.
 func (c *Client) FollowApp(ctx context.Context, name string, n int64, progress func(*slipway.Application)) (*slipway.Application, error) {
 	var failed error
+	first := true
 	a, err := waitFor(ctx, c, "Application", name, func(a *slipway.Application) (done bool) {
 		progress(a)
 		done, failed = c.ended(ctx, a, n)
+		if first && n == 0 && (done || failed != nil) {
+			done, failed = c.still(ctx, name)
+		}
+		first = false
 		return done || failed != nil
 	})
 	switch {
@@ -33,6 +39,24 @@ func (c *Client) FollowApp(ctx context.Context, name string, n int64, progress f
 		err = fmt.Errorf("application %s: release %d is %s: %s (%w)", name, a.Status.Current, a.Status.Health, a.Status.Message, err)
 	}
 	return a, err
+}
+
+// grace is how far behind a change that was just asked for the server's first word may be.
+const grace = 300 * time.Millisecond
+
+// still says whether what a watch began with is so a moment later: it may have been of before
+// the change that is waited for.
+func (c *Client) still(ctx context.Context, name string) (bool, error) {
+	select {
+	case <-ctx.Done():
+		return false, ctx.Err()
+	case <-time.After(grace):
+	}
+	a := &slipway.Application{}
+	if err := c.Call(ctx, "GET", c.Path("applications", name), nil, a); err != nil {
+		return false, err
+	}
+	return c.ended(ctx, a, 0)
 }
 
 // ended says whether what is waited for is there, or, with an error, that it will not come by

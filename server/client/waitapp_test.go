@@ -54,6 +54,8 @@ func TestAWaitEndsWithWhatIsDesired(t *testing.T) {
 		"drift is to be put right":  {func(a *slipway.Application) { a.Spec.Resync = "asked" }, 0, "goes on"},
 		"what left is kept":         {func(a *slipway.Application) { a.Status.Sync = "OutOfSync" }, 0, ""},
 		"it failed":                 {failed, 0, "application shop: release 4 failed, release 3 runs: no such image"},
+		"before it was asked for":   {func(*slipway.Application) {}, 0, "goes on"},
+		"before it is tried again":  {failed, 0, "goes on"},
 		"it is tried again":         {func(a *slipway.Application) { failed(a); a.Spec.Retry = "asked" }, 0, "goes on"},
 		"that release failed":       {failed, 4, "application shop: release 4 failed: no such image"},
 		"the one before runs":       {failed, 3, ""},
@@ -76,6 +78,15 @@ func TestAWaitEndsWithWhatIsDesired(t *testing.T) {
 			c, _ := talk(t, func(w http.ResponseWriter, r *http.Request) {
 				if strings.HasSuffix(r.URL.Path, "/releases") {
 					_ = json.NewEncoder(w).Encode(releases)
+					return
+				}
+				if strings.HasSuffix(r.URL.Path, "/shop") {
+					now := state(tc.state)
+					if strings.HasPrefix(name, "before") {
+						now.Spec.Retry = "asked"
+						now.Spec.Desired.Commit = "newer"
+					}
+					_ = json.NewEncoder(w).Encode(now)
 					return
 				}
 				fmt.Fprintf(w, "data: {\"kind\": \"Application\", \"type\": \"ADDED\", \"object\": %s}\n\n", said)
