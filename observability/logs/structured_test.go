@@ -3,8 +3,10 @@ package logs
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestStructured(t *testing.T) {
@@ -78,4 +80,17 @@ func FuzzStructured(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestAClockFarAhead: the store would drop what is of next week; such a line is kept as of
+// now, and says what it claimed.
+func TestAClockFarAhead(t *testing.T) {
+	now := time.Now()
+	for ahead, claimed := range map[time.Duration]bool{0: false, 47 * time.Hour: false, 7 * 24 * time.Hour: true} {
+		at := now.Add(ahead)
+		row := event{time: 1, fields: map[string]string{timeField: strconv.FormatInt(at.UnixNano(), 10), "namespace": "default", "_msg": "x"}}.own()
+		if claimed != (row.Get("claimed_time") == at.UTC().Format(time.RFC3339Nano)) || claimed != (row.Time != at.UnixNano()) || row.Time > now.Add(FutureRetention).UnixNano() {
+			t.Errorf("%s ahead: %+v", ahead, row)
+		}
+	}
 }
