@@ -136,7 +136,7 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   page.on("request", (r) => r.url().includes("evil.example") && evil.push(r.url()));
   await page.goto(`${base}/dashboards/everything`);
   const found = await states();
-  const drawn = ["A stat", "A gauge", "A bar gauge", "A mapped one", "Over time by Most in 5m", "Stacked", "A table", "A text", "Lines"];
+  const drawn = ["A stat", "A gauge", "A bar gauge", "A mapped one", "Over time by Most in 5m", "Stacked", "A table", "A text", "Lines", "A heatmap"];
   expect(drawn.map((name) => [name, found[name]])).toEqual(drawn.map((name) => [name, "drawn"]));
   // What is not drawn says so, and leads to where it is.
   const pie = page.locator('.board-panel[data-type="piechart"]');
@@ -147,6 +147,7 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   await panel("A table").getByText("The transformation extractFields is not applied.").waitFor();
   await panel("elsewhere").getByText("The library panel elsewhere is kept in Grafana, and its JSON is not in this dashboard.").waitFor();
   expect(found["Of a library"]).toBe("drawn");
+  expect(await panel("A heatmap").locator("canvas").evaluate((c: HTMLCanvasElement) => c.getContext("2d")?.getImageData(0, 0, c.width, c.height).data.some((v) => v > 0))).toBe(true);
   const bar = page.getByRole("group", { name: "Time and variables" });
   await bar.getByText("Of Grafana: marks are kept by grafana, which is not here").waitFor();
   await bar.getByText("system: not known here").waitFor();

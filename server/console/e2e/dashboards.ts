@@ -65,6 +65,7 @@ export function everything(planted: string) {
       panel("piechart", `A pie ${planted}`, 0, 30, 8, 6, { targets: [target("pie")] }),
       panel("stat", "Elsewhere", 8, 30, 8, 6, { datasource: { type: "loki", uid: "x" }, targets: [{ refId: "A", expr: "rate({a=\"b\"}[1m])" }] }),
       panel("stat", "Wrong", 16, 30, 8, 6, { targets: [target("syntax error")] }),
+      panel("heatmap", "A heatmap", 16, 40, 8, 5, { targets: [target("heat", { format: "heatmap" })], options: { yAxis: { unit: "s" } } }),
       { libraryPanel: { uid: "known", name: "kept" }, gridPos: { x: 0, y: 40, w: 8, h: 5 } },
       { libraryPanel: { uid: "other", name: "elsewhere" }, gridPos: { x: 8, y: 40, w: 8, h: 5 } },
       {

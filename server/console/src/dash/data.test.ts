@@ -4,6 +4,7 @@ import { place, sections } from "./layout";
 import { read } from "./model";
 import { merged, tableOf } from "./panels/table";
 import { ready } from "./pattern";
+import { heatOf, inBuckets } from "./panels/heatmap";
 import { align, stack, turned } from "./panels/timeseries";
 import { arc, spark } from "./panels/values";
 import { legend, metricName } from "./prom";
@@ -89,6 +90,19 @@ test("transformations that make other rows", () => {
   const sums = run("calculateField", { mode: "binary", binary: { left: { matcher: { id: "byName", options: "a" } }, operator: "*", right: { fixed: "10" } } }, { series: two });
   expect(sums.series.map((s) => [s.name, s.values])).toEqual([["a", [1, 2]], ["b", [3, null]], ["a * 10", [10, 20]]]);
   expect(shown(run("calculateField", { mode: "binary", alias: "half", binary: { left: "Value #A", operator: "/", right: "2" } }, { tables: [pods] })).map((r) => r.at(-1))).toEqual(["half", 0.5, 1, 2]);
+});
+
+test("buckets of a histogram: each has what those below it do not, in their order", () => {
+  const bucket = (le: string, values: (number | null)[]) => ({ ...series(le, [0, 10_000], values), labels: new Map([["le", le]]) });
+  const h = heatOf([bucket("+Inf", [10, 12]), bucket("0.5", [4, 4]), bucket("0.1", [1, null])]);
+  expect(h.rows.map((r) => [r.name, r.values])).toEqual([["0.1", [1, null]], ["0.5", [3, 4]], ["+Inf", [6, 8]]]);
+  expect([h.times, h.most]).toEqual([[0, 10], 8]);
+  expect(heatOf([]).rows).toEqual([]);
+  // Series that are no buckets are rows of their own, or counted into some.
+  expect(heatOf([series("a", [0], [2]), series("b", [0], [5])]).rows.map((r) => r.values)).toEqual([[2], [5]]);
+  const counted = heatOf(inBuckets([series("a", [0], [0]), series("b", [0], [1]), series("c", [0], [10])], 2));
+  expect(counted.rows.map((r) => [r.top, r.values])).toEqual([[5, [2]], [10, [1]]]);
+  expect(inBuckets([series("a", [0], [null])])).toEqual([]);
 });
 
 test("what goes down is drawn below the axis, and is another stack", () => {

@@ -1,5 +1,6 @@
 // Queries of lines: the Elasticsearch API of the log store at /elastic, asked as
 // Grafana's data source asks.
+import { strip } from "../lib/ansi";
 import { raw } from "../lib/api";
 import { inLucene } from "./adhoc";
 import type { Column, Data, Line, Table } from "./data";
@@ -175,7 +176,7 @@ export async function marks(a: Annotation, ask: Ask): Promise<Mark[]> {
   return linesOf(answer, a.timeField)
     .map((l) => {
       const words = a.textField === "message" ? l.text : (l.fields.find(([k]) => k === a.textField)?.[1] ?? l.text);
-      return { time: l.time, end: l.time, title: `${a.name}: ${words}`.slice(0, 300), color: a.color };
+      return { time: l.time, end: l.time, title: `${a.name}: ${strip(words.slice(0, 2000))}`.slice(0, 300), color: a.color };
     })
     .reverse();
 }

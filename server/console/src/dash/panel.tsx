@@ -10,6 +10,7 @@ import { replace, type Scope } from "./interpolate";
 import { destinations, type Known } from "./links";
 import { library, type Panel } from "./model";
 import type { Drawing } from "./panels/context";
+import { Heatmap } from "./panels/heatmap";
 import { Leading } from "./panels/leads";
 import { Lines } from "./panels/lines";
 import { TablePanel } from "./panels/table";
@@ -29,6 +30,7 @@ export const drawn = new Map<string, FunctionComponent<Drawing>>([
   ["table", TablePanel],
   ["logs", Lines],
   ["text", TextPanel],
+  ["heatmap", Heatmap],
 ]);
 
 const unasked = new Set(["text"]);
