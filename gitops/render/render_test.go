@@ -161,6 +161,7 @@ func TestRefusals(t *testing.T) {
 		{"duplicate key", "", `deploy/a.yaml:2:1: key "a" is given twice`, map[string]string{"deploy/a.yaml": "a: 1\na: 2\n"}},
 		{"no kind", "", "deploy/a.yaml:1: apiVersion and kind must be given", map[string]string{"deploy/a.yaml": "a: 1\n"}},
 		{"not a mapping", "", "deploy/a.yaml:1:1: a manifest must be a mapping", map[string]string{"deploy/a.yaml": "- 1\n"}},
+		{"lfs", "", "deploy/a.yaml:1:1: this is a pointer of Git LFS, whose files are not fetched; commit the file itself", map[string]string{"deploy/a.yaml": "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 1\n"}},
 		{"twice", "", `deploy/b.yaml:1: Deployment "hello" is given twice; it is in deploy/a.yaml:1, too`, map[string]string{"deploy/a.yaml": deployment, "deploy/b.yaml": deployment}},
 		{"alias bomb", "", "once aliases are expanded", map[string]string{"deploy/a.yaml": bomb}},
 		{"deep", "", "nested more than", map[string]string{"deploy/a.yaml": "a: " + strings.Repeat("[", 200) + strings.Repeat("]", 200)}},

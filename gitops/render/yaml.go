@@ -47,6 +47,9 @@ func (c *converter) documents(data []byte) ([]Document, error) {
 		if root.Kind == 0 || root.Tag == "!!null" {
 			continue
 		}
+		if root.Kind != yaml.MappingNode && bytes.HasPrefix(data, []byte(lfsPointer)) {
+			return nil, c.refuse(root, "this is a pointer of Git LFS, whose files are not fetched; commit the file itself")
+		}
 		if root.Kind != yaml.MappingNode {
 			return nil, c.refuse(root, "a manifest must be a mapping with apiVersion and kind")
 		}
@@ -64,6 +67,9 @@ func (c *converter) documents(data []byte) ([]Document, error) {
 		}
 	}
 }
+
+// lfsPointer is what a file begins with that Git LFS keeps elsewhere.
+const lfsPointer = "version https://git-lfs.github.com/spec/"
 
 // converter turns nodes into plain values and counts what aliases expand to, so
 // that a few lines cannot become gigabytes.
