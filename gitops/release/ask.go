@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
 	"slipway.dev/cluster/api/v1alpha1"
@@ -80,6 +81,9 @@ func (r *Reconciler) asked(ctx context.Context, app *v1alpha1.Application, by st
 	if followsBranch(app) {
 		repo := &v1alpha1.Repository{}
 		if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
+			if apierrors.IsNotFound(err) {
+				return refused("application %s: repository %s is not there; push to it, or `slipway repo add %s`", app.Name, app.Spec.Source.Repository, app.Spec.Source.Repository)
+			}
 			return err
 		}
 		desired := head(repo, app.Spec.Source.Branch)
