@@ -48,6 +48,9 @@ func tokenCreate(c *user) *cobra.Command {
 		if err := c.Call(cmd.Context(), "POST", "/api/v1/tokens", &t, &made); err != nil {
 			return err
 		}
+		if c.output == "json" || c.output == "yaml" {
+			return c.print(cmd.OutOrStdout(), made, table{})
+		}
 		fmt.Fprintln(cmd.OutOrStdout(), made.Secret)
 		return nil
 	}}
@@ -62,7 +65,11 @@ func loginLinkVerb(c *user) *cobra.Command {
 		if err := c.Call(cmd.Context(), "POST", "/api/v1/login-links", nil, &link); err != nil {
 			return err
 		}
-		fmt.Fprintln(cmd.OutOrStdout(), c.Server+link.Path)
+		link.Path = c.Server + link.Path
+		if c.output == "json" || c.output == "yaml" {
+			return c.print(cmd.OutOrStdout(), map[string]string{"url": link.Path}, table{})
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), link.Path)
 		return nil
 	}}
 }
