@@ -73,7 +73,9 @@ func inNamespace() int {
 		fmt.Fprintf(os.Stderr, "nsenter: %v %s\n", err, out)
 		return 1
 	}
-	defer placesAway()()
+	if os.Getenv(diskEnv) == "" { // else it runs within another one, which would wait for it and be waited for
+		defer placesAway()()
+	}
 	cmd := exec.Command("nsenter", append([]string{enter, "unshare", "--mount", "--propagation", "private", os.Args[0]}, os.Args[1:]...)...)
 	cmd.Env = append(os.Environ(), insideEnv+"="+name)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
