@@ -92,11 +92,17 @@ func TestFullStore(t *testing.T) {
 		t.Error(err)
 	}
 
-	fill(t, s, func(n int) string { return fmt.Sprint("many/", n) })
+	// A file that grew in large steps has room once it is defragmented, and takes a few more.
+	var err error
+	for round := 0; err == nil && round < 10; round++ {
+		fill(t, s, func(n int) string { return fmt.Sprintf("many/%d-%d", round, n) })
+		err = s.free(ctx)
+	}
 	for range 2 { // the second time there is nothing to compact
-		if err := s.free(ctx); err == nil || !strings.Contains(err.Error(), "full") {
+		if err == nil || !strings.Contains(err.Error(), "full") {
 			t.Errorf("objects fill the store, and it says %v", err)
 		}
+		err = s.free(ctx)
 	}
 	if err := s.put(ctx, "another"); !errors.Is(err, etcderrors.ErrNoSpace) {
 		t.Errorf("a full store takes a write: %v", err)

@@ -156,7 +156,7 @@ func TestQueries(t *testing.T) {
 		`{"range":{"@timestamp":{"gt":"` + at(9) + `"}}}`:                                  "d10 d11",
 		`{"range":{"@timestamp":{"gte":"` + at(1) + `","lte":"` + at(2) + `","format":"strict_date_optional_time"}}}`:                                                "d1 d2",
 		`{"range":{"@timestamp":{"gte":` + fmt.Sprint(epoch.UnixMilli()) + `,"lt":` + fmt.Sprint(epoch.Add(time.Minute).UnixMilli()) + `,"format":"epoch_millis"}}}`: "d0",
-		`{"range":{"@timestamp":{"gte":"now-3h","lte":"now"}}}`:                                                                                                      "d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 d10 d11",
+		`{"range":{"@timestamp":{"gte":"now-4h","lte":"now"}}}`:                                                                                                      "d0 d1 d2 d3 d4 d5 d6 d7 d8 d9 d10 d11",
 		`{"bool":{"must":{"match":{"message":"cart"}},"must_not":[{"term":{"level":"info"}}],"filter":[{"term":{"cached":false}}]}}`:                                 "d3 d7 d11",
 		`{"bool":{"should":[{"term":{"took":1.5}},{"term":{"took":2.5}}]}}`:                                                                                          "d1 d2",
 		`{"bool":{"should":[{"term":{"level":"error"}},{"term":{"cached":false}},{"term":{"user.keyword":"user-0"}}],"minimum_should_match":2}}`:                     "d3 d7 d9 d11",
