@@ -11,7 +11,7 @@ import (
 )
 
 // Repository is where system images are named. They are present on every node, where
-// every pod may use them, and need not be pulled.
+// the kubelet gives them to every pod (cluster/node/config), and need not be pulled.
 const Repository = "registry.slipway.internal/system"
 
 // The names of the system images, for References, Reference and Build.

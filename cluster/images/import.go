@@ -27,16 +27,16 @@ const (
 )
 
 // Import makes the named system images (without names, all) present, unpacked
-// and pinned in the node's containerd, and free for every pod to use. What is there
-// already costs a look-up; what is there in part, as after a full disk, is imported
-// again. Pins of earlier versions are taken away, so that the kubelet may collect them.
-func Import(ctx context.Context, node layout.Layout, p *payload.Payload, names ...string) error {
+// and pinned in the containerd behind the socket. What is there already costs a
+// look-up; what is there in part, as after a full disk, is imported again. Pins
+// of earlier versions are taken away, so that the kubelet may collect them.
+func Import(ctx context.Context, socket string, p *payload.Payload, names ...string) error {
 	if len(names) == 0 {
 		names = Names()
 	}
-	client, err := containerd.New(node.ContainerdSocket(), containerd.WithDefaultNamespace(namespace))
+	client, err := containerd.New(socket, containerd.WithDefaultNamespace(namespace))
 	if err != nil {
-		return fmt.Errorf("import system images: containerd at %s: %w", node.ContainerdSocket(), err)
+		return fmt.Errorf("import system images: containerd at %s: %w", socket, err)
 	}
 	defer client.Close()
 	ctx = namespaces.WithNamespace(ctx, namespace)
@@ -51,9 +51,6 @@ func Import(ctx context.Context, node layout.Layout, p *payload.Payload, names .
 	}
 	if err := group.Wait(); err != nil {
 		return err
-	}
-	if err := grantAll(ctx, client, node.Kubelet(), p, names); err != nil {
-		return fmt.Errorf("import system images: %w", err)
 	}
 	return unpinOthers(ctx, client.ImageService(), p, names)
 }

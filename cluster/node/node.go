@@ -48,7 +48,7 @@ type Config struct {
 
 	// AfterContainerd runs when containerd is ready and before the kubelet
 	// starts: the place to import system images. Optional.
-	AfterContainerd func(ctx context.Context, node layout.Layout) error
+	AfterContainerd func(ctx context.Context, socket string) error
 
 	Log *slog.Logger // optional
 }
@@ -165,7 +165,7 @@ func (n *Node) start(ctx context.Context, c Config, files config.Node) error {
 		return err
 	}
 	if c.AfterContainerd != nil {
-		if err := c.AfterContainerd(ctx, n.Layout); err != nil {
+		if err := c.AfterContainerd(ctx, n.ContainerdSocket()); err != nil {
 			return err
 		}
 	}

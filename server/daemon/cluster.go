@@ -20,7 +20,6 @@ import (
 	"slipway.dev/cluster/images"
 	"slipway.dev/cluster/network"
 	"slipway.dev/cluster/node"
-	"slipway.dev/cluster/node/layout"
 	"slipway.dev/cluster/payload"
 	"slipway.dev/cluster/pki"
 	"slipway.dev/cluster/preflight"
@@ -190,8 +189,8 @@ func (c *cluster) startNode(ctx context.Context, conf config.Config, dns string,
 	c.node, err = node.Start(ctx, node.Config{
 		DataDir: conf.DataDir, BinDir: c.bin, NodeName: conf.NodeName, NodeIP: c.nodeIP, ClusterDNS: dns, PodCIDR: conf.PodCIDR,
 		HoldKubelet: c.holdKubelet(conf, log), SandboxImage: c.refs[images.Pause], RegistryAddr: conf.HTTP, Mirrored: mirrored(conf), UpstreamDefaults: conf.UpstreamDefaults, Log: log.With("part", "node"),
-		AfterContainerd: func(ctx context.Context, on layout.Layout) error {
-			if err := images.Import(ctx, on, c.payload); err != nil {
+		AfterContainerd: func(ctx context.Context, socket string) error {
+			if err := images.Import(ctx, socket, c.payload); err != nil {
 				return err
 			}
 			select {

@@ -83,10 +83,11 @@ func (h *host) slipway(args ...string) (string, error) {
 	return h.in(h.name, append([]string{binary}, args...)...)
 }
 
-// network is how the machine's looks, but for what changes by itself.
+// network is how the machine's looks, but for what changes by itself, such as what ip says of
+// namespaces that go meanwhile.
 func (h *host) network() string {
 	h.t.Helper()
-	out, err := h.in(h.name, "sh", "-c", "ip -o -4 addr; ip -o link; ip -4 route show table all; nft list ruleset")
+	out, err := h.in(h.name, "sh", "-c", "ip -o -4 addr; ip -o link 2>/dev/null; ip -4 route show table all; nft list ruleset")
 	if err != nil {
 		h.t.Fatalf("%v %s", err, out)
 	}

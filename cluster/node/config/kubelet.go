@@ -60,6 +60,12 @@ func (n Node) kubelet() (string, error) {
 		NodeStatusUpdateFrequency: metav1.Duration{Duration: 10 * time.Second},
 		NodeStatusReportFrequency: metav1.Duration{Duration: 5 * time.Minute},
 
+		// An image is for a pod that could have pulled it, or that pulls it now. What the kubelet
+		// has no record of is not taken for preloaded: it drops the records of images in use
+		// when it collects others, and would give them to every pod. Slipway's own are for all.
+		ImagePullCredentialsVerificationPolicy: kubelet.NeverVerifyAllowlistedImages,
+		PreloadedImagesVerificationAllowlist:   []string{Registry + "/system/*"},
+
 		ImageGCHighThresholdPercent: ptr.To(int32(85)),
 		ImageGCLowThresholdPercent:  ptr.To(int32(80)),
 		ImageMinimumGCAge:           metav1.Duration{Duration: 10 * time.Minute},
