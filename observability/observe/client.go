@@ -36,15 +36,26 @@ func NewClient(socket, forward string) *Client {
 
 // Ready says why the child does not answer yet.
 func (c *Client) Ready(ctx context.Context) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe/readyz", nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.http.Do(req)
+	resp, err := c.ask(ctx, http.MethodGet, "/readyz", nil)
 	if err != nil {
 		return err
 	}
 	return resp.Body.Close()
+}
+
+// ask does a request to the child.
+func (c *Client) ask(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	return c.http.Do(req)
+}
+
+// told is what the child says of a request that it did not do.
+func told(resp *http.Response) string {
+	b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	return strings.TrimSpace(string(b))
 }
 
 // Sender sends log chunks to the child.
@@ -90,18 +101,13 @@ func (c *Client) SendTo(ctx context.Context, to *logs.Fluent, retry bool) error 
 
 // tell does a request that has no answer but that it was done.
 func (c *Client) tell(ctx context.Context, method, path string, body io.Reader) error {
-	req, err := http.NewRequestWithContext(ctx, method, "http://observe"+path, body)
-	if err != nil {
-		return err
-	}
-	resp, err := c.http.Do(req)
+	resp, err := c.ask(ctx, method, path, body)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-		return fmt.Errorf("log store: %s", strings.TrimSpace(string(b)))
+		return fmt.Errorf("log store: %s", told(resp))
 	}
 	return nil
 }
@@ -147,18 +153,13 @@ func values(q logs.Query) url.Values {
 
 func (c *Client) get(ctx context.Context, w io.Writer, path string, v url.Values) error {
 	v.Set("from", c.from)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe"+path+"?"+v.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.http.Do(req)
+	resp, err := c.ask(ctx, http.MethodGet, path+"?"+v.Encode(), nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		b, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-		text := strings.TrimSpace(string(b))
+		text := told(resp)
 		if resp.StatusCode == http.StatusBadRequest {
 			return fmt.Errorf("%w: %s", logs.ErrQuery, strings.TrimPrefix(text, "query "))
 		}

@@ -64,15 +64,14 @@ func (c *Client) Elsewhere(ctx context.Context) (*metrics.ElsewhereState, error)
 
 // state reads what the child says of itself.
 func (c *Client) state(ctx context.Context, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://observe"+path, nil)
-	if err != nil {
-		return err
-	}
-	resp, err := c.http.Do(req)
+	resp, err := c.ask(ctx, http.MethodGet, path, nil)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("observe child: %s: %s: %s", path, resp.Status, told(resp))
+	}
 	return json.NewDecoder(resp.Body).Decode(into)
 }
 
