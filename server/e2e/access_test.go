@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"slipway.dev/server/client"
 )
@@ -109,7 +108,7 @@ func TestScopedToken(t *testing.T) {
 	}
 	scoped := &client.Client{Server: user.Server, DataDir: dataDir, TokenFile: file}
 	for namespace, sees := range map[string]bool{"default": true, "kube-system": false} {
-		eventually(t, time.Minute, func() error {
+		eventually(t, func() error {
 			query := url.Values{"query": {fmt.Sprintf(`{namespace=%q} or count({namespace=%q})`, namespace, namespace)}}
 			var all, seen struct{ Data struct{ Result []any } }
 			if err := errors.Join(user.Call(t.Context(), "GET", "/prometheus/api/v1/query?"+query.Encode(), nil, &all),

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -35,7 +34,7 @@ used: {stage: deploy, script: ["cat made"]}
 	}
 	gone := func(gone bool) {
 		t.Helper()
-		eventually(t, time.Minute+30*time.Second, func() error {
+		eventually(t, func() error {
 			out, err := slipway(t, "kubectl", "get", "runs.slipway.dev", first.Name, "--ignore-not-found", "-o", "name")
 			if err == nil && (strings.TrimSpace(out) == "") != gone {
 				err = errStill
@@ -76,7 +75,7 @@ used: {stage: deploy, script: ["cat made"]}
 		t.Fatalf("the run began again as %+v", again.Status.Jobs)
 	}
 	must(t, "run", "delete", first.Name)
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if _, err := slipway(t, "run", "get", first.Name); err == nil {
 			return errStill
 		}

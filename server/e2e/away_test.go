@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -62,7 +61,7 @@ spec:
 	must(t, "app", "create", "outback", "--repo", "outback", "--sync", "push")
 	runs := func(n int64) {
 		t.Helper()
-		if _, err := user.WaitApp(within(t, time.Minute), "outback", n); err != nil {
+		if _, err := user.WaitApp(within(t), "outback", n); err != nil {
 			t.Fatal(err)
 		}
 		if got := must(t, "kubectl", "get", "deployment", "outback", "-o", "jsonpath={.metadata.annotations.version} {.status.readyReplicas}"); got != fmt.Sprintf("%d 1", n) {

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -96,7 +95,7 @@ first: {image: busybox, script: ['test "$SLIPWAY_ATTEMPT" -gt 1']}
 		t.Errorf("patch: %v\n%s", err, out)
 	}
 	must(t, "run", "delete", "children-1")
-	eventually(t, time.Minute, func() error { return gone(t, child) })
+	eventually(t, func() error { return gone(t, child) })
 }
 
 // gone says whether a run is not there any more.

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/goccy/go-yaml"
 )
@@ -27,7 +26,7 @@ there: {image: busybox, script: [echo there], environment: {name: there, url: "h
 	must(t, "app", "create", r.name)
 	r.push()
 	r.succeeded()
-	if _, err := user.WaitApp(within(t, time.Minute), r.name, 1); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -114,13 +113,13 @@ func TestWatchFlag(t *testing.T) {
 	r.push()
 	runs.has(t, "\nwatched-verbs-1 ")
 	jobs := following(t, "run", "get", "watched-verbs-1", "-w")
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	wait := exec.CommandContext(ctx, binary, "app", "wait", r.name, "--release", "1")
 	wait.Env = append(os.Environ(), "SLIPWAY_DATA_DIR="+dataDir)
 	var said, printed bytes.Buffer
 	wait.Stderr, wait.Stdout = &said, &printed
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := slipway(t, "app", "get", r.name); err != nil {
 			return fmt.Errorf("%w %s", err, out)
 		}
@@ -172,7 +171,7 @@ func following(t *testing.T, args ...string) *output {
 
 func (o *output) has(t *testing.T, text string) {
 	t.Helper()
-	eventually(t, 90*time.Second, func() error {
+	eventually(t, func() error {
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		if !strings.Contains(o.all.String(), text) {

@@ -26,7 +26,7 @@ unit:
   allow_failure: true
   artifacts: {when: always, paths: [out], reports: {junit: junit.xml}}
 gate: {script: ["true"], when: manual}
-slow: {script: ["for i in $(seq 60); do echo line $i; sleep 1; done"], allow_failure: true}
+slow: {script: ["for i in $(seq 900); do echo line $i; sleep 1; done"], allow_failure: true}
 `
 
 func junitOf(result string) string {

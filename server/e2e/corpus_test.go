@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/coverage"
@@ -28,7 +27,7 @@ func TestCorpus(t *testing.T) {
 		t.Errorf("%d pipelines; want at least 60", len(cases))
 	}
 	cases = append(cases, longScript())
-	remove := []string{"kubectl", "delete", "--ignore-not-found", "--timeout=2m", "repository.slipway.dev"}
+	remove := []string{"kubectl", "delete", "--ignore-not-found", "--timeout=5m", "repository.slipway.dev"}
 	for _, c := range cases {
 		remove = append(remove, "run-"+c.Name)
 		for other := range c.Others {
@@ -125,7 +124,7 @@ func execute(t *testing.T, c *corpus.Case) {
 func (r *repo) untilScript(run, job string) {
 	r.t.Helper()
 	r.untilRun(run, job+" runs", is(job, api.Running))
-	eventually(r.t, time.Minute, func() error {
+	eventually(r.t, func() error {
 		log, err := kept{r, run}.Log(job)
 		if err == nil && !strings.Contains(log, "step_script") {
 			err = fmt.Errorf("its script has not begun: %s", log)
@@ -195,7 +194,7 @@ func (r *repo) cause(s *corpus.Step) string {
 // hold the run to the step once it has ended.
 func (r *repo) hold(i int, s *corpus.Step, name string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool { return run.Status.Phase.Finished() })
 	if err != nil {
@@ -221,7 +220,7 @@ func (k kept) Log(job string) (string, error) {
 }
 
 func (k kept) Child(name string) (*api.Run, corpus.Kept, error) {
-	ctx, cancel := context.WithTimeout(k.repo.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(k.repo.t.Context(), patience)
 	defer cancel()
 	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool { return run.Status.Phase.Finished() })
 	return run, kept{k.repo, name}, err

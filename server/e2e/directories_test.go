@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -32,13 +31,13 @@ func TestApplicationPerDirectory(t *testing.T) {
 		".gitlab-ci.yml":       noRun,
 		"apps/one/config.yaml": config("shelf-one", "first"), "apps/two/config.yaml": config("shelf-two", "first"), "apps/draft/config.yaml": config("shelf-draft", "first"),
 	})
-	cleanUp(t, "kubectl", "delete", "applicationset", "shelves", "--ignore-not-found", "--timeout=1m")
+	cleanUp(t, "kubectl", "delete", "applicationset", "shelves", "--ignore-not-found", "--timeout=5m")
 	r.push()
 	must(t, "appset", "create", "-f", writeFile(t, shelvesSet))
 	// shown are the applications with the release that each is healthy at.
 	shown := func(want string) {
 		t.Helper()
-		eventually(t, time.Minute, func() error {
+		eventually(t, func() error {
 			set := &api.ApplicationSet{}
 			if err := user.Call(t.Context(), "GET", user.Path("applicationsets", "shelves"), nil, set); err != nil {
 				return err
@@ -67,7 +66,7 @@ func TestApplicationPerDirectory(t *testing.T) {
 	}
 	r.push()
 	shown("apps/three shelf-three 1 Healthy, apps/two shelf-two 2 Healthy")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := slipway(t, "kubectl", "get", "configmap", "shelf-one", "--ignore-not-found", "-o", "name"); err != nil || out != "" {
 			return errors.New("still there: " + out)
 		}

@@ -114,7 +114,7 @@ func fullDisk(t *testing.T) {
 	if code := status(t, "GET", user.Server+"/readyz", ""); code != http.StatusServiceUnavailable {
 		t.Errorf("/readyz: %d", code)
 	}
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if out := must(t, "kubectl", "get", "events", "--field-selector=reason=DiskNearlyFull", "-o", "jsonpath={.items[*].message}"); !strings.Contains(out, "MiB free") {
 			return fmt.Errorf("no event of the node: %q", out)
 		}
@@ -126,13 +126,13 @@ func fullDisk(t *testing.T) {
 	if server, err = start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, func() error { _, err := user.Status(t.Context()); return err })
+	eventually(t, func() error { _, err := user.Status(t.Context()); return err })
 	reported(t, false)
 
 	more := leave(t, 400<<20)
 	cleanUp(t, "kubectl", "delete", "pod", "waiting", "--grace-period=1", "--ignore-not-found")
 	must(t, "kubectl", "run", "waiting", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "i=0; while sleep 1; do i=$((i+1)); echo a-word-that-waits $i; done")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		said, err := os.ReadFile(filepath.Join(dataDir, "logs", "observe.log"))
 		if err != nil || !strings.Contains(string(said), "MiB of disk are free; lines wait on the nodes") || !strings.Contains(serverLog(1000), "logs wait on the node") {
 			return fmt.Errorf("the log does not say that lines wait: %v\n%s", err, said)
@@ -169,7 +169,7 @@ func fullDisk(t *testing.T) {
 	}
 	// Every line came, those that waited too, and each once.
 	printed := strings.Count(must(t, "kubectl", "logs", "waiting"), "\n")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		stored := must(t, "logs", "a-word-that-waits", "--limit", "1000")
 		for i := range printed {
 			if n := strings.Count(stored, fmt.Sprintf("a-word-that-waits %d\n", i+1)); n != 1 {

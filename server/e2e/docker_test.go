@@ -87,7 +87,7 @@ uses:
 	for name, want := range map[string]string{":latest": "built for docker", ":buildctl": "built for buildctl", "/piped:latest": "piped"} {
 		pod := "dockered-" + regexp.MustCompile(`[^a-z]`).ReplaceAllString(name, "")
 		applySleeper(t, pod, api.RegistryHost+"/default/dockered"+name)
-		must(t, "kubectl", "wait", "--for=condition=Ready", "pod/"+pod, "--timeout=60s")
+		must(t, "kubectl", "wait", "--for=condition=Ready", "pod/"+pod, "--timeout=5m")
 		if out := must(t, "kubectl", "exec", pod, "--", "cat", "/what"); !strings.Contains(out, want) {
 			t.Errorf("%s says %q, want %q", name, out, want)
 		}

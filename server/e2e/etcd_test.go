@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestEncryptedAtRest plants a value in objects of several kinds and looks for it in
@@ -37,7 +36,7 @@ func TestEncryptedAtRest(t *testing.T) {
 		all = append(all, name)
 	}
 	// The log of writes has what was acknowledged; the file of pages follows.
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		var held []byte
 		err := filepath.WalkDir(filepath.Join(dataDir, "etcd"), func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -96,7 +95,7 @@ func (r *repo) rollOut(number int) *rollout {
 	r.write(map[string]string{"deploy/web.yaml": gated.Replace(strings.Replace(manifest(r.name), "echo started", fmt.Sprint("echo again ", number), 1))})
 	r.push()
 	o := &rollout{t: r.t, r: r, number: number, old: old}
-	eventually(r.t, time.Minute, func() error { _, err := o.state(); return err })
+	eventually(r.t, func() error { _, err := o.state(); return err })
 	o.stuck()
 	return o
 }
@@ -152,24 +151,24 @@ func (o *rollout) state() (ready bool, err error) {
 func (o *rollout) ends() {
 	o.t.Helper()
 	o.stuck()
-	eventually(o.t, time.Minute, func() error {
+	eventually(o.t, func() error {
 		if out, err := slipway(o.t, "kubectl", "exec", o.fresh, "--", "touch", "/go"); err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}
 		return nil
 	})
-	eventually(o.t, time.Minute, func() error {
+	eventually(o.t, func() error {
 		ready, err := o.state()
 		if err == nil && !ready {
 			err = fmt.Errorf("%s: release %d is not ready", o.r.name, o.number)
 		}
 		return err
 	})
-	if _, err := user.WaitApp(within(o.t, time.Minute), o.r.name, int64(o.number)); err != nil {
+	if _, err := user.WaitApp(within(o.t), o.r.name, int64(o.number)); err != nil {
 		o.t.Fatal(err)
 	}
 	// The old pod goes once the new one serves.
-	eventually(o.t, time.Minute, func() error {
+	eventually(o.t, func() error {
 		pods, err := list[pod](o.t, "pods", "-l", "app="+o.r.name)
 		if err == nil && len(pods) != 1 {
 			err = fmt.Errorf("%s: %d pods after the rollout", o.r.name, len(pods))
@@ -204,7 +203,7 @@ func (r *repo) releases(want int) {
 // says waits until the log of a job of the newest run has text.
 func (r *repo) says(job, text string) {
 	r.t.Helper()
-	eventually(r.t, time.Minute, func() error {
+	eventually(r.t, func() error {
 		var b strings.Builder
 		err := user.JobLog(r.t.Context(), &b, r.run(), job, false)
 		if err == nil && !strings.Contains(b.String(), text) {
@@ -249,7 +248,7 @@ func TestKilledServer(t *testing.T) {
 	alone(t)
 	steady := newRepo(t, "steady", map[string]string{"deploy/web.yaml": manifest("steady")})
 	steady.push()
-	if _, err := user.WaitApp(within(t, time.Minute), "steady", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "steady", 1); err != nil {
 		t.Fatal(err)
 	}
 	before := podsOf(t, "app=steady")
@@ -276,7 +275,7 @@ func TestKilledServer(t *testing.T) {
 		run = r.finished()
 	}
 	t.Logf("the build that was hit: %d attempts, %q", jobOf(run, "build").Attempt, jobOf(run, "build").Message)
-	if _, err := user.WaitApp(within(t, time.Minute), "killed", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "killed", 1); err != nil {
 		t.Fatal(err)
 	}
 	r.releases(1)
@@ -290,7 +289,7 @@ func TestKilledServer(t *testing.T) {
 
 	after := podsOf(t, "app=steady")
 	kill(t) // at rest
-	if _, err := user.WaitApp(within(t, time.Minute), "steady", 2); err != nil {
+	if _, err := user.WaitApp(within(t), "steady", 2); err != nil {
 		t.Fatal(err)
 	}
 	if again := podsOf(t, "app=steady"); again != after || before == after {
@@ -305,7 +304,7 @@ func TestKilledDaemons(t *testing.T) {
 	alone(t)
 	calm := newRepo(t, "calm", map[string]string{"deploy/web.yaml": manifest("calm")})
 	calm.push()
-	if _, err := user.WaitApp(within(t, time.Minute), "calm", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "calm", 1); err != nil {
 		t.Fatal(err)
 	}
 	work := newRepo(t, "working", map[string]string{".gitlab-ci.yml": `count: {image: busybox, script: ["for i in $(seq 60); do echo line $i of 60; sleep 0.2; done"]}` + "\n"})
@@ -356,7 +355,7 @@ func killDaemons(t *testing.T, names ...string) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		for name, pid := range before {
 			if now := record(name); now == 0 || now == pid {
 				return fmt.Errorf("%s was not started again", name)

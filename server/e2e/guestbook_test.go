@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -49,7 +48,7 @@ func TestGuestbook(t *testing.T) {
 	if got := r.archive("test")["test.log"]; !strings.Contains(got, "--- PASS: TestSignAndShow") || !strings.Contains(got, "ok  \tguestbook") {
 		t.Errorf("test.log is not what go test printed:\n%s", got)
 	}
-	app, err := user.WaitApp(within(t, time.Minute), "guestbook", 1)
+	app, err := user.WaitApp(within(t), "guestbook", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +59,7 @@ func TestGuestbook(t *testing.T) {
 	address := app.Status.Addresses[0]
 
 	// Healthy is what Kubernetes says; every node's proxy follows at once, not before.
-	eventually(t, 5*time.Second, func() error { return shows(t, address, "Nobody yet") })
+	eventually(t, func() error { return shows(t, address, "Nobody yet") })
 	const entry = "an entry that outlives its pod"
 	resp, err := http.PostForm(address+"/sign", url.Values{"name": {"Ada"}, "text": {entry}})
 	if err != nil {
@@ -73,16 +72,16 @@ func TestGuestbook(t *testing.T) {
 	}
 	before := podsOf(t, "app=guestbook-store")
 	must(t, "kubectl", "delete", "pod", "-l", "app=guestbook-store")
-	must(t, "kubectl", "rollout", "status", "deployment/guestbook-store", "--timeout=60s")
+	must(t, "kubectl", "rollout", "status", "deployment/guestbook-store", "--timeout=5m")
 	if after := podsOf(t, "app=guestbook-store"); after == before || after == "" {
 		t.Errorf("the store's pod was not replaced: %s", after)
 	}
-	eventually(t, 30*time.Second, func() error { return shows(t, address, "Ada", entry) })
+	eventually(t, func() error { return shows(t, address, "Ada", entry) })
 
 	must(t, "app", "delete", "guestbook")
 	must(t, "repo", "delete", "guestbook")
 	removed = true
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		out, err := slipway(t, "kubectl", "get", "deployments,services", "-l", "app.kubernetes.io/part-of=guestbook", "-o", "name")
 		if err != nil || strings.TrimSpace(out) != "" {
 			return fmt.Errorf("left of guestbook: %w %s", err, out)
@@ -94,7 +93,7 @@ func TestGuestbook(t *testing.T) {
 		t.Errorf("the volume went with the application: %v", err)
 	}
 	must(t, "kubectl", "delete", "persistentvolumeclaim", "guestbook-data") // what people wrote is for people to delete
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if _, err := os.Stat(volume); !os.IsNotExist(err) {
 			return fmt.Errorf("volume %s is left: %v", volume, err)
 		}
@@ -137,13 +136,6 @@ func jobOf(run *api.Run, name string) api.JobStatus {
 }
 
 // within is the test's context with a deadline.
-func within(t *testing.T, d time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func mustToken(t *testing.T) string {
 	t.Helper()
 	token, err := user.Token()

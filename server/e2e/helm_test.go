@@ -14,7 +14,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -62,7 +61,7 @@ stringData: {PASSWORD: {{ .Values.password | quote }}, RANDOM: {{ randAlphaNum 2
 	must(t, "app", "create", "charted", "--path", "charts/web", "--values", "secrets.json", "--age-secret", "charted-age")
 	must(t, "kubectl", "patch", "application", "charted", "--type", "merge", "-p", `{"spec":{"source":{"helm":{"valuesFrom":[{"kind":"ConfigMap","name":"charted-values"}]}}}}`)
 	r.push()
-	app, err := user.WaitApp(within(t, 2*time.Minute), "charted", 1)
+	app, err := user.WaitApp(within(t), "charted", 1)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, must(t, "app", "history", "charted"))
 	}
@@ -79,7 +78,7 @@ stringData: {PASSWORD: {{ .Values.password | quote }}, RANDOM: {{ randAlphaNum 2
 
 	// Other values are another release, of the same commit.
 	must(t, "kubectl", "patch", "configmap", "charted-values", "--type", "merge", "-p", `{"data":{"values.yaml":"greeting: good day"}}`)
-	app, err = user.WaitApp(within(t, 2*time.Minute), "charted", 2)
+	app, err = user.WaitApp(within(t), "charted", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +102,7 @@ stringData: {PASSWORD: {{ .Values.password | quote }}, RANDOM: {{ randAlphaNum 2
 	must(t, "kubectl", "patch", "application", "charted", "--type", "merge", "-p", `{"spec":{"sync":"manual"}}`)
 	r.push()
 	must(t, "app", "sync", "charted")
-	if _, err := user.WaitApp(within(t, time.Minute), "charted", 4); err != nil {
+	if _, err := user.WaitApp(within(t), "charted", 4); err != nil {
 		t.Fatal(err)
 	}
 	for _, out := range []string{
@@ -176,9 +175,9 @@ func TestChartsFromElsewhere(t *testing.T) {
 	version := func(app string) string {
 		return must(t, "kubectl", "get", "configmap", app, "-o", "jsonpath={.data.version}")
 	}
-	cleanUp(t, "kubectl", "delete", "application.slipway.dev", "note", "own", "--ignore-not-found", "--timeout=2m")
+	cleanUp(t, "kubectl", "delete", "application.slipway.dev", "note", "own", "--ignore-not-found", "--timeout=5m")
 	must(t, "app", "create", "note", "--chart-repo", c.URL, "--chart", "note", "--chart-version", "^1")
-	if _, err := user.WaitApp(within(t, time.Minute), "note", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "note", 1); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, must(t, "kubectl", "get", "application", "note", "-o", "yaml"), serverLog(30))
 	}
 	if got := version("note"); got != "1.0.0" {
@@ -188,7 +187,7 @@ func TestChartsFromElsewhere(t *testing.T) {
 		t.Errorf("the history does not name the chart:\n%s", out)
 	}
 	c.add("1.3.0")
-	eventually(t, 2*time.Minute, func() error { // the index is looked at once a minute at most
+	eventually(t, func() error { // the index is looked at once a minute at most
 		if out, err := slipway(t, "app", "sync", "note"); err != nil {
 			return fmt.Errorf("%w %s", err, out)
 		}
@@ -212,7 +211,7 @@ func TestChartsFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(t, "app", "create", "own", "--chart-repo", "oci://"+api.RegistryHost+"/default/charts", "--chart", "note")
-	if _, err := user.WaitApp(within(t, time.Minute), "own", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "own", 1); err != nil {
 		t.Fatal(err)
 	}
 	if got := version("own"); got != "0.9.0" {

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -131,7 +130,7 @@ func TestJobsAreIsolated(t *testing.T) {
 		files.write(map[string]string{ns + ".yaml": strings.ReplaceAll(neighbour, "NS", ns)})
 		cleanUp(t, "kubectl", "-n", ns, "delete", "--ignore-not-found", "pod/web", "service/web")
 		must(t, "kubectl", "apply", "-f", files.dir+"/"+ns+".yaml")
-		must(t, "kubectl", "-n", ns, "wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+		must(t, "kubectl", "-n", ns, "wait", "--for=condition=Ready", "pod/web", "--timeout=5m")
 	}
 	of := func(args ...string) string {
 		return strings.TrimSpace(must(t, append([]string{"kubectl"}, args...)...))
@@ -171,7 +170,7 @@ func TestJobsAreIsolated(t *testing.T) {
 	}
 	script := strings.ReplaceAll(scanScript, "$TARGETS", all.String())
 	applySleeper(t, "control", "debian:bookworm-slim")
-	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/control", "--timeout=60s")
+	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/control", "--timeout=5m")
 	control.check(t, "an application's pod", must(t, "kubectl", "exec", "control", "--", "bash", "-c", script))
 
 	r := newRepo(t, "isolated", map[string]string{"scan.sh": script,
@@ -188,13 +187,13 @@ scan:
   artifacts: {paths: [kept.txt]}
 use: {needs: [scan], script: [grep kept kept.txt]}
 build: {script: [slipway build --image $CI_REGISTRY_IMAGE]}
-wait: {script: [echo waiting, sleep 60]}
+wait: {script: [echo waiting, sleep 600]}
 `})
 	r.push()
 	waiting := r.until("the waiting job's script", func(run *api.Run) bool {
 		return jobOf(run, "wait").Phase == api.Running
 	})
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := slipway(t, "kubectl", "get", "pod", jobOf(waiting, "wait").TaskRun+"-pod", "-o", "jsonpath={.status.phase}"); out != "Running" {
 			return fmt.Errorf("the waiting job's pod: %v %s", err, out)
 		}

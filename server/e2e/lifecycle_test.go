@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -60,7 +59,7 @@ func application(t *testing.T, name string) *api.Application {
 func becomes(t *testing.T, name, what string, seen func(*api.Application) bool) *api.Application {
 	t.Helper()
 	var app *api.Application
-	eventually(t, 90*time.Second, func() error {
+	eventually(t, func() error {
 		if app = application(t, name); !seen(app) {
 			return fmt.Errorf("application %s: %s: it is %+v", name, what, app.Status)
 		}
@@ -78,7 +77,7 @@ func TestOrderAndPromotion(t *testing.T) {
 		"web/web.yaml": config("chain-web", "one"), "prod/prod.yaml": config("chain-prod", "one"),
 	})
 	for _, app := range []string{"chain-prod", "chain-web", "chain-db"} {
-		cleanUp(t, "kubectl", "delete", "application.slipway.dev", app, "--ignore-not-found", "--timeout=2m")
+		cleanUp(t, "kubectl", "delete", "application.slipway.dev", app, "--ignore-not-found", "--timeout=5m")
 	}
 	must(t, "app", "create", "chain-web", "--repo", "chain", "--path", "web", "--needs", "chain-db")
 	must(t, "app", "create", "chain-prod", "--repo", "chain", "--path", "prod", "--promoted-from", "chain-web", "--approvals", "1")
@@ -92,7 +91,7 @@ func TestOrderAndPromotion(t *testing.T) {
 	must(t, "app", "create", "chain-db", "--repo", "chain", "--path", "db")
 	ordered := func(db, web int64) {
 		t.Helper()
-		if _, err := user.WaitApp(within(t, 90*time.Second), "chain-web", web); err != nil {
+		if _, err := user.WaitApp(within(t), "chain-web", web); err != nil {
 			t.Fatal(err)
 		}
 		need, err := user.WaitRelease(t.Context(), fmt.Sprintf("chain-db-%d", db))
@@ -163,7 +162,7 @@ func TestOrderAndPromotion(t *testing.T) {
 	if out, err := as(t, bob, "app", "approve", "chain-prod"); err != nil {
 		t.Fatal(out)
 	}
-	if _, err := user.WaitApp(within(t, time.Minute), "chain-prod", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "chain-prod", 1); err != nil {
 		t.Fatal(err)
 	}
 	rel, err := user.WaitRelease(t.Context(), "chain-prod-1")
@@ -214,7 +213,7 @@ func TestPreviewOfABranch(t *testing.T) {
 		"web/web.yaml":   manifest("seen") + "---\napiVersion: v1\nkind: Service\nmetadata: {name: seen}\nspec: {type: NodePort, selector: {app: seen}, ports: [{port: 8080}]}\n",
 		"web/claim.yaml": "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: left}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n",
 	})
-	cleanUp(t, "kubectl", "delete", "applicationset", "previews", "--ignore-not-found", "--timeout=2m")
+	cleanUp(t, "kubectl", "delete", "applicationset", "previews", "--ignore-not-found", "--timeout=5m")
 	r.push()
 	must(t, "appset", "create", "-f", writeFile(t, previewSet))
 	if out, err := slipway(t, "appset", "create", "-f", writeFile(t, strings.Replace(previewSet, "{{branch.slug}}", "{{brnch}}", 1))); err == nil || !strings.Contains(out, "placeholder {{brnch}} is not known here") {
@@ -230,7 +229,7 @@ func TestPreviewOfABranch(t *testing.T) {
 		return set.Status.Applications
 	}
 	var made api.GeneratedApplication
-	eventually(t, 90*time.Second, func() error {
+	eventually(t, func() error {
 		if list := shown(); len(list) == 1 && list[0].Health == "Healthy" && len(list[0].Addresses) == 1 {
 			made = list[0]
 			return nil
@@ -243,7 +242,7 @@ func TestPreviewOfABranch(t *testing.T) {
 	if out := must(t, "appset", "get", "previews"); !strings.Contains(out, made.Addresses[0]) {
 		t.Errorf("no address in\n%s", out)
 	}
-	eventually(t, 15*time.Second, func() error {
+	eventually(t, func() error {
 		resp, err := http.Get(made.Addresses[0])
 		if err == nil {
 			resp.Body.Close()
@@ -265,7 +264,7 @@ func TestPreviewOfABranch(t *testing.T) {
 
 	// The branch goes, and all of it: the claim too, which no prune removes.
 	r.git("push", "--quiet", r.url(), ":feature/A")
-	eventually(t, 4*time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := slipway(t, "kubectl", "get", "namespace", made.Namespace); err == nil {
 			return fmt.Errorf("still there: %s; the set has %+v", out, shown())
 		}

@@ -120,7 +120,7 @@ spec:
 	must(t, "logstack", "apply", "-f", file)
 	show := func(want ...string) {
 		t.Helper()
-		eventually(t, 4*time.Minute, func() error {
+		eventually(t, func() error {
 			out := must(t, "logstack", "show")
 			for _, w := range want {
 				if !strings.Contains(strings.Join(strings.Fields(out), " "), w) {
@@ -145,7 +145,7 @@ spec:
 	}
 	came := func(word string) {
 		t.Helper()
-		eventually(t, 2*time.Minute, func() error {
+		eventually(t, func() error {
 			out := must(t, "kubectl", "-n", api.LogStackNamespace, "logs", "elasticsearch-0")
 			for line := range strings.Lines(out) {
 				if strings.HasPrefix(line, "document slipway-logs-pods-default ") && strings.Contains(line, word) {
@@ -178,7 +178,7 @@ spec:
 		t.Errorf("kibana by a port-forward: %d %s", code, body)
 	}
 	must(t, "logstack", "remove")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := slipway(t, "logstack", "show"); err == nil || !strings.Contains(out, "no log stack") {
 			return fmt.Errorf("%v %s", err, out)
 		}

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // machine is run by a systemd of its own, in namespaces that take this machine's files
@@ -72,7 +71,7 @@ func (m *machine) boot(t *testing.T) {
 	if err := m.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		out, err := m.do("systemctl", "is-system-running")
 		if state := strings.TrimSpace(out); state == "running" || state == "degraded" {
 			return nil
@@ -90,7 +89,7 @@ func (m *machine) powerCut(t *testing.T) {
 	}
 	_ = m.cmd.Wait()
 	// Its control groups are this kernel's: a reboot would have taken them away.
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		out, err := exec.Command("sh", "-c", `find /sys/fs/cgroup -depth -type d -path "*/$0*" -exec rmdir {} +`, m.group).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("control groups: %w %s", err, out)
@@ -150,7 +149,7 @@ func TestMachine(t *testing.T) {
 	}
 	running := func() {
 		t.Helper()
-		eventually(t, time.Minute, func() error {
+		eventually(t, func() error {
 			if out := pod("state.running"); out == "" {
 				return fmt.Errorf("the pod does not run: %s", m.must(t, "slipway", "kubectl", "describe", "pod", "stays"))
 			}
@@ -167,8 +166,8 @@ func TestMachine(t *testing.T) {
 
 	m.powerCut(t)
 	m.boot(t)
-	eventually(t, time.Minute, func() error { _, err := m.do("slipway", "status"); return err })
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error { _, err := m.do("slipway", "status"); return err })
+	eventually(t, func() error {
 		if now := pod("containerID"); now == id {
 			return fmt.Errorf("the pod's container is still %s", id)
 		}

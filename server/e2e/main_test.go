@@ -238,7 +238,7 @@ func (p *process) stop() {
 }
 
 func ready(ctx context.Context) error {
-	_, err := user.WaitReady(ctx, 2*time.Minute, func(string) {})
+	_, err := user.WaitReady(ctx, patience, func(string) {})
 	if err != nil {
 		return fmt.Errorf("%w\n%s", err, serverLog(30))
 	}
@@ -301,13 +301,26 @@ func cleanUp(t *testing.T, args ...string) {
 	})
 }
 
-// eventually fails the test unless ok says nil within the time. Between two looks it waits
-// some times as long as one takes: a look that starts a process does not keep the processor
-// from what it waits for.
-func eventually(t *testing.T, within time.Duration, ok func() error) {
+// patience bounds each wait for what has to come. It is for a failure alone, and so far above
+// what a wait takes that a busy machine is not mistaken for one; how fast things are is said by
+// `make bench`.
+const patience = 5 * time.Minute
+
+// within is a context that ends when the patience does.
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// eventually fails the test unless ok says nil in the end. Between two looks it waits some
+// times as long as one takes: a look that starts a process does not keep the processor from
+// what it waits for.
+func eventually(t *testing.T, ok func() error) {
 	t.Helper()
 	var pause time.Duration
-	for end := time.Now().Add(within); ; <-time.After(pause) {
+	for end := time.Now().Add(patience); ; <-time.After(pause) {
 		began := time.Now()
 		err := ok()
 		pause = min(max(3*time.Since(began), 100*time.Millisecond), time.Second)
@@ -315,7 +328,7 @@ func eventually(t *testing.T, within time.Duration, ok func() error) {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("not within %s: %v", within, err)
+			t.Fatalf("not within %s: %v", patience, err)
 		}
 	}
 }

@@ -80,7 +80,7 @@ func (r *requested) request(number int64) string {
 	r.t.Helper()
 	head := strings.TrimSpace(r.git("rev-parse", "HEAD"))
 	run := ""
-	eventually(r.t, 30*time.Second, func() error {
+	eventually(r.t, func() error {
 		var got api.Repository
 		if err := user.Call(r.t.Context(), "GET", user.Path("repositories", r.name), nil, &got); err != nil {
 			return err
@@ -100,7 +100,7 @@ func (r *requested) request(number int64) string {
 
 func (r *requested) wait(run string, ok func(*api.Run) bool) *api.Run {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	got, err := user.WaitRun(ctx, run, ok)
 	if err != nil {
@@ -236,7 +236,7 @@ func TestMergeRequests(t *testing.T) {
 		if code := r.hook("planted", "push", map[string]any{"ref": "refs/heads/main", "after": strings.Repeat("2", 40), "forced": true}); code != http.StatusAccepted {
 			t.Fatal(code)
 		}
-		eventually(t, 30*time.Second, func() error {
+		eventually(t, func() error {
 			out := must(t, "kubectl", "get", "events", "--field-selector", "involvedObject.name=requested", "-o", "custom-columns=REASON:.reason,NOTE:.message")
 			for _, want := range []string{"ForcePushed", "refs/heads/main was forced from", "RefDeleted", "refs/heads/topic was deleted"} {
 				if !strings.Contains(out, want) {
@@ -262,7 +262,7 @@ spec:
 
 // previews of a merge request: one as long as it is open, with what its newest commit says.
 func (r *requested) previews(t *testing.T) {
-	cleanUp(t, "kubectl", "delete", "applicationset", "requested", "--ignore-not-found", "--timeout=2m")
+	cleanUp(t, "kubectl", "delete", "applicationset", "requested", "--ignore-not-found", "--timeout=5m")
 	must(t, "appset", "create", "-f", writeFile(t, requestPreviews))
 	r.git("checkout", "--quiet", "-B", "shown", "main")
 	defer r.git("checkout", "--quiet", "main")
@@ -275,7 +275,7 @@ func (r *requested) previews(t *testing.T) {
 	var set api.ApplicationSet
 	shows := func(want string) {
 		t.Helper()
-		eventually(t, time.Minute, func() error {
+		eventually(t, func() error {
 			set = api.ApplicationSet{}
 			if err := user.Call(t.Context(), "GET", user.Path("applicationsets", "requested"), nil, &set); err != nil {
 				return err
@@ -298,7 +298,7 @@ func (r *requested) previews(t *testing.T) {
 	r.pull("synchronize", "open", 9, "shown", "acme/shop")
 	shows("two")
 	r.pull("closed", "closed", 9, "shown", "acme/shop")
-	eventually(t, 4*time.Minute, func() error { // a namespace goes slowly on a busy machine
+	eventually(t, func() error { // a namespace goes slowly on a busy machine
 		if out, err := slipway(t, "kubectl", "get", "namespace", set.Status.Applications[0].Namespace); err == nil {
 			return fmt.Errorf("still there: %s", out)
 		}

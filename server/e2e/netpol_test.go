@@ -52,14 +52,14 @@ func TestNetworkPolicies(t *testing.T) {
 		apply(ns+".yaml", strings.ReplaceAll(walled+"---"+neighbour, "NS", ns))
 	}
 	for _, ns := range []string{one, two} {
-		must(t, "kubectl", "-n", ns, "wait", "--for=condition=Ready", "pod/web", "--timeout=60s")
+		must(t, "kubectl", "-n", ns, "wait", "--for=condition=Ready", "pod/web", "--timeout=5m")
 	}
 	address := func(ns string) string {
 		return must(t, "kubectl", "-n", ns, "get", "pod", "web", "-o", "jsonpath={.status.podIP}") + "/8000"
 	}
 	apply("tries.yaml", strings.NewReplacer("NS", one, "TARGET", address(two)).Replace(tries))
-	must(t, "kubectl", "-n", one, "wait", "--for=condition=Ready", "pod/tries", "--timeout=60s")
-	eventually(t, 20*time.Second, func() error {
+	must(t, "kubectl", "-n", one, "wait", "--for=condition=Ready", "pod/tries", "--timeout=5m")
+	eventually(t, func() error {
 		out := must(t, "kubectl", "-n", one, "logs", "tries")
 		if strings.Contains(out, "open") {
 			t.Fatalf("a pod that starts reaches another namespace: %s", out)
@@ -92,7 +92,7 @@ func TestNetworkPolicies(t *testing.T) {
 	for _, ns := range []string{one, two} {
 		must(t, "kubectl", "-n", ns, "delete", "networkpolicy", "walled")
 	}
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, func() error {
 		if out, err := exec.Command("nft", "list", "table", "ip", "slipway-policies").CombinedOutput(); err == nil {
 			return fmt.Errorf("without policies there is %s", out)
 		}

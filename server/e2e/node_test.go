@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
@@ -25,7 +24,7 @@ func TestSystemImagesArePinned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		all, err := cri.NewImageServiceClient(conn).ListImages(t.Context(), &cri.ListImagesRequest{})
 		if err != nil {
 			return err
@@ -64,7 +63,7 @@ look: {image: busybox, script: ["grep Seccomp: /proc/self/status", "unshare -U t
 	if log := r.log("look"); !strings.Contains(log, filtered) || !strings.Contains(log, "\nrefused") {
 		t.Errorf("a job is not filtered:\n%s", log)
 	}
-	if _, err := user.WaitApp(within(t, time.Minute), r.name, 1); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 1); err != nil {
 		t.Fatal(err)
 	}
 	if out := must(t, "kubectl", "logs", "-l", "app=seccomp"); !strings.Contains(out, filtered) {

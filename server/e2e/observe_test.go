@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -24,7 +23,7 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 	if log := r.log("say"); !strings.Contains(log, "a-word-of-a-job") {
 		t.Errorf("the job's log is gone with its pod: %s", log)
 	}
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		out := must(t, "logs", "a-word-of-a-job", "-o", "json")
 		for line := range strings.Lines(out) {
 			var row map[string]string
@@ -39,7 +38,7 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 	})
 
 	must(t, "kubectl", "run", "talker", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "echo a-planted-word; sleep 1")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out := must(t, "logs", "a-planted-word"); !strings.Contains(out, "talker/talker a-planted-word") {
 			return fmt.Errorf("not found: %s", out)
 		}
@@ -53,7 +52,7 @@ func TestLogsOutliveTheirPods(t *testing.T) {
 		`/elastic/logs-audit-kube-system/_count?q=` + url.QueryEscape(`audit.verb:create AND audit.name:talker AND audit.resource:pods`),
 		`/elastic/logs-slipway-kube-system/_count?q=container:kubelet`,
 	} {
-		eventually(t, time.Minute, func() error {
+		eventually(t, func() error {
 			var answer struct{ Count int }
 			if err := user.Call(t.Context(), "GET", query, nil, &answer); err != nil || answer.Count == 0 {
 				return fmt.Errorf("%s: %d, %v", query, answer.Count, err)
@@ -88,7 +87,7 @@ func TestMetrics(t *testing.T) {
 		`count(up{job=~"slipway|observe|node|kube-state-metrics|kubelet|cadvisor|coredns|containerd|buildkit|kube-proxy"} == 1) == 10`,
 		`planted_metric{job="pods",namespace="default",pod=~"measured-.*"} == 7`,
 	} {
-		eventually(t, 90*time.Second, func() error {
+		eventually(t, func() error {
 			var answer struct {
 				Data struct{ Result []any }
 			}
@@ -110,7 +109,7 @@ func TestTopAndAutoscaler(t *testing.T) {
 	cleanUp(t, "kubectl", "delete", "deployment,hpa", "scaled", "--ignore-not-found")
 	must(t, "kubectl", "set", "resources", "deployment/scaled", "--requests=cpu=20m", "--limits=cpu=60m")
 	must(t, "kubectl", "autoscale", "deployment/scaled", "--cpu=50%", "--min=1", "--max=2")
-	eventually(t, 2*time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := slipway(t, "kubectl", "top", "pods", "-l", "app=scaled"); err != nil || !strings.Contains(out, "scaled-") {
 			return fmt.Errorf("kubectl top pods: %v %s", err, out)
 		}
@@ -119,7 +118,7 @@ func TestTopAndAutoscaler(t *testing.T) {
 	if out := must(t, "kubectl", "top", "nodes"); !strings.Contains(out, "%") {
 		t.Errorf("kubectl top nodes: %s", out)
 	}
-	eventually(t, 2*time.Minute, func() error {
+	eventually(t, func() error {
 		if out := must(t, "kubectl", "get", "deployment/scaled", "-o", "jsonpath={.spec.replicas}"); out != "2" {
 			return fmt.Errorf("%s replicas: %s", out, must(t, "kubectl", "describe", "hpa", "scaled"))
 		}
@@ -130,7 +129,7 @@ func TestTopAndAutoscaler(t *testing.T) {
 // TestAlertsAndSilences sees the shipped rules at work, and silences within a namespace.
 func TestAlertsAndSilences(t *testing.T) {
 	together(t)
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out := must(t, "query", `node:node_memory_utilisation:ratio`); !strings.Contains(out, "node") {
 			return fmt.Errorf("nothing is recorded: %s", out)
 		}
@@ -228,7 +227,7 @@ spec:
 		t.Fatal(err)
 	}
 	must(t, "kubectl", "apply", "-f", file)
-	eventually(t, 90*time.Second, func() error {
+	eventually(t, func() error {
 		if out := must(t, "query", `monitored:sum{namespace="default"} == 7`); !strings.Contains(out, "monitored:sum") {
 			return fmt.Errorf("nothing is recorded: %s %s", out, must(t, "query", "monitored_metric"))
 		}

@@ -209,7 +209,7 @@ func TestPortsAskForCredentials(t *testing.T) {
 
 	cleanUp(t, "kubectl", "delete", "pod", "scanner", "--grace-period=1", "--ignore-not-found")
 	must(t, "kubectl", "run", "scanner", "--image=busybox", "--restart=Never", "--command", "--", "sleep", "600")
-	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/scanner", "--timeout=60s")
+	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/scanner", "--timeout=5m")
 	pid := processOf(t, "scanner")
 	token, err := user.Token()
 	if err != nil {

@@ -90,7 +90,7 @@ func (r *repo) consistent(before, commit string, p pushed) {
 			r.t.Fatalf("pushed again, and main is at %s", head)
 		}
 	}
-	eventually(r.t, 90*time.Second, func() error {
+	eventually(r.t, func() error {
 		if runs := r.runsOf(commit); len(runs) != 1 {
 			return fmt.Errorf("main is at %s, which has the runs %v; want one", commit, runs)
 		}
@@ -150,7 +150,7 @@ func receiving(t *testing.T, done <-chan pushed) bool {
 // stored waits until the branch's file has the commit.
 func (r *repo) stored(commit string) {
 	r.t.Helper()
-	for end := time.Now().Add(time.Minute); time.Now().Before(end); <-time.After(time.Millisecond / 2) {
+	for end := time.Now().Add(patience); time.Now().Before(end); <-time.After(time.Millisecond / 2) {
 		if b, err := os.ReadFile(filepath.Join(gitDir(r.name), "refs", "heads", "main")); err == nil && strings.TrimSpace(string(b)) == commit {
 			return
 		}
@@ -233,7 +233,7 @@ func TestKilledDuringPush(t *testing.T) {
 // ends waits for the commit's run, and with it for all before it.
 func (r *repo) ends(commit string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	for _, name := range r.runsOf(commit) {
 		run, err := user.WaitRun(ctx, name, func(r *api.Run) bool { return r.Status.Phase.Finished() })
@@ -293,7 +293,7 @@ func TestEveryPushHasARun(t *testing.T) {
 		told = append(told, r.run())
 	}
 	for _, name := range told {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		if run, err := user.WaitRun(ctx, name, over); err != nil {
 			t.Errorf("%s: %v %v", name, err, run)
 		}

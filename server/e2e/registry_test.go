@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -34,7 +33,7 @@ func TestPodsPullAsThemselves(t *testing.T) {
 	}
 
 	applyPod(t, "default", "puller", reference, "IfNotPresent")
-	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/puller", "--timeout=60s")
+	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/puller", "--timeout=5m")
 	if out := must(t, "kubectl", "exec", "puller", "--", "cat", "/what"); !strings.Contains(out, "built") {
 		t.Errorf("the pod runs another image: %s", out)
 	}
@@ -44,7 +43,7 @@ func TestPodsPullAsThemselves(t *testing.T) {
 	for _, policy := range []string{"Always", "IfNotPresent"} {
 		name := "stranger-" + strings.ToLower(policy)
 		applyPod(t, "stranger", name, reference, policy)
-		eventually(t, time.Minute, func() error { return refused(t, "stranger", name) })
+		eventually(t, func() error { return refused(t, "stranger", name) })
 	}
 }
 
@@ -53,7 +52,7 @@ func newNamespace(t *testing.T, name string) {
 	t.Helper()
 	must(t, "kubectl", "create", "namespace", name)
 	cleanUp(t, "kubectl", "delete", "namespace", name)
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		out, err := slipway(t, "kubectl", "-n", name, "get", "serviceaccount", "default")
 		if err != nil {
 			return fmt.Errorf("%w %s", err, out)

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/server/client"
@@ -36,7 +35,7 @@ func newRepo(t *testing.T, name string, files map[string]string) *repo {
 	t.Cleanup(func() { repos.Delete(name) })
 	r := &repo{t: t, name: name, dir: t.TempDir()}
 	for _, kind := range []string{"repository", "application"} { // the application goes first
-		cleanUp(t, "kubectl", "delete", kind+".slipway.dev", name, "--ignore-not-found", "--timeout=2m")
+		cleanUp(t, "kubectl", "delete", kind+".slipway.dev", name, "--ignore-not-found", "--timeout=5m")
 	}
 	r.git("init", "--quiet", "--initial-branch=main")
 	r.write(files)
@@ -109,7 +108,7 @@ func (r *repo) run() string { return r.name + "-" + strconv.Itoa(r.seq) }
 // finished waits for the run of the newest push to end.
 func (r *repo) finished() *api.Run {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	run, err := user.WaitRun(ctx, r.run(), func(r *api.Run) bool { return r.Status.Phase.Finished() })
 	if err != nil {

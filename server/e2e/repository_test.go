@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	api "slipway.dev/cluster/api/v1alpha1"
 )
@@ -42,7 +41,7 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 		t.Fatalf("push of docs:\n%s", out)
 	}
 	docs := strings.TrimSpace(r.git("rev-parse", "HEAD"))
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		var app api.Application
 		if err := user.Call(t.Context(), "GET", user.Path("applications", r.name), nil, &app); err != nil {
 			return err
@@ -67,7 +66,7 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 	r.git("reset", "--quiet", "--hard", docs)
 	r.refused("push option merge_request.create is not supported", "-o", "merge_request.create", "HEAD:other")
 
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if out := must(t, "dashboard", "list"); !strings.Contains(out, "repo/ruled-sales") || !strings.Contains(out, "dashboards/sales.json") || !strings.Contains(out, "app/ruled ") {
 			return fmt.Errorf("dashboards:\n%s", out)
 		}
@@ -82,7 +81,7 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 	if out := r.git("push", "-o", "ci.variable=GREETING=hello", r.url(), "HEAD:main"); !strings.Contains(out, "Run ruled-3:") {
 		t.Fatalf("push of manifests:\n%s", out)
 	}
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		const want = "dashboards/more.json:3:1: invalid character '}'"
 		out, listed := must(t, "kubectl", "get", "repository", r.name, "-o", `jsonpath={.status.conditions[?(@.type=="Dashboards")].message}`), must(t, "dashboard", "list")
 		if !strings.Contains(out, want) || !strings.Contains(listed, want) || !strings.Contains(listed, "repo/ruled-sales") {
@@ -91,7 +90,7 @@ func TestRepositoryHoldsToItsRules(t *testing.T) {
 		return nil
 	})
 	r.seq = 3
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if out := must(t, "dashboard", "list", "--source", "configmap"); !strings.Contains(out, "configmap/ruled-more#chart.json") {
 			return fmt.Errorf("dashboards:\n%s", out)
 		}

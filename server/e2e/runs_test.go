@@ -21,13 +21,13 @@ func (r *repo) until(what string, seen func(*api.Run) bool) *api.Run {
 
 func (r *repo) untilRun(name, what string, seen func(*api.Run) bool) *api.Run {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	var last *time.Timer
 	run, err := user.WaitRun(ctx, name, func(run *api.Run) bool {
 		switch ended := run.Status.FinishedAt != nil && over(run); {
 		case ended && last == nil:
-			last = time.AfterFunc(10*time.Second, cancel) // enough for what comes after the end
+			last = time.AfterFunc(time.Minute, cancel) // enough for what comes after the end
 		case !ended && last != nil:
 			last.Stop() // it goes on: something of it is done again
 			last = nil
@@ -66,7 +66,7 @@ default: {image: busybox}
 first: {stage: .pre, script: ["date > made"], artifacts: {paths: [made]}}
 long:
   script:
-    - test "$SLIPWAY_ATTEMPT" -gt 1 || { trap 'echo "TERM at $(date +%s)"; exit 1' TERM; echo waiting; for i in $(seq 600); do sleep 0.1; done; }
+    - test "$SLIPWAY_ATTEMPT" -gt 1 || { trap 'echo "TERM at $(date +%s)"; exit 1' TERM; echo waiting; for i in $(seq 6000); do sleep 0.1; done; }
     - cat made
   after_script:
     - echo "after at $(date +%s)"
@@ -76,7 +76,7 @@ behind: {stage: deploy, script: ["cat made"]}
 `})
 	r.push()
 	r.until("long runs", is("long", api.Running))
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		var b strings.Builder
 		err := user.JobLog(t.Context(), &b, r.run(), "long", false)
 		if err == nil && !strings.Contains(b.String(), "waiting\n") {
@@ -162,7 +162,7 @@ last: {stage: .post, script: ["echo last"]}
 	}
 	must(t, "run", "retry", r.run(), "gate")
 	run = r.until("the run begins again", func(run *api.Run) bool { return run.Status.Handled == 4 })
-	must(t, "run", "wait", r.run(), "--timeout", "1m")
+	must(t, "run", "wait", r.run(), "--timeout", "5m")
 	run = r.finished()
 	if jobOf(run, "last").Phase != api.Succeeded || jobOf(run, "gate").Attempt != 2 {
 		t.Errorf("%s %+v", run.Status.Phase, run.Status.Jobs)
@@ -173,7 +173,7 @@ last: {stage: .post, script: ["echo last"]}
 // why, and begins once the first is over.
 func TestQueue(t *testing.T) {
 	together(t)
-	r := newRepo(t, "queue", map[string]string{".gitlab-ci.yml": "workflow: {auto_cancel: {on_new_commit: none}}\njob: {image: busybox, script: ['test $CI_PIPELINE_IID != 1 || sleep 60']}\n"})
+	r := newRepo(t, "queue", map[string]string{".gitlab-ci.yml": "workflow: {auto_cancel: {on_new_commit: none}}\njob: {image: busybox, script: ['test $CI_PIPELINE_IID != 1 || sleep 600']}\n"})
 	r.push()
 	r.until("the first runs", is("job", api.Running))
 	first := r.run()
@@ -202,9 +202,9 @@ func TestQueue(t *testing.T) {
 // does its own work, and a run of another repository is done before them.
 func TestManyJobs(t *testing.T) {
 	together(t)
-	n, patience := 12, 3*time.Minute
+	n, bound := 12, patience
 	if os.Getenv(soakEnv) != "" {
-		n, patience = 1000, 40*time.Minute
+		n, bound = 1000, 40*time.Minute
 	}
 	file := "default: {image: busybox}\n"
 	for i := range n {
@@ -217,7 +217,7 @@ func TestManyJobs(t *testing.T) {
 		return slices.ContainsFunc(run.Status.Jobs, func(j api.JobStatus) bool { return j.Phase == api.Succeeded })
 	})
 	beside.push()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
 	run, err := user.WaitRun(ctx, r.run(), over)
 	if err != nil || run.Status.Phase != api.Succeeded || len(run.Status.Jobs) != n {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestSchedule: a run of a schedule has its source, its variables and inputs, and is named by it.
@@ -24,7 +23,7 @@ say:
 	cleanUp(t, "kubectl", "delete", "schedule.slipway.dev", "nightly", "--ignore-not-found")
 	must(t, "schedule", "run", "nightly")
 	name := ""
-	eventually(t, 2*time.Minute, func() error {
+	eventually(t, func() error {
 		for line := range strings.Lines(must(t, "run", "list", "--repo", r.name)) {
 			if f := strings.Fields(line); strings.HasPrefix(f[0], "nightly-p") {
 				name = f[0]

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -79,17 +78,17 @@ func TestWatchedRepository(t *testing.T) {
 	if got := hook(t, "planted"); got != http.StatusAccepted {
 		t.Fatalf("right signature: %d", got)
 	}
-	seen(t, r, "webhook", 30*time.Second)
+	seen(t, r, "webhook")
 	publish()
 	must(t, "repo", "sync", "watched")
-	seen(t, r, "manual", 30*time.Second)
+	seen(t, r, "manual")
 	forge.told(t, r.finished(), "pending", "success")
 	badge(t, http.StatusNotFound, "")
 	must(t, "kubectl", "patch", "repository", "watched", "--type", "merge", "-p", `{"spec":{"publicBadge":true}}`)
 	badge(t, http.StatusOK, "pipeline: passed")
 	// While webhooks come, it is polled ten times more rarely.
 	must(t, "kubectl", "patch", "repository", "watched", "--type", "merge", "-p", `{"spec":{"pollInterval":"5s"}}`)
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		var got api.Repository
 		if err := user.Call(t.Context(), "GET", user.Path("repositories", "watched"), nil, &got); err != nil {
 			return err
@@ -100,7 +99,7 @@ func TestWatchedRepository(t *testing.T) {
 		return nil
 	})
 	publish()
-	seen(t, r, "poll", 90*time.Second)
+	seen(t, r, "poll")
 }
 
 // badge asks for the picture as nobody, until it is as it should be.
@@ -183,10 +182,9 @@ func (f *forge) told(t *testing.T, run *api.Run, states ...string) {
 }
 
 // seen waits until the newest commit was seen in the way of via and its run succeeded.
-func seen(t *testing.T, r *repo, via string, within time.Duration) {
+func seen(t *testing.T, r *repo, via string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), within)
-	defer cancel()
+	ctx := within(t)
 	if _, err := user.WaitRun(ctx, r.run(), func(*api.Run) bool { return true }); err != nil {
 		t.Fatalf("run %s by %s: %v", r.run(), via, err)
 	}
@@ -244,13 +242,13 @@ func TestRollbackIsWrittenBackElsewhere(t *testing.T) {
 	publish()
 	must(t, "repo", "add", "outward", url)
 	must(t, "app", "create", "outward", "--repo", "outward", "--sync", "push")
-	if _, err := user.WaitApp(within(t, time.Minute), "outward", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "outward", 1); err != nil {
 		t.Fatal(err)
 	}
 	r.write(map[string]string{"deploy/config.yaml": config("outward", "two")})
 	publish()
 	must(t, "repo", "sync", "outward")
-	if _, err := user.WaitApp(within(t, time.Minute), "outward", 2); err != nil {
+	if _, err := user.WaitApp(within(t), "outward", 2); err != nil {
 		t.Fatal(err)
 	}
 	must(t, "kubectl", "patch", "application.slipway.dev", "outward", "--type=merge", "-p", `{"spec":{"writeBack":{"rollback":true}}}`)

@@ -67,8 +67,8 @@ func TestKilledAtEachStep(t *testing.T) {
 	if os.Getenv(soakEnv) == "" {
 		t.Skip(soakEnv + " is not set")
 	}
-	cleanUp(t, "kubectl", "delete", "pvc", "stepped", "--ignore-not-found", "--timeout=1m")
-	cleanUp(t, "kubectl", "delete", "job", "stepped-pre", "stepped-post", "--ignore-not-found", "--timeout=1m")
+	cleanUp(t, "kubectl", "delete", "pvc", "stepped", "--ignore-not-found", "--timeout=5m")
+	cleanUp(t, "kubectl", "delete", "job", "stepped-pre", "stepped-post", "--ignore-not-found", "--timeout=5m")
 	must(t, "kubectl", "apply", "-f", writeFile(t, "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: stepped}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n"))
 	in := func(version string) map[string]string {
 		hook := func(phase, name string) string {
@@ -86,7 +86,7 @@ func TestKilledAtEachStep(t *testing.T) {
 	r := newRepo(t, "stepped", in("1"))
 	must(t, "app", "create", r.name, "--repo", r.name, "--sync", "push")
 	r.push()
-	if _, err := user.WaitApp(within(t, 2*time.Minute), r.name, 1); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 1); err != nil {
 		t.Fatal(err)
 	}
 	volume := filepath.Join(dataDir, "volumes", strings.TrimSpace(must(t, "kubectl", "get", "pvc", "stepped", "-o", "jsonpath={.spec.volumeName}")))
@@ -99,7 +99,7 @@ func TestKilledAtEachStep(t *testing.T) {
 		began := time.Now()
 		kill(t)
 		back := time.Since(began)
-		if _, err := user.WaitApp(within(t, 2*time.Minute), r.name, int64(n)); err != nil {
+		if _, err := user.WaitApp(within(t), r.name, int64(n)); err != nil {
 			t.Fatalf("killed at %q: %v", name, err)
 		}
 		t.Logf("killed at %q (seen: %q): back after %s, healthy after %s", name, moments[seen], back.Round(10*time.Millisecond), time.Since(began).Round(10*time.Millisecond))

@@ -174,7 +174,7 @@ func TestStory(t *testing.T) {
 	if out, err := h.slipway("kubectl", "run", "out", "--image=busybox", "--restart=Never", "--command", "--", "sh", "-c", "wget -O- http://"+peerIP+"/none 2>&1"); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		if out, err := h.slipway("kubectl", "logs", "out"); err != nil || !strings.Contains(out, "404") {
 			return fmt.Errorf("no pod gets out: %v %s", err, out)
 		}

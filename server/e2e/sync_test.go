@@ -69,7 +69,7 @@ func TestSync(t *testing.T) {
 	}
 	r.write(files("echo migrated; sleep 1"))
 	r.push()
-	if _, err := user.WaitApp(within(t, time.Minute), r.name, 1); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 1); err != nil {
 		t.Fatal(err)
 	}
 	rel := releaseOf(t, "waves-1")
@@ -88,7 +88,7 @@ func TestSync(t *testing.T) {
 	// A hook that fails: its log is evidence, the hook for failures runs, nothing changed.
 	r.write(files("echo cannot migrate; exit 3"))
 	r.push()
-	failed, err := user.WaitRelease(within(t, time.Minute), "waves-2")
+	failed, err := user.WaitRelease(within(t), "waves-2")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +98,7 @@ func TestSync(t *testing.T) {
 	if !slices.ContainsFunc(failed.Status.Evidence, func(e api.Evidence) bool { return e.Kind == "log" && e.Text == "cannot migrate" }) {
 		t.Errorf("no log of the hook in %+v", failed.Status.Evidence)
 	}
-	eventually(t, 30*time.Second, func() error {
+	eventually(t, func() error {
 		if h := releaseOf(t, "waves-2").Status.Sync.Hooks; len(h) != 2 || h[1].State != api.HookSucceeded {
 			return fmt.Errorf("hooks %+v", h)
 		}
@@ -109,7 +109,7 @@ func TestSync(t *testing.T) {
 	}
 	r.write(files("echo migrated"))
 	r.push()
-	if _, err := user.WaitApp(within(t, time.Minute), r.name, 3); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 3); err != nil {
 		t.Fatal(err)
 	}
 
@@ -117,7 +117,7 @@ func TestSync(t *testing.T) {
 	began := time.Now()
 	must(t, "kubectl", "patch", "configmap", "waves-first", "-p", `{"data":{"a":"by hand"}}`)
 	must(t, "kubectl", "delete", "configmap", "waves-last")
-	eventually(t, 10*time.Second, func() error {
+	eventually(t, func() error {
 		if value(t, "waves-first") != "one" || value(t, "waves-last") != "one" {
 			return errors.New("not put right")
 		}
@@ -141,7 +141,7 @@ func TestSync(t *testing.T) {
 
 	// Its objects stay, belong to nobody, and are taken over when somebody asks.
 	must(t, "app", "delete", r.name, "--cascade=false")
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if _, err := slipway(t, "kubectl", "get", "application", r.name); err == nil {
 			return errors.New("still there")
 		}
@@ -155,10 +155,10 @@ func TestSync(t *testing.T) {
 		return strings.Contains(a.Status.Message, "exists already and belongs to no application")
 	})
 	must(t, "app", "set", r.name, "--adopt")
-	must(t, "app", "sync", r.name, "--wait", "--timeout", "40s")
+	must(t, "app", "sync", r.name, "--wait", "--timeout", "5m")
 	becomes(t, r.name, "healthy again", func(a *api.Application) bool { return a.Status.Sync == "Synced" && a.Status.Health == "Healthy" })
 	must(t, "app", "delete", r.name)
-	eventually(t, 20*time.Second, func() error {
+	eventually(t, func() error {
 		if value(t, "waves-last") != "" {
 			return errors.New("still there")
 		}

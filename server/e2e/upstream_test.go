@@ -133,7 +133,7 @@ func TestPullThrough(t *testing.T) {
 	if log := r.log("build"); !strings.Contains(log, "v22.0.0-stand-in") {
 		t.Errorf("RUN did not run the image's program:\n%s", log)
 	}
-	if _, err := user.WaitApp(within(t, time.Minute), "upstream", 1); err != nil {
+	if _, err := user.WaitApp(within(t), "upstream", 1); err != nil {
 		t.Fatal(err)
 	}
 	if out := must(t, "kubectl", "logs", "deployment/upstream"); !strings.Contains(out, "v22.0.0-stand-in") {
@@ -217,14 +217,14 @@ func TestPullSecret(t *testing.T) {
 	}
 	newNamespace(t, "outside")
 	applyPod(t, "outside", "without", pushTo.String(), "Always")
-	eventually(t, time.Minute, func() error { return refused(t, "outside", "without") })
+	eventually(t, func() error { return refused(t, "outside", "without") })
 	u.requests("")
 
 	must(t, "kubectl", "-n", "outside", "create", "secret", "docker-registry", "robot",
 		"--docker-server="+address, "--docker-username=robot", "--docker-password="+password)
 	must(t, "kubectl", "-n", "outside", "patch", "serviceaccount", "default", "--patch", `{"imagePullSecrets": [{"name": "robot"}]}`)
 	applyPod(t, "outside", "with", pushTo.String(), "Always")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		out, err := slipway(t, "kubectl", "-n", "outside", "logs", "with")
 		if err != nil || !strings.Contains(out, "v22.0.0-stand-in") {
 			return fmt.Errorf("the pod has not run: %w %s", err, out)
@@ -241,7 +241,7 @@ func TestPullSecret(t *testing.T) {
 		"--docker-server=https://index.docker.io/v1/", "--docker-username=somebody", "--docker-password=elsewhere")
 	must(t, "kubectl", "-n", "outside", "patch", "serviceaccount", "default", "--patch", `{"imagePullSecrets": [{"name": "hub"}]}`)
 	applyPod(t, "outside", "mirrored", "docker.io/library/debian:bookworm-slim", "Always")
-	eventually(t, time.Minute, func() error {
+	eventually(t, func() error {
 		out, err := slipway(t, "kubectl", "-n", "outside", "get", "pod", "mirrored", "-o", "jsonpath={.status.containerStatuses[0].imageID}")
 		if err != nil || !strings.Contains(out, "sha256:") {
 			return fmt.Errorf("not pulled: %w %s", err, out)

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // places outside data directories where servers and their daemons keep things, or where
@@ -119,7 +118,7 @@ func TestResetLeavesNothing(t *testing.T) {
 	r.git("init", "--quiet", "--initial-branch=main")
 	r.write(map[string]string{"deploy/web.yaml": manifest(r.name)})
 	r.push()
-	if _, err := user.WaitApp(within(t, time.Minute), r.name, 1); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 1); err != nil {
 		t.Fatal(err)
 	}
 	head := r.head()
@@ -140,7 +139,7 @@ func TestResetLeavesNothing(t *testing.T) {
 	if now := r.head(); now != head {
 		t.Errorf("main was at %s, and after a reset without --data it is at %q", head, now)
 	}
-	if _, err := user.WaitApp(within(t, 2*time.Minute), r.name, 1); err != nil {
+	if _, err := user.WaitApp(within(t), r.name, 1); err != nil {
 		t.Error(err)
 	}
 

@@ -7,6 +7,10 @@ import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 import { start, token as fixtureToken } from "./fixture";
 
+// How long the tests wait for what has to come: a bound for a failure alone, far above what it
+// takes where a whole cluster runs beside the browser.
+export const patience = process.env.SLIPWAY_URL ? 180_000 : 20_000;
+
 export const real = process.env.SLIPWAY_URL;
 
 export async function open() {
@@ -30,7 +34,7 @@ export async function open() {
     viewport: { width: 1280, height: 900 },
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(patience);
   const faults: string[] = [];
   page.on("pageerror", (e) => faults.push(`error: ${e.message}`));
   page.on("console", (m) => {

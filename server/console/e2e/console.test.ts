@@ -3,7 +3,7 @@
 // an application with two healthy releases and one finished run.
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { open, real } from "./browser";
+import { open, patience, real } from "./browser";
 
 let base = "";
 let token = "";
@@ -262,9 +262,9 @@ test.runIf(!real)("a log grows while its job runs", async () => {
   };
   await page.goto(`${base}/runs/${name}?job=${job}`);
   const last = async () => Number(/.*tick (\d+)/s.exec((await page.locator(".lines").textContent()) ?? "")?.[1] ?? 0);
-  await expect.poll(last, { timeout: 60_000 }).toBeGreaterThan(0);
+  await expect.poll(last, { timeout: patience }).toBeGreaterThan(0);
   const before = await last();
-  await expect.poll(last, { timeout: 20_000 }).toBeGreaterThan(before + 1);
+  await expect.poll(last, { timeout: patience }).toBeGreaterThan(before + 1);
   expect(await phase()).toBe("Running"); // it was not read when all was over
 });
 

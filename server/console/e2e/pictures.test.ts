@@ -53,7 +53,7 @@ beforeAll(async () => {
   stop = f.stop;
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic"] });
   page = await browser.newPage({ viewport: { width: 1180, height: 640 }, locale: "en-US" });
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(patience);
   await page.goto(`${base}/`);
   await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Sign in" }).click();
