@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"path"
 	"strings"
+
+	"github.com/valyala/fastjson"
 )
 
 const (
@@ -34,18 +36,87 @@ func filterPathsOf(text string) (f filterPaths, err error) {
 	return f, nil
 }
 
-// of is what is left of an answer.
-func (f filterPaths) of(v any) any {
-	if len(f.leave) > 0 {
-		v = without(v, f.leave)
-	}
+// of is what is left of an answer. One is as large as its request was, and its items are
+// alike: what is known of a name is kept for the next.
+func (f filterPaths) of(v *fastjson.Value) []byte {
+	root := &place{want: f.want, leave: f.leave}
 	if len(f.want) == 0 {
-		return v
+		root.want = [][]string{nil}
 	}
-	if v, ok := only(v, f.want); ok {
-		return v
+	if out, ok := root.left(nil, v); ok {
+		return out
 	}
-	return map[string]any{}
+	return []byte("{}")
+}
+
+// place is one in the answer: the paths that go on behind it, and its name as it is written.
+type place struct {
+	want, leave [][]string
+	name        []byte
+	inner       map[string]*place
+}
+
+// beyond is the place behind a name, nil if nothing there is wanted.
+func (p *place) beyond(name []byte) *place {
+	if next, ok := p.inner[string(name)]; ok {
+		return next
+	}
+	next := &place{want: p.want, leave: beyond(p.leave, string(name))}
+	if !ended(p.want) {
+		next.want = beyond(p.want, string(name))
+	}
+	next.name, _ = json.Marshal(string(name)) // a string has an encoding
+	if len(next.want) == 0 || ended(next.leave) {
+		next = nil
+	}
+	if p.inner == nil {
+		p.inner = map[string]*place{}
+	}
+	p.inner[string(name)] = next
+	return next
+}
+
+// left appends what is left of v, and is false if that is nothing.
+func (p *place) left(out []byte, v *fastjson.Value) ([]byte, bool) {
+	all := ended(p.want)
+	if all && len(p.leave) == 0 {
+		return v.MarshalTo(out), true
+	}
+	inside := false
+	add := func(at *place, v *fastjson.Value) {
+		before := len(out)
+		if inside {
+			out = append(out, ',')
+		}
+		if at != p {
+			out = append(append(out, at.name...), ':')
+		}
+		var ok bool
+		if out, ok = at.left(out, v); !ok {
+			out = out[:before]
+		}
+		inside = inside || ok
+	}
+	switch v.Type() {
+	case fastjson.TypeObject:
+		o, _ := v.Object()
+		out = append(out, '{')
+		o.Visit(func(name []byte, v *fastjson.Value) {
+			if next := p.beyond(name); next != nil {
+				add(next, v)
+			}
+		})
+		return append(out, '}'), all || inside
+	case fastjson.TypeArray:
+		values, _ := v.Array()
+		out = append(out, '[')
+		for _, v := range values {
+			add(p, v)
+		}
+		return append(out, ']'), all || inside
+	default:
+		return v.MarshalTo(out), all
+	}
 }
 
 // beyond are the paths behind a name.
@@ -78,50 +149,8 @@ func ended(paths [][]string) bool {
 	return false
 }
 
-func only(v any, paths [][]string) (any, bool) {
-	if ended(paths) {
-		return v, true
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for name, inner := range v {
-			if next := beyond(paths, name); len(next) > 0 {
-				if inner, ok := only(inner, next); ok {
-					out[name] = inner
-				}
-			}
-		}
-		return out, len(out) > 0
-	case []any:
-		var out []any
-		for _, inner := range v {
-			if inner, ok := only(inner, paths); ok {
-				out = append(out, inner)
-			}
-		}
-		return out, len(out) > 0
-	}
-	return nil, false
-}
-
-func without(v any, paths [][]string) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for name, inner := range v {
-			if next := beyond(paths, name); !ended(next) {
-				out[name] = without(inner, next)
-			}
-		}
-		return out
-	case []any:
-		for i := range v {
-			v[i] = without(v[i], paths)
-		}
-	}
-	return v
-}
+// parsers keep the memory of an answer's values for the next.
+var parsers fastjson.ParserPool
 
 // filteredWriter keeps a good answer until it is whole, and then writes what is wanted of it.
 type filteredWriter struct {
@@ -140,12 +169,11 @@ func (f *filteredWriter) end() {
 		f.status = http.StatusOK
 	}
 	body := f.body.Bytes()
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var v any
-	if f.status < http.StatusBadRequest && d.Decode(&v) == nil { // a table of _cat is none
-		if b, err := json.Marshal(f.paths.of(v)); err == nil {
-			body = b
+	if f.status < http.StatusBadRequest {
+		parser := parsers.Get()
+		defer parsers.Put(parser)
+		if v, err := parser.ParseBytes(body); err == nil { // a table of _cat is none
+			body = f.paths.of(v)
 		}
 	}
 	f.ResponseWriter.Header().Del("Content-Length")
