@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
+import { patience } from "./browser";
 import { start, token } from "./fixture";
 
 const into = process.env.PICTURES;
