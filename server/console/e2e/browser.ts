@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { explain, hide, record } from "./failure";
 import { start, token as fixtureToken } from "./fixture";
 
 // How long the tests wait for what has to come: a bound for a failure alone, far above what it
@@ -35,6 +36,8 @@ export async function open() {
   });
   const page = await context.newPage();
   page.setDefaultTimeout(patience);
+  hide(token);
+  record(page);
   const faults: string[] = [];
   page.on("pageerror", (e) => faults.push(`error: ${e.message}`));
   page.on("console", (m) => {
@@ -46,5 +49,11 @@ export async function open() {
     await stop();
     await rm(profile, { recursive: true, force: true });
   };
-  return { base, token, asked, context, page, faults, close };
+  const signIn = () =>
+    explain(page, async () => {
+      await page.getByLabel("Token").fill(token);
+      await page.getByRole("button", { name: "Sign in" }).click();
+      await page.getByRole("button", { name: "Sign out" }).waitFor();
+    });
+  return { base, token, asked, context, page, faults, signIn, close };
 }

@@ -4,9 +4,9 @@
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { open, patience, real } from "./browser";
+import { explained } from "./failure";
 
 let base = "";
-let token = "";
 let close = async () => {};
 let asked: string[] = []; // of the fixture
 let context: BrowserContext;
@@ -24,17 +24,17 @@ async function api<T>(path: string): Promise<T> {
 }
 
 beforeAll(async () => {
-  ({ base, token, asked, context, page, faults, close } = await open());
+  const opened = await open();
+  ({ base, asked, context, page, faults, close } = opened);
   await page.goto(`${base}/`);
   await page.getByLabel("Token").fill("not-a-token");
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.getByText("This token is not accepted.").waitFor();
-  await page.getByLabel("Token").fill(token);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await opened.signIn();
 });
 
 afterAll(() => close());
+explained(() => page);
 
 beforeEach(() => {
   faults.length = 0;

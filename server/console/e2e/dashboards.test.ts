@@ -3,22 +3,22 @@
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { open, real } from "./browser";
+import { explained } from "./failure";
 
 let base = "";
-let token = "";
 let close = async () => {};
 let page: Page;
 let faults: string[] = [];
 
 beforeAll(async () => {
-  ({ base, token, page, faults, close } = await open());
+  const opened = await open();
+  ({ base, page, faults, close } = opened);
   await page.goto(`${base}/`);
-  await page.getByLabel("Token").fill(token);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  await page.getByRole("button", { name: "Sign out" }).waitFor();
+  await opened.signIn();
 });
 
 afterAll(() => close());
+explained(() => page);
 beforeEach(() => {
   faults.length = 0;
 });
@@ -106,6 +106,17 @@ test("only what somebody sees is asked for", async () => {
   expect(asked.some((u) => u.includes("workqueue_depth"))).toBe(false); // far below
   await panel("Work that waits").scrollIntoViewIfNeeded();
   await expect.poll(() => asked.some((u) => u.includes("workqueue_depth"))).toBe(true);
+});
+
+test("a request that the browser drops is made again", async () => {
+  let dropped = 0;
+  // As Chromium does with those that wait for a connection while an interface comes or goes.
+  await page.route("**/elastic/**", (route) => (dropped++ < 3 ? route.abort("failed") : route.fallback()));
+  await page.goto(`${base}/dashboards/logs`);
+  const wrong = Object.entries(await states()).filter(([, state]) => state === "error");
+  await page.unroute("**/elastic/**");
+  expect(wrong).toEqual([]);
+  expect(dropped).toBeGreaterThan(3);
 });
 
 test("how soon a dashboard is there", async () => {

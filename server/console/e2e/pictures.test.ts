@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { afterAll, beforeAll, test } from "vitest";
 import { patience } from "./browser";
+import { explained, record } from "./failure";
 import { start, token } from "./fixture";
 
 const into = process.env.PICTURES;
@@ -54,6 +55,7 @@ beforeAll(async () => {
   stop = f.stop;
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic"] });
   page = await browser.newPage({ viewport: { width: 1180, height: 640 }, locale: "en-US" });
+  record(page);
   page.setDefaultTimeout(patience);
   await page.goto(`${base}/`);
   await page.getByLabel("Token").fill(token);
@@ -65,6 +67,7 @@ afterAll(async () => {
   await browser?.close();
   await stop();
 });
+explained(() => page);
 
 const repository = {
   metadata: meta("shop", 90),

@@ -14,7 +14,7 @@ const index = "logs-*";
 const mostLines = 1000;
 
 async function search(body: unknown, signal: AbortSignal): Promise<In> {
-  const res = await raw(`/elastic/${index}/_search`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal });
+  const res = await raw(`/elastic/${index}/_search`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal }, true);
   return In.of(await res.json());
 }
 

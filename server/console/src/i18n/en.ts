@@ -23,6 +23,7 @@ export const en = {
   reconnecting: "reconnecting…",
   loading: "Loading…",
   notFound: "There is nothing at this address.",
+  noAnswer: "The server does not answer.",
   gone: "{name} is not there.",
   filter: "Filter",
   showing: "{from}–{to} of {total}",

@@ -23,6 +23,7 @@ export const zh: Record<Key, string> = {
   reconnecting: "正在重新连接…",
   loading: "正在加载…",
   notFound: "此地址没有内容。",
+  noAnswer: "服务器没有应答。",
   gone: "{name} 不存在。",
   filter: "筛选",
   showing: "第 {from}–{to} 条，共 {total} 条",

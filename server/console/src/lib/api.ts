@@ -1,5 +1,6 @@
 // Every request of the page goes through here: one shape of errors, and one place
 // that notices that the session has ended.
+import { t } from "../i18n";
 
 const kept = "slipway.namespace";
 
@@ -35,8 +36,38 @@ export function whenSessionEnds(f: () => void): void {
   onEnd = f;
 }
 
-export async function raw(path: string, init?: RequestInit): Promise<Response> {
-  const res = await fetch(path, { credentials: "same-origin", cache: "no-store", ...init });
+/** Unreachable is a request that nobody answered. */
+export class Unreachable extends Error {
+  constructor(cause: unknown) {
+    super(t("noAnswer"), { cause });
+  }
+}
+
+/** pauses before what only reads is asked again. */
+const pauses = [100, 400, 1200];
+
+/**
+ * reached is the answer to a request, whatever it says. A browser drops the requests that
+ * wait for a connection when an interface comes or goes: on a laptop that changes its
+ * network, and on a node with each of its pods. What only reads is then asked again.
+ */
+export async function reached(ask: () => Promise<Response>, reads: boolean, signal?: AbortSignal | null): Promise<Response> {
+  for (let n = 0; ; n++) {
+    try {
+      return await ask();
+    } catch (e) {
+      // fetch says with a TypeError that there was no answer; all else is ours to hear.
+      if (!(e instanceof TypeError)) throw e;
+      if (!reads || n === pauses.length) throw new Unreachable(e);
+    }
+    await new Promise((ok) => setTimeout(ok, pauses[n]));
+    signal?.throwIfAborted();
+  }
+}
+
+/** raw asks; reads says of a POST that it changes nothing, as a search. */
+export async function raw(path: string, init?: RequestInit, reads = !init?.method): Promise<Response> {
+  const res = await reached(() => fetch(path, { credentials: "same-origin", cache: "no-store", ...init }), reads, init?.signal);
   if (res.ok) return res;
   let message = `${res.status} ${res.statusText}`;
   let hint: string | undefined;
