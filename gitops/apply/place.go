@@ -79,6 +79,14 @@ func (a *Applier) placeFor(ctx context.Context, t Target, namespace string) (*pl
 
 // elsewhere is the cluster of a kubeconfig. A kubeconfig that changes makes a new one.
 func (a *Applier) elsewhere(ctx context.Context, t Target) (*place, error) {
+	p, err := a.cluster(ctx, t)
+	if err != nil {
+		return nil, Lost(err)
+	}
+	return p, nil
+}
+
+func (a *Applier) cluster(ctx context.Context, t Target) (*place, error) {
 	secret := &corev1.Secret{}
 	err := a.reader.Get(ctx, types.NamespacedName{Namespace: t.Namespace, Name: t.Cluster.KubeconfigSecret}, secret)
 	if apierrors.IsNotFound(err) {

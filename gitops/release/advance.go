@@ -151,13 +151,13 @@ func (r *Reconciler) rolling(ctx context.Context, app *v1alpha1.Application, rel
 // release at once, one of the moment when its time is up.
 func (r *Reconciler) late(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, limit time.Duration, err error) (ctrl.Result, error) {
 	if text := refusal(err); text != "" {
-		return r.fail(ctx, app, rel, text, nil)
+		return r.gaveUp(ctx, app, rel, text, err)
 	}
 	if limit == 0 {
 		limit = deadline(app, nil)
 	}
 	if r.took(app, rel, limit) > limit && ctx.Err() == nil {
-		return r.fail(ctx, app, rel, fmt.Sprintf("not applied within %s: %v", limit, err), nil)
+		return r.gaveUp(ctx, app, rel, fmt.Sprintf("not applied within %s: %v", limit, err), err)
 	}
 	return ctrl.Result{}, r.trouble(ctx, app, err)
 }
@@ -166,7 +166,7 @@ func (r *Reconciler) late(ctx context.Context, app *v1alpha1.Application, rel *v
 // be seen may well be healthy.
 func (r *Reconciler) blind(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, err error) (ctrl.Result, error) {
 	if text := refusal(err); text != "" {
-		return r.fail(ctx, app, rel, text, nil)
+		return r.gaveUp(ctx, app, rel, text, err)
 	}
 	return ctrl.Result{}, r.trouble(ctx, app, err)
 }

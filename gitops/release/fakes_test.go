@@ -2,6 +2,7 @@ package release
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 			return c.SubResource(sub).Update(ctx, o, opts...)
 		},
 	})
-	w.cluster.kill = kill
+	w.cluster.kill, w.cluster.sight = kill, w.client
 	w.r = &Reconciler{
 		Client: w.client, Reader: w.client, Pods: kubefake.NewClientset(), Source: repository{}, Renderer: renderer{}, Applier: w.cluster,
 		Store: &Store{Sets: &sets{content: map[string][]byte{}}, Client: w.client, Reader: w.client},
@@ -193,6 +194,10 @@ type cluster struct {
 	// health of an object by name: Current unless said.
 	health map[string]string
 	refuse string
+	// lost says that what is refused is the way there, which is known only when it is tried.
+	lost bool
+	// sight of what is in it.
+	sight client.Reader
 	// drifted objects by name, and the fields that differ.
 	drifted map[string][]string
 	taken   []v1alpha1.FieldConflict
@@ -214,7 +219,10 @@ type hook struct {
 }
 
 func (c *cluster) Check(_ context.Context, _ apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.FieldConflict, error) {
-	if c.refuse != "" {
+	switch {
+	case c.refuse != "" && c.lost:
+		return nil, apply.Lost(&apply.Refusal{Message: c.refuse})
+	case c.refuse != "":
 		return nil, &apply.Refusal{Message: c.refuse}
 	}
 	return c.taken, c.away
@@ -360,8 +368,13 @@ func (c *cluster) Changed(_ context.Context, _ apply.Target, references []v1alph
 	return references[0].Fingerprint != c.config, nil
 }
 
+func (c *cluster) Reach(context.Context, apply.Target) error { return c.away }
+
 func (c *cluster) Sight(context.Context, apply.Target) (client.Reader, kubernetes.Interface, error) {
-	return nil, nil, nil
+	if c.away != nil || c.lost {
+		return nil, nil, cmp.Or(c.away, apply.Lost(&apply.Refusal{Message: c.refuse}))
+	}
+	return c.sight, kubefake.NewClientset(), nil
 }
 
 func (c *cluster) Watched(context.Context, apply.Target) (watch.Cluster, error) {

@@ -72,7 +72,8 @@ type Applier interface {
 	References(ctx context.Context, t apply.Target, objects []*unstructured.Unstructured) ([]v1alpha1.ConfigReference, error)
 	Changed(ctx context.Context, t apply.Target, references []v1alpha1.ConfigReference) (bool, error)
 
-	// Sight and Watched are how a cluster elsewhere is looked at; see apply.
+	// Reach, Sight and Watched are how a cluster elsewhere is looked at; see apply.
+	Reach(ctx context.Context, t apply.Target) error
 	Sight(ctx context.Context, t apply.Target) (client.Reader, kubernetes.Interface, error)
 	Watched(ctx context.Context, t apply.Target) (watch.Cluster, error)
 }
@@ -215,7 +216,7 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 			return r.activate(ctx, app, last, "Synced", "")
 		case v1alpha1.ReleaseFailed:
 			if !retryAsked(app) {
-				return r.putBack(ctx, app, last)
+				return r.rest(ctx, app, last)
 			}
 		}
 	}

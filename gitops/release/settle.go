@@ -122,7 +122,11 @@ func (r *Reconciler) stuck(ctx context.Context, app *v1alpha1.Application, n int
 	if text == "" {
 		return ctrl.Result{}, r.trouble(ctx, app, err)
 	}
-	return ctrl.Result{}, r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+	result := ctrl.Result{}
+	if unreached(app, err) {
+		result.RequeueAfter = lookAgain // a Secret that is put right is no event of this application
+	}
+	return result, r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
 		s.Sync, s.Message = "Failed", oneLine(fmt.Sprintf("release %d cannot be applied: %s", n, text))
 	})
 }
@@ -205,6 +209,9 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 	message := fmt.Sprintf("release %d failed: %s", rel.Spec.Number, rel.Status.Reason)
 	if back > 0 {
 		message = fmt.Sprintf("release %d failed, release %d runs: %s", rel.Spec.Number, back, rel.Status.Reason)
+	}
+	if rel.Status.Unreached > 0 {
+		message += "; it is tried again by itself when the cluster answers"
 	}
 	result, err := r.observe(ctx, app, "Failed", message)
 	if err != nil || rel.Status.FinishedAt != nil {

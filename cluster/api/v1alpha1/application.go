@@ -182,10 +182,11 @@ type ApplicationStatus struct {
 	// Message says why, in one line.
 	// +optional
 	Message string `json:"message,omitempty"`
-	// Refused is the desired value that failed and is not tried again by itself.
+	// Refused is the desired value that failed and is not tried again by itself, unless it failed
+	// on the way to another cluster.
 	// +optional
 	Refused *Desired `json:"refused,omitempty"`
-	// RefusedRetry is spec.retry at that time.
+	// RefusedRetry is spec.retry at that time, and another word when it is to be tried again.
 	// +optional
 	RefusedRetry string `json:"refusedRetry,omitempty"`
 	// Inventory of the objects that are applied; what left it is pruned.

@@ -62,6 +62,11 @@ type ReleaseStatus struct {
 	// Evidence gathered before anything was undone, secrets masked.
 	// +optional
 	Evidence []Evidence `json:"evidence,omitempty"`
+	// Unreached is not 0 where it failed on the way to the application's other cluster, and
+	// says for how many releases of the same value in a row, this one included, that is so.
+	// Its value is tried again by itself when that cluster answers.
+	// +optional
+	Unreached int32 `json:"unreached,omitempty"`
 	// RolledBackTo is the release that was put back after this one failed.
 	// +optional
 	RolledBackTo int64 `json:"rolledBackTo,omitempty"`
