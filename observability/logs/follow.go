@@ -44,7 +44,7 @@ func (f *followers) tell() {
 	}
 }
 
-// visible is how long a kept row may take to be found by a search; late is how
+// visible is how long rows are gathered before they are looked for; late is how
 // far behind its own time a row may arrive and still be followed.
 const (
 	visible = 1200 * time.Millisecond
@@ -79,6 +79,7 @@ func (n *follower) follow(ctx context.Context, w io.Writer, s *Store, query Quer
 		case <-time.After(visible):
 		}
 		query.Start, query.End = query.End.Add(-late), time.Now()
+		s.showAll()
 		shown.forget(query.Start)
 		err := s.windows(ctx, query, func(r found) error {
 			if shown.add(r) {

@@ -33,6 +33,7 @@ func (s *Store) dropOldest() error {
 	if err := s.storage.PartitionDetach(oldest); err != nil {
 		return err
 	}
+	s.shown.forget()
 	s.log.Warn("the disk is nearly full: the lines of the oldest day are dropped", "day", oldest, "days left", len(days)-1)
 	return os.RemoveAll(filepath.Join(s.dir, "rows", "partitions", oldest))
 }

@@ -84,3 +84,12 @@ func (s *Store) Flush() {
 		s.storage.DebugFlush()
 	}
 }
+
+// showAll is Flush where there is anything to show that no search has had shown since.
+func (s *Store) showAll() {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.storage != nil {
+		s.shown.everything(s.storage.DebugFlush)
+	}
+}

@@ -52,6 +52,7 @@ type Store struct {
 	recent   [2]map[string]bool
 
 	followers followers
+	shown     shown
 	places    chan struct{}
 	// copies get every chunk as well.
 	copies atomic.Pointer[[]*Spool]
@@ -181,6 +182,10 @@ func (s *Store) writable() error {
 
 // add gives the store those rows of a chunk that want says yes to, by their number.
 func (s *Store) add(c chunk, want func(number string, r Row) bool) {
+	s.shown.add(c.Rows, func() { s.addRows(c, want) })
+}
+
+func (s *Store) addRows(c chunk, want func(number string, r Row) bool) {
 	lr := logstorage.GetLogRows(nil, nil, nil, nil, "")
 	defer logstorage.PutLogRows(lr)
 	var fields []Field
@@ -202,18 +207,22 @@ func (s *Store) add(c chunk, want func(number string, r Row) bool) {
 // Run forgets chunks once their rows are flushed, until ctx ends; then it
 // closes the store.
 func (s *Store) Run(ctx context.Context) error {
-	// After two flush intervals a row is on disk.
-	t := time.NewTicker(2 * flushInterval)
-	defer t.Stop()
+	// A row is on disk a second, one interval and the rest of another after it came, the names
+	// of its stream two seconds and as much. A chunk stays for one to two periods.
+	forget := time.NewTicker(3 * flushInterval)
+	defer forget.Stop()
+	room := time.NewTicker(2 * flushInterval)
+	defer room.Stop()
 	for {
 		select {
-		case <-t.C:
+		case <-forget.C:
 			if err := s.chunks.rotate(); err != nil {
 				return fmt.Errorf("chunk log: %w", err)
 			}
 			s.recentMu.Lock()
 			s.recent = [2]map[string]bool{{}, s.recent[0]}
 			s.recentMu.Unlock()
+		case <-room.C:
 			if err := s.makeRoom(); err != nil {
 				s.log.Error("making room for lines", "err", err)
 			}
@@ -244,16 +253,22 @@ func (s *Store) run(ctx context.Context, q *logstorage.Query, block func(*logsto
 	return nil
 }
 
-// runAll reads every row that a query's filter has.
+// runAll reads every row that a query's filter has. The library stops at the end of ctx
+// without an error, with the rows until then or none: that is no answer.
 func (s *Store) runAll(ctx context.Context, q *logstorage.Query, block func(*logstorage.DataBlock)) error {
+	s.shown.index(s.storage.DebugFlush)
 	var mu sync.Mutex
 	var stats logstorage.QueryStats
 	qctx := logstorage.NewQueryContext(ctx, &stats, []logstorage.TenantID{{}}, q, false, nil)
-	return tooLarge(s.storage.RunQuery(qctx, func(_ uint, b *logstorage.DataBlock) {
+	err := s.storage.RunQuery(qctx, func(_ uint, b *logstorage.DataBlock) {
 		mu.Lock()
 		defer mu.Unlock()
 		block(b)
-	}))
+	})
+	if err == nil && ctx.Err() != nil {
+		err = fmt.Errorf("the search was ended before it was through: %w", context.Cause(ctx))
+	}
+	return tooLarge(err)
 }
 
 // Query asks for rows.
