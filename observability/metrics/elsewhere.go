@@ -215,7 +215,7 @@ func (e *foreign) ask(w http.ResponseWriter, r *http.Request, form url.Values) {
 	defer resp.Body.Close()
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(resp.StatusCode)
-	_, _ = io.Copy(w, resp.Body)
+	passOn(w, resp.Body)
 }
 
 func (e *foreign) request(ctx context.Context, method, route string, body io.Reader) (*http.Request, error) {

@@ -65,7 +65,15 @@ func (e *foreign) read(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set(name, v)
 		}
 	}
-	_, _ = io.Copy(flushing{w, http.NewResponseController(w)}, resp.Body)
+	passOn(flushing{w, http.NewResponseController(w)}, resp.Body)
+}
+
+// passOn copies an answer. One that ends too early must not look whole: the status line is
+// out, and only the connection can still say it.
+func passOn(to io.Writer, body io.Reader) {
+	if _, err := io.Copy(to, body); err != nil {
+		panic(http.ErrAbortHandler)
+	}
 }
 
 // flushing sends each piece of a stream on at once.

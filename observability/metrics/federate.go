@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -69,8 +70,11 @@ func latest(r *http.Request, db storage.Queryable, sets [][]*labels.Matcher, min
 				at, v = it.At()
 			}
 		}
+		if err := it.Err(); err != nil {
+			return nil, err
+		}
 		name := s.Labels().Get(labels.MetricName)
-		if it.Err() != nil || !found || value.IsStaleNaN(v) || name == "" {
+		if !found || value.IsStaleNaN(v) || name == "" {
 			continue
 		}
 		f := byName[name]
@@ -85,7 +89,7 @@ func latest(r *http.Request, db storage.Queryable, sets [][]*labels.Matcher, min
 		families = append(families, f)
 	}
 	slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return families, all.Err()
+	return families, errors.Join(append(all.Warnings().AsErrors(), all.Err(), r.Context().Err())...)
 }
 
 // sample always has the label instance, as a Prometheus that scrapes it with

@@ -92,8 +92,8 @@ func around(from readers) http.HandlerFunc {
 		ctx, cancel := context.WithTimeout(r.Context(), queryTime)
 		defer cancel()
 		out := &flusher{w: w, rc: http.NewResponseController(w)}
-		if err := from.of(v).Context(ctx, out, a); err != nil && !out.wrote {
-			fail(w, err)
+		if err := from.of(v).Context(ctx, out, a); err != nil {
+			out.fail(err)
 		}
 	}
 }
@@ -119,8 +119,8 @@ func search(from readers) http.HandlerFunc {
 		if q.Follow {
 			out.flush()
 		}
-		if err := from.of(r.URL.Query()).Search(ctx, out, q); err != nil && !out.wrote {
-			fail(w, err)
+		if err := from.of(r.URL.Query()).Search(ctx, out, q); err != nil {
+			out.fail(err)
 		}
 	}
 }
@@ -136,6 +136,15 @@ func (f *flusher) Write(p []byte) (int, error) {
 	n, err := f.w.Write(p)
 	f.flush()
 	return n, err
+}
+
+// fail says why there is no answer, or that it ends too early: once rows are out, only the
+// connection can still say so.
+func (f *flusher) fail(err error) {
+	if f.wrote {
+		panic(http.ErrAbortHandler)
+	}
+	fail(f.w, err)
 }
 
 func (f *flusher) flush() { _ = f.rc.Flush() }

@@ -133,3 +133,30 @@ func TestFrom(t *testing.T) {
 	}
 	none("the stack is gone")
 }
+
+// torn writes one row, and then there are no more of them.
+type torn struct{ named }
+
+func (torn) Search(_ context.Context, w io.Writer, _ logs.Query) error {
+	_, _ = io.WriteString(w, "{}\n")
+	return errors.New("out of memory")
+}
+
+// TestHalfAnAnswerIsAnError: rows that end too early never look like all of them.
+func TestHalfAnAnswerIsAnError(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "o")
+	l, err := listen(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /logs", search(readers{torn{}, torn{}}))
+	srv := &http.Server{Handler: mux}
+	go func() { _ = srv.Serve(l) }()
+	defer srv.Close()
+	var b bytes.Buffer
+	q := logs.Query{Namespace: "shop", Start: time.Now().Add(-time.Hour), End: time.Now(), Limit: 1}
+	if err := NewClient(socket, "").Search(t.Context(), &b, q); err == nil || b.String() != "{}\n" {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+}

@@ -95,12 +95,13 @@ func Handler(d Deps, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range Routes() {
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
+			out := &begun{ResponseWriter: w}
 			err := s.authorize(r, route)
 			if err == nil {
-				err = route.handle(s, w, r)
+				err = route.handle(s, out, r)
 			}
 			if err != nil {
-				WriteError(w, log, err)
+				out.fail(log, err)
 			}
 		})
 	}

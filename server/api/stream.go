@@ -3,8 +3,10 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -118,6 +120,40 @@ func stream(w http.ResponseWriter, r io.Reader) error {
 		panic(http.ErrAbortHandler)
 	}
 	return nil
+}
+
+// begun is an answer of which a part may be out.
+type begun struct {
+	http.ResponseWriter
+	wrote bool
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (b *begun) WriteHeader(status int) {
+	b.wrote = true
+	b.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements http.ResponseWriter.
+func (b *begun) Write(p []byte) (int, error) {
+	b.wrote = true
+	return b.ResponseWriter.Write(p)
+}
+
+// Unwrap is for http.ResponseController.
+func (b *begun) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// fail answers with an error. Where rows are out, an error behind them would be read as one
+// more of them, and nothing as their end: the connection is cut.
+func (b *begun) fail(log *slog.Logger, err error) {
+	if !b.wrote {
+		WriteError(b.ResponseWriter, log, err)
+		return
+	}
+	if !errors.Is(err, context.Canceled) {
+		log.Warn("an answer is cut off", "err", err)
+	}
+	panic(http.ErrAbortHandler)
 }
 
 type flushWriter struct {

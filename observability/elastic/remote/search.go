@@ -54,6 +54,11 @@ func by(order string) []any {
 func equals(field, v string) m { return m{"term": m{field: m{"value": v}}} }
 
 type answer struct {
+	TimedOut bool `json:"timed_out"`
+	Shards   struct {
+		Total, Failed int
+		Failures      []struct{ Reason struct{ Reason string } }
+	} `json:"_shards"`
 	Hits struct {
 		Hits []struct {
 			Source map[string]any `json:"_source"`
@@ -83,7 +88,25 @@ func (r *Remote) ask(ctx context.Context, text string, body m) (answer, error) {
 	if errors.As(err, &status) && status.status == http.StatusBadRequest {
 		return a, fmt.Errorf("%w %q: %s says %s", logs.ErrQuery, text, r.Name(), status.reason())
 	}
+	if err == nil {
+		err = a.whole(r.Name())
+	}
 	return a, err
+}
+
+// whole refuses an answer of a part of the lines: Elasticsearch gives what it has with 200.
+func (a answer) whole(name string) error {
+	switch {
+	case a.TimedOut:
+		return fmt.Errorf("%s ended the search before it was through (timed_out); narrow it", name)
+	case a.Shards.Failed > 0:
+		reason := "it gives no reason"
+		for _, f := range a.Shards.Failures {
+			reason = cmp.Or(f.Reason.Reason, reason)
+		}
+		return fmt.Errorf("%s searched a part of the lines only: %d of %d shards failed: %.300s", name, a.Shards.Failed, a.Shards.Total, reason)
+	}
+	return nil
 }
 
 // reason is what an error of Elasticsearch's says in its innermost part.

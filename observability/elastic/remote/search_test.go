@@ -179,6 +179,10 @@ func TestSearchesAreOfThePublishedContract(t *testing.T) {
 		case bytes.Contains(b, []byte("forbidden")):
 			w.WriteHeader(http.StatusForbidden)
 			fmt.Fprint(w, `{"error":{"type":"security_exception","reason":"action [indices:data/read/search] is unauthorized"},"status":403}`)
+		case bytes.Contains(b, []byte("late")):
+			fmt.Fprint(w, `{"took":10000,"timed_out":true,"_shards":{"total":2,"successful":2,"skipped":0,"failed":0},"hits":{"max_score":null,"hits":[]}}`)
+		case bytes.Contains(b, []byte("partly")):
+			fmt.Fprint(w, `{"took":2,"timed_out":false,"_shards":{"total":2,"successful":1,"skipped":0,"failed":1,"failures":[{"shard":1,"index":".ds-slipway-logs-a","node":"n","reason":{"type":"circuit_breaking_exception","reason":"[parent] Data too large"}}]},"hits":{"max_score":null,"hits":[]}}`)
 		case bytes.Contains(b, []byte(`"aggregations"`)):
 			at := time.Now().Truncate(time.Minute).UnixMilli()
 			fmt.Fprintf(w, `{"took":3,"timed_out":false,"_shards":{"total":2,"successful":2,"skipped":0,"failed":0},"hits":{"max_score":null,"hits":[]},"aggregations":{
@@ -210,10 +214,19 @@ func TestSearchesAreOfThePublishedContract(t *testing.T) {
 	if err := r.Search(t.Context(), io.Discard, within("default", "wrong(")); !errors.Is(err, logs.ErrQuery) || !strings.Contains(err.Error(), "says Failed to parse query [wrong(]") {
 		t.Errorf("wrong: %v", err)
 	}
+	// A part of the lines is no answer, and none is no answer either.
+	for text, want := range map[string]string{"late": "timed_out", "partly": "1 of 2 shards failed: [parent] Data too large"} {
+		if err := r.Search(t.Context(), io.Discard, within("default", text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+		if _, err := r.Overview(t.Context(), within("default", text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
 	if err := r.Search(t.Context(), io.Discard, within("default", "forbidden")); err == nil || errors.Is(err, logs.ErrQuery) || !strings.Contains(err.Error(), "403") {
 		t.Errorf("forbidden: %v", err)
 	}
-	if asked != 6 {
+	if asked != 10 {
 		t.Errorf("asked %d times", asked)
 	}
 	if err := new(Remote).Search(t.Context(), io.Discard, within("default", "")); !errors.Is(err, logs.ErrQuery) || !strings.Contains(err.Error(), "no Elasticsearch is configured") {
