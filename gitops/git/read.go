@@ -242,21 +242,29 @@ func (s *Store) Resolve(ctx context.Context, ns, repo, rev string) (string, erro
 		}
 		return rev, nil
 	}
-	var known []string
-	for name := range refs {
-		if b, ok := strings.CutPrefix(name, "refs/heads/"); ok {
-			known = append(known, b)
-		}
+	list := "known: " + namesOf(refs, "refs/heads/")
+	if tags := namesOf(refs, "refs/tags/"); tags != "" {
+		list += "; tags: " + tags
 	}
-	sort.Strings(known)
-	if len(known) > 10 {
-		known = append(known[:10], "…")
-	}
-	list := "known: " + strings.Join(known, ", ")
-	if len(known) == 0 {
+	if len(refs) == 0 {
 		list = "it has no branch yet; push one"
 	}
-	return "", fmt.Errorf("repository %s: branch %q %w; %s", repo, rev, ErrNotFound, list)
+	return "", fmt.Errorf("repository %s: branch or tag %q %w; %s", repo, rev, ErrNotFound, list)
+}
+
+// namesOf refs of one kind, for a message.
+func namesOf[R any](refs map[string]R, kind string) string {
+	var names []string
+	for name := range refs {
+		if n, ok := strings.CutPrefix(name, kind); ok {
+			names = append(names, n)
+		}
+	}
+	sort.Strings(names)
+	if len(names) > 10 {
+		names = append(names[:10], "…")
+	}
+	return strings.Join(names, ", ")
 }
 
 func (s *Store) commit(ctx context.Context, ns, repo, commit string) (*object.Commit, error) {

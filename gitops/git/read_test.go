@@ -61,7 +61,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(got, err)
 	}
 	_, err = s.Resolve(ctx, "default", "w", "main")
-	if want := `repository w: branch "main" not found; known: dev, master`; err == nil || err.Error() != want {
+	if want := `repository w: branch or tag "main" not found; known: dev, master`; err == nil || err.Error() != want {
 		t.Fatalf("%v, want %s", err, want)
 	}
 	for _, rev := range []string{"--upload-pack=x", "-x", "HEAD~1", "main^{/x}"} {

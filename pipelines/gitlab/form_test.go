@@ -65,3 +65,21 @@ func FuzzForm(f *testing.F) {
 		}
 	})
 }
+
+// TestInputsGivenByHand: whoever types --input count=3 need not know of which type count is.
+func TestInputsGivenByHand(t *testing.T) {
+	const file = "spec:\n  inputs:\n    count: {default: \"1\"}\n    many: {type: number, default: 1}\n---\na: {script: [\"echo $[[ inputs.count ]] $[[ inputs.many ]]\"]}\n"
+	for given, want := range map[string]string{`3`: "echo 3 7", `1.10`: "echo 1.10 7", `true`: "echo true 7", `"x"`: "echo x 7"} {
+		in := context("")
+		in.Inputs = map[string]json.RawMessage{"count": []byte(given), "many": []byte("7")}
+		p, problems := Compile(File, []byte(file), in)
+		if len(problems) > 0 || p.Jobs[0].Script.Main[0] != want {
+			t.Errorf("%s: %v %+v", given, problems, p)
+		}
+	}
+	in := context("")
+	in.Inputs = map[string]json.RawMessage{"count": []byte(`["x"]`)}
+	if _, problems := Compile(File, []byte(file), in); len(problems) != 1 {
+		t.Errorf("a list for a string: %v", problems)
+	}
+}

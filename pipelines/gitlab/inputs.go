@@ -182,6 +182,9 @@ func (l *loader) input(u *unit, in *input, all map[string]*input) *value {
 	given, ok := u.inputs[in.name]
 	if ok && u.root && given.val.kind == kindString && in.typ != "string" {
 		given.val = l.fromJSON(json.RawMessage(given.val.text), given.at)
+	} else if ok && u.root && given.val.scalar() && in.typ == "string" {
+		// Who types --input count=3 need not know of which type it is.
+		given.val = &value{kind: kindString, text: given.val.text, place: given.val.place}
 	}
 	switch {
 	case ok && given.val.kind != kindNull:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
@@ -100,7 +101,7 @@ func check(run *v1alpha1.Run, p *plan.Plan, a *v1alpha1.RunAction) error {
 	}
 	job := findJob(p, a.Job)
 	if job == nil || jobStatus(run, job.Name) == nil {
-		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("jobs").GroupResource(), a.Job)
+		return noJob(run, a.Job)
 	}
 	a.Job = job.Name
 	if why := fits(run, p, jobStatus(run, job.Name), job, a.Verb); why != "" {
@@ -187,5 +188,19 @@ func (c *Controller) job(ctx context.Context, namespace, name, job string) (*v1a
 	if j := findJob(p, job); j != nil && jobStatus(run, j.Name) != nil {
 		return run, j, nil
 	}
-	return nil, nil, apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("jobs").GroupResource(), job)
+	return nil, nil, noJob(run, job)
+}
+
+// noJob says which jobs there are.
+func noJob(run *v1alpha1.Run, job string) error {
+	var known []string
+	for _, j := range run.Status.Jobs {
+		known = append(known, j.Name)
+	}
+	if len(known) > 20 {
+		known = append(known[:20], "…")
+	}
+	err := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("jobs").GroupResource(), job)
+	err.ErrStatus.Message = fmt.Sprintf("run %s has no job %q; it has: %s", run.Name, job, strings.Join(known, ", "))
+	return err
 }

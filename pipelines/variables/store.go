@@ -103,7 +103,14 @@ func (s *Store) Delete(ctx context.Context, namespace string, v Variable) error 
 		}
 	}
 	if !found {
-		return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("variables").GroupResource(), v.Name)
+		of := "the namespace"
+		if v.Repository != "" {
+			of = "repository " + v.Repository
+		}
+		err := apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("variables").GroupResource(), v.Name)
+		err.ErrStatus.Message = fmt.Sprintf("variable %s of %s, environment %s, branch %s, not found; `slipway variable list` shows what there is",
+			v.Name, of, scope(v.Environment), scope(v.Branch))
+		return err
 	}
 	return nil
 }

@@ -21,6 +21,11 @@ var nouns = map[string]struct{ one, list string }{
 	"release": {"release", ""}, "releases": {"release", ""},
 }
 
+// changes are the verbs that change what people make.
+var changes = map[string]string{
+	"application": "app set", "repository": "kubectl edit repository", "application set": "kubectl edit applicationset", "schedule": "kubectl edit schedule",
+}
+
 // inWords says what the apiserver answered about one of our objects as people say it, with
 // what to do next.
 func inWords(s metav1.Status) (message, hint string) {
@@ -39,7 +44,10 @@ func inWords(s metav1.Status) (message, hint string) {
 		}
 		return fmt.Sprintf("%s %s not found", noun.one, d.Name), hint
 	case metav1.StatusReasonAlreadyExists:
-		return fmt.Sprintf("%s %s is there already", noun.one, d.Name), ""
+		if change, ok := changes[noun.one]; ok {
+			hint = "`slipway " + change + " " + d.Name + "` changes it"
+		}
+		return fmt.Sprintf("%s %s is there already", noun.one, d.Name), hint
 	case metav1.StatusReasonConflict:
 		return fmt.Sprintf("%s %s was changed by somebody else at the same time", noun.one, d.Name), "try again"
 	case metav1.StatusReasonInvalid:

@@ -23,7 +23,7 @@ func TestAnswersAreInThePeoplesWords(t *testing.T) {
 		{apierrors.NewNotFound(ours("Application"), "shop"), "application shop not found", "`slipway app list` shows what there is"},
 		{apierrors.NewNotFound(ours("releases"), "shop-1"), "release shop-1 not found", ""},
 		{apierrors.NewNotFound(schema.GroupResource{Resource: "secrets"}, "x"), `secrets "x" not found`, ""},
-		{apierrors.NewAlreadyExists(ours("repositories"), "shop"), "repository shop is there already", ""},
+		{apierrors.NewAlreadyExists(ours("repositories"), "shop"), "repository shop is there already", "`slipway kubectl edit repository shop` changes it"},
 		{apierrors.NewConflict(ours("applications"), "shop", nil), "application shop was changed by somebody else at the same time", "try again"},
 		{apierrors.NewInvalid(schema.GroupKind{Group: slipway.GroupVersion.Group, Kind: "Application"}, "shop", field.ErrorList{
 			field.NotSupported(path.Child("sync"), "sometimes", []string{"push", "manual"}),

@@ -127,10 +127,16 @@ func appCreate(c *user) *cobra.Command {
 	var complete func(name string)
 	var more func() map[string]any
 	cmd := &cobra.Command{
-		Use: "create NAME", Short: "Create an application that follows a repository or a chart", Args: cobra.ExactArgs(1),
-		Example: "  slipway app create shop --repo shop --path deploy --sync push\n  slipway app create shop -f shop.yaml",
+		Use: "create NAME", Short: "Create an application that follows a repository or a chart", Args: cobra.MaximumNArgs(1),
+		Example: "  slipway app create shop --repo shop --path deploy --sync push\n  slipway app create -f shop.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			complete(args[0])
+			name := ""
+			if len(args) > 0 {
+				name = args[0]
+			} else if file == "" {
+				return usageError{errors.New("name the application, as in `slipway app create shop --repo shop`, or give a file with -f")}
+			}
+			complete(name)
 			if from != "" {
 				a.Spec.Sync, a.Spec.Promotion = "manual", &slipway.PromotionPolicy{From: from, Approvals: approvals}
 			}
@@ -142,29 +148,30 @@ func appCreate(c *user) *cobra.Command {
 				if a.Kind != "" && a.Kind != "Application" || a.APIVersion != "" && a.APIVersion != slipway.GroupVersion.String() {
 					return fmt.Errorf("%s: %s of %s; want Application of %s", file, a.Kind, a.APIVersion, slipway.GroupVersion)
 				}
-				if a.Name != "" && a.Name != args[0] {
-					return fmt.Errorf("%s: it is of application %s, not of %s", file, a.Name, args[0])
+				switch {
+				case name == "" && a.Name == "":
+					return fmt.Errorf("%s: it has no metadata.name; add it, or name the application before -f", file)
+				case name == "":
+					name = a.Name
+				case a.Name != "" && a.Name != name:
+					return fmt.Errorf("%s: it is of application %s, not of %s", file, a.Name, name)
 				}
 			}
-			a.Name = args[0]
+			a.Name = name
 			if err := merge(&a.Spec, more()); err != nil {
 				return err
 			}
 			if err := c.Call(cmd.Context(), "POST", c.Path("applications"), &a, nil); err != nil {
 				return err
 			}
-			next := "`slipway app wait " + args[0] + "` waits until it is healthy"
+			next := "`slipway app wait " + name + "` waits until it is healthy"
 			if p := a.Spec.Promotion; p != nil {
-				next = "`slipway app promote " + p.From + " --to " + args[0] + "` brings a release"
+				next = "`slipway app promote " + p.From + " --to " + name + "` brings a release"
 			} else if a.Spec.Sync == "manual" {
-				next = "`slipway app sync " + args[0] + " --dry-run` shows what it would apply"
+				next = "`slipway app sync " + name + " --dry-run` shows what it would apply"
 			}
-			c.word(cmd, "application %s is made; %s", args[0], next)
-			if repo := a.Spec.Source.Repository; repo != "" {
-				if err := c.Call(cmd.Context(), "GET", c.Path("repositories", repo), nil, nil); isMissing(err) {
-					fmt.Fprintf(cmd.ErrOrStderr(), "repository %s is not there yet: `slipway repo add %s`\n", repo, repo)
-				}
-			}
+			c.word(cmd, "application %s is made; %s", name, next)
+			c.warnOf(cmd, a.Spec.Source.Repository)
 			return nil
 		},
 	}
@@ -181,6 +188,16 @@ func appCreate(c *user) *cobra.Command {
 	}
 	cmd.MarkFlagsMutuallyExclusive("file", "promoted-from")
 	return cmd
+}
+
+// warnOf a repository that is not there: what follows it may be made before it is.
+func (c *user) warnOf(cmd *cobra.Command, repo string) {
+	if repo == "" {
+		return
+	}
+	if err := c.Call(cmd.Context(), "GET", c.Path("repositories", repo), nil, nil); isMissing(err) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "repository %s is not there yet: push to it, or `slipway repo add %s`\n", repo, repo)
+	}
 }
 
 func deletion(c *user, resource, shortText string) *cobra.Command {

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,14 +19,26 @@ func environmentVerb(c *user) *cobra.Command {
 }
 
 // named takes an environment by its object's name or, with --repo, by the name that jobs give it.
-func named(cmd *cobra.Command) func(name string) string {
+func named(cmd *cobra.Command) func(name string) (string, error) {
 	repo := cmd.Flags().String("repo", "", "repository: NAME is then as in the pipeline file, such as review/fix-1")
-	return func(name string) string {
-		if *repo == "" {
-			return name
+	return func(name string) (string, error) {
+		switch {
+		case *repo != "":
+			return environments.ObjectName(*repo, name), nil
+		case strings.Contains(name, "/"):
+			return "", usageError{fmt.Errorf("environment %s: of which repository? Give --repo, or the name that `slipway environment list` shows first", name)}
 		}
-		return environments.ObjectName(*repo, name)
+		return name, nil
 	}
+}
+
+// ofEnvironment calls about one environment; one that is not there is called what it was called.
+func (c *user) ofEnvironment(ctx context.Context, method, object, name string, in, out any, word ...string) error {
+	err := c.Call(ctx, method, c.Path(append([]string{"environments", object}, word...)...), in, out)
+	if isMissing(err) && object != name {
+		return fmt.Errorf("environment %s not found: no job has deployed to it; `slipway environment list` shows what there is", name)
+	}
+	return err
 }
 
 func environmentList(c *user) *cobra.Command {
@@ -49,7 +64,11 @@ func environmentShow(c *user) *cobra.Command {
 	name := named(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var e slipway.Environment
-		if err := c.Call(cmd.Context(), "GET", c.Path("environments", name(args[0])), nil, &e); err != nil {
+		object, err := name(args[0])
+		if err != nil {
+			return err
+		}
+		if err := c.ofEnvironment(cmd.Context(), "GET", object, args[0], nil, &e); err != nil {
 			return err
 		}
 		t := table{header: []string{"RUN", "JOB", "PHASE", "COMMIT", "REF", "AT", "BY"}}
@@ -65,7 +84,11 @@ func environmentStop(c *user) *cobra.Command {
 	cmd := &cobra.Command{Use: "stop NAME", Short: "Stop what is deployed, by its on_stop job", Args: cobra.ExactArgs(1)}
 	name := named(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return c.Call(cmd.Context(), "POST", c.Path("environments", name(args[0]), "stop"), nil, nil)
+		object, err := name(args[0])
+		if err != nil {
+			return err
+		}
+		return c.ofEnvironment(cmd.Context(), "POST", object, args[0], nil, nil, "stop")
 	}
 	return cmd
 }
@@ -78,7 +101,11 @@ func environmentRedeploy(c *user) *cobra.Command {
 	name := named(cmd)
 	run := cmd.Flags().String("run", "", "the run whose deployment it is (default the newest)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return c.Call(cmd.Context(), "POST", c.Path("environments", name(args[0]), "redeploy"), map[string]string{"run": *run}, nil)
+		object, err := name(args[0])
+		if err != nil {
+			return err
+		}
+		return c.ofEnvironment(cmd.Context(), "POST", object, args[0], map[string]string{"run": *run}, nil, "redeploy")
 	}
 	return cmd
 }

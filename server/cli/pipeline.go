@@ -2,7 +2,9 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -84,6 +86,9 @@ func (f *fileContext) look(cmd *cobra.Command, file string, report func(file str
 	}
 	defer tree.Close()
 	content, err := tree.File(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return usageError{fmt.Errorf("%s: no such file; give the path of a pipeline file, such as .gitlab-ci.yml", file)}
+	}
 	if err != nil {
 		return usageError{fmt.Errorf("%s: %w", file, err)}
 	}

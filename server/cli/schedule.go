@@ -48,7 +48,11 @@ func scheduleCreate(c *user) *cobra.Command {
 				}
 				s.Spec.Inputs[name] = string(inputValue(text))
 			}
-			return c.Call(cmd.Context(), "POST", c.Path("schedules"), &s, nil)
+			if err := c.Call(cmd.Context(), "POST", c.Path("schedules"), &s, nil); err != nil {
+				return err
+			}
+			c.warnOf(cmd, s.Spec.Repository)
+			return nil
 		},
 	}
 	cmd.Flags().StringVar(&s.Spec.Repository, "repo", "", "repository (required)")
