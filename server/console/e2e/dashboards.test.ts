@@ -142,17 +142,17 @@ test.runIf(process.env.DASHBOARD_PICTURE)("a picture of one", async () => {
 });
 
 test.runIf(!real)("everything a dashboard can have, by somebody who means harm", async () => {
-  await page.setViewportSize({ width: 1280, height: 2400 });
+  await page.setViewportSize({ width: 1280, height: 4000 });
   const evil: string[] = [];
   page.on("request", (r) => r.url().includes("evil.example") && evil.push(r.url()));
   await page.goto(`${base}/dashboards/everything`);
   const found = await states();
-  const drawn = ["A stat", "A gauge", "A bar gauge", "A mapped one", "Over time by Most in 5m", "Stacked", "A table", "A text", "Lines", "A heatmap"];
+  const drawn = ["A stat", "A gauge", "A bar gauge", "A mapped one", "Over time by Most in 5m", "Stacked", "A table", "A text", "Lines", "A heatmap", "A pie", "A donut", "An older pie", "A bar chart", "Bars that lie", "Bars over time", "A histogram", "Of each", "States", "Between thresholds", "A history", "Hostile", "Bars of harm", "Counts of harm", "Times of harm"];
   expect(drawn.map((name) => [name, found[name]])).toEqual(drawn.map((name) => [name, "drawn"]));
   // What is not drawn says so, and leads to where it is.
-  const pie = page.locator('.board-panel[data-type="piechart"]');
-  await pie.getByText("A panel of the type piechart is not drawn here.").waitFor();
-  expect(await pie.getByRole("link", { name: "Open in Grafana" }).getAttribute("href")).toMatch(/^https:\/\/grafana\.example\/d\/slipway-everything\?from=now-1h&to=now/);
+  const map = page.locator('.board-panel[data-type="geomap"]');
+  await map.getByText("A panel of the type geomap is not drawn here.").waitFor();
+  expect(await map.getByRole("link", { name: "Open in Grafana" }).getAttribute("href")).toMatch(/^https:\/\/grafana\.example\/d\/slipway-everything\?from=now-1h&to=now/);
   await panel("Elsewhere").getByText("It asks the data source loki, which is not here.").waitFor();
   await panel("Wrong").getByText(/^parse error <img/).waitFor();
   await panel("A table").getByText("The transformation extractFields is not applied.").waitFor();
@@ -227,6 +227,47 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   await panel("Each hello-1").waitFor({ state: "detached" });
 });
 
+test.runIf(!real)("pies, bars, counts and states: what they say in words, and what the pointer and the keyboard do", async () => {
+  await page.setViewportSize({ width: 1280, height: 4000 });
+  await page.goto(`${base}/dashboards/everything`);
+  await states();
+  const pie = panel("A pie");
+  expect(await pie.getByRole("img").getAttribute("aria-label")).toMatch(/^A pie: <img .*1.96 GiB, 50%; hello-2: 1.3 GiB, 33%; hello-1: 668 MiB, 17%$/);
+  expect(await pie.locator("svg path").count()).toBe(3);
+  await pie.getByRole("columnheader", { name: "Percent" }).waitFor();
+  await pie.getByRole("button", { name: "hello-2" }).focus();
+  await page.keyboard.press("Enter");
+  expect(await pie.locator("svg path.off").count()).toBe(2);
+  await page.keyboard.press("Enter");
+  await pie.locator("svg path").nth(1).hover();
+  await pie.locator(".tip", { hasText: "hello-2" }).waitFor();
+  expect(await panel("A donut").locator("svg path").first().getAttribute("fill")).not.toBe(await panel("A donut").locator("svg path").last().getAttribute("fill"));
+  const bars = panel("A bar chart");
+  expect(await bars.locator("svg rect").count()).toBe(6);
+  expect(await bars.getByRole("img").getAttribute("aria-label")).toContain("hello-1: Value 20%, twice of it 40%; hello-2:");
+  await bars.getByRole("button", { name: "twice of it" }).click();
+  expect(await bars.locator("svg rect").count()).toBe(3);
+  await bars.locator("svg rect").first().hover();
+  await bars.locator(".tip", { hasText: "hello-1" }).waitFor();
+  // What is written and drawn stays in its panel.
+  for (const name of ["A bar chart", "Bars that lie", "Bars over time", "Bars of harm", "A histogram", "Of each", "Counts of harm"]) {
+    const out = await panel(name).evaluate((e) => {
+      const box = e.getBoundingClientRect();
+      return [...e.querySelectorAll("svg text, svg rect")].filter((x) => x.getBoundingClientRect().left < box.left - 1 || x.getBoundingClientRect().right > box.right + 1 || x.getBoundingClientRect().bottom > box.bottom + 1).map((x) => x.outerHTML);
+    });
+    expect(out, name).toEqual([]);
+  }
+  await panel("Bars that lie").locator("svg text", { hasText: "100%" }).waitFor();
+  expect(await panel("A histogram").getByRole("img").getAttribute("aria-label")).toMatch(/^A histogram: \d+ ms – \d+ ms: \d+; /);
+  const lanes = panel("States");
+  expect(await lanes.getByRole("img").getAttribute("aria-label")).toMatch(/^States: hello-1: (up|starting|down .*); hello-2: /);
+  expect(await lanes.locator("canvas").evaluate((c: HTMLCanvasElement) => c.getContext("2d")?.getImageData(0, 0, c.width, c.height).data.some((v) => v > 0))).toBe(true);
+  await lanes.locator("canvas").hover({ position: { x: 100, y: 20 } });
+  await lanes.locator(".tip", { hasText: "hello-1" }).waitFor();
+  await panel("Between thresholds").locator(".legend", { hasText: "80%+" }).waitFor();
+  expect(await page.locator("main img, main script").count()).toBe(0);
+});
+
 test.runIf(!real)("light and dark, in Chinese, on a phone", async () => {
   await page.goto(`${base}/dashboards/everything`);
   await states();
@@ -238,7 +279,7 @@ test.runIf(!real)("light and dark, in Chinese, on a phone", async () => {
   expect(await axis()).not.toBe(light);
   await expect.poll(stat).not.toBe(onWhite);
   await page.getByLabel("Language").selectOption("zh-CN");
-  await page.getByText("这里不绘制 piechart 类型的面板。").waitFor();
+  await page.getByText("这里不绘制 geomap 类型的面板。").waitFor();
   await page.setViewportSize({ width: 360, height: 740 });
   await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(360);
   await page.getByLabel("语言").selectOption("en");

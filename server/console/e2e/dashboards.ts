@@ -9,6 +9,40 @@ const panel = (type: string, title: string, x: number, y: number, w: number, h: 
 const target = (expr: string, more = {}) => ({ refId: "A", expr, legendFormat: "{{pod}}", ...more });
 const steps = { mode: "absolute", steps: [{ value: null, color: "green" }, { value: 0.5, color: "#EAB839" }, { value: 0.8, color: "red" }] };
 
+const legend = (placement: string, more = {}) => ({ legend: { showLegend: true, displayMode: "list", placement, ...more } });
+const table = (expr: string) => [target(expr, { instant: true, format: "table" })];
+const byName = (options: string, ...properties: object[]) => ({ matcher: { id: "byName", options }, properties });
+
+const twice = [{ id: "organize", options: { excludeByName: { Time: true, job: true, namespace: true, verb: true, application: true } } }, { id: "calculateField", options: { mode: "binary", alias: "Twice", binary: { left: "Value", operator: "*", right: "2" } } }];
+
+/** shares and sizes: pies, bars and counts. */
+function shares() {
+  return [
+    panel("piechart", "A pie", 0, 45, 8, 8, { targets: [target("bars", { instant: true })], options: { pieType: "pie", displayLabels: ["name", "percent"], reduceOptions: { calcs: ["lastNotNull"] }, ...legend("right", { displayMode: "table", values: ["value", "percent"] }) }, fieldConfig: { defaults: { unit: "bytes", color: { mode: "palette-classic" } } } }),
+    panel("piechart", "A donut", 8, 45, 8, 8, { targets: table("bars"), options: { pieType: "donut", displayLabels: ["value"], reduceOptions: { calcs: ["lastNotNull"], values: true, fields: "/.*/" }, ...legend("bottom", { values: ["percent"] }) }, fieldConfig: { defaults: { unit: "bytes", thresholds: { mode: "absolute", steps: [{ value: null, color: "green" }, { value: 1e9, color: "orange" }] }, color: { mode: "thresholds" } } } }),
+    panel("barchart", "A bar chart", 16, 45, 8, 8, { targets: table("two"), transformations: twice, options: { xField: "pod", showValue: "auto", ...legend("bottom") }, fieldConfig: { defaults: { unit: "percentunit", custom: { thresholdsStyle: { mode: "dashed" } }, thresholds: steps }, overrides: [byName("Twice", { id: "displayName", value: "twice of it" })] } }),
+    panel("barchart", "Bars that lie", 0, 53, 8, 8, { targets: table("two"), transformations: twice, options: { orientation: "horizontal", stacking: "percent", showValue: "always", xField: "pod", ...legend("bottom") }, fieldConfig: { defaults: { unit: "s" } } }),
+    panel("barchart", "Bars over time", 8, 53, 8, 8, { targets: [target("sales", { interval: "10m" })], options: { stacking: "normal", xTickLabelRotation: -45, ...legend("bottom", { calcs: ["sum"] }) }, fieldConfig: { defaults: { unit: "short", color: { mode: "palette-classic" } } } }),
+    panel("histogram", "A histogram", 16, 53, 8, 8, { targets: [target("spread")], options: { bucketCount: 20, combine: true, ...legend("bottom") }, fieldConfig: { defaults: { unit: "ms" } } }),
+  ];
+}
+
+/** spans: what was when. */
+function spans(planted: string) {
+  const mappings = [{ type: "value", options: { "0": { text: `down ${planted}`, color: "red" }, "1": { text: "up", color: "green" }, "2": { text: "starting", color: "yellow" } } }];
+  return [
+    panel("state-timeline", "States", 0, 61, 12, 6, { targets: [target("phases")], options: { mergeValues: true, showValue: "auto", rowHeight: 0.8, ...legend("bottom") }, fieldConfig: { defaults: { mappings, custom: { fillOpacity: 80 } } } }),
+    panel("state-timeline", "Between thresholds", 12, 61, 12, 6, { targets: [target("load")], options: { ...legend("bottom") }, fieldConfig: { defaults: { unit: "percentunit", thresholds: steps, color: { mode: "thresholds" } } } }),
+    panel("status-history", "A history", 0, 67, 12, 6, { targets: [target("phases", { interval: "2m" })], options: { showValue: "auto", colWidth: 0.9, rowHeight: 0.9, ...legend("bottom") }, fieldConfig: { defaults: { mappings } } }),
+    panel("grafana-piechart-panel", "An older pie", 12, 67, 6, 6, { targets: [target("bars")], pieType: "donut", format: "bytes", legendType: "Right side", legend: { show: true, values: true, percentage: true }, valueName: "current" }),
+    panel("histogram", "Of each", 18, 67, 6, 6, { targets: [target("spread")], options: { bucketSize: 25, ...legend("bottom") }, fieldConfig: { defaults: { unit: "ms", custom: { fillOpacity: 40 } } } }),
+    panel("piechart", "Hostile", 0, 73, 6, 6, { targets: [target("bars", { instant: true })], options: { pieType: { a: 1 }, displayLabels: "name", legend: [1, 2], sort: 7, reduceOptions: "x" }, fieldConfig: { defaults: { color: { mode: "fixed", fixedColor: "url(https://evil.example/)" } } } }),
+    panel("barchart", "Bars of harm", 6, 73, 6, 6, { targets: table("two"), options: { groupWidth: -5, barWidth: 1e9, barRadius: 99, xTickLabelRotation: 1e9, xTickLabelMaxLength: -1, xField: "constructor", colorByField: "__proto__", orientation: "auto" }, fieldConfig: { defaults: { min: 5, max: 1, custom: { scaleDistribution: { type: "log", log: 0 }, fillOpacity: 1e9, lineWidth: 1e9 } } } }),
+    panel("histogram", "Counts of harm", 12, 73, 6, 6, { targets: [target("spread")], options: { bucketSize: 1e-300, bucketCount: 1e300, bucketOffset: 1e300 } }),
+    panel("state-timeline", "Times of harm", 18, 73, 6, 6, { targets: [target("phases")], options: { rowHeight: -1, alignValue: planted, perPage: -1, mergeValues: "x" }, fieldConfig: { defaults: { decimals: 1e9, mappings: [{ type: "value", options: { __proto__: { text: "no" }, "1": { text: planted, color: "url(https://evil.example/)" } } }] } } }),
+  ];
+}
+
 /** everything is drawn of this one, and none of its words is more than a word. */
 export function everything(planted: string) {
   return {
@@ -62,15 +96,17 @@ export function everything(planted: string) {
       }),
       panel("text", "A text", 12, 14, 12, 8, { options: { mode: "markdown", content: `# Words of ${planted}\n\n**bold**, $how, [a page](https://example.org/x), [a script](javascript:window.planted=1), ![a picture](javascript:window.planted=1)\n\n| a | b |\n|---|---|\n| 1 | ~~2~~ |\n\n<script>window.planted=1</script>\n` } }),
       panel("logs", "Lines", 0, 22, 24, 8, { datasource: { type: "elasticsearch", uid: "slipway-logs" }, targets: [{ refId: "A", query: "namespace:$namespace AND (${search:raw})", metrics: [{ type: "logs", id: "1", settings: { limit: "50" } }] }], options: { showTime: true } }),
-      panel("piechart", `A pie ${planted}`, 0, 30, 8, 6, { targets: [target("pie")] }),
+      panel("geomap", `A map ${planted}`, 0, 30, 8, 6, { targets: [target("map")] }),
       panel("stat", "Elsewhere", 8, 30, 8, 6, { datasource: { type: "loki", uid: "x" }, targets: [{ refId: "A", expr: "rate({a=\"b\"}[1m])" }] }),
       panel("stat", "Wrong", 16, 30, 8, 6, { targets: [target("syntax error")] }),
       panel("heatmap", "A heatmap", 16, 40, 8, 5, { targets: [target("heat", { format: "heatmap" })], options: { yAxis: { unit: "s" } } }),
       { libraryPanel: { uid: "known", name: "kept" }, gridPos: { x: 0, y: 40, w: 8, h: 5 } },
       { libraryPanel: { uid: "other", name: "elsewhere" }, gridPos: { x: 8, y: 40, w: 8, h: 5 } },
+      ...shares(),
+      ...spans(planted),
       {
-        type: "row", title: "Folded", collapsed: true, gridPos: { x: 0, y: 46, w: 24, h: 1 },
-        panels: [panel("stat", "Within", 0, 47, 6, 4, { targets: [target("within", { instant: true })] }), panel("stat", "Each $pod", 0, 51, 24, 4, { repeat: "pod", targets: [target('each{pod="$pod"}', { instant: true })] })],
+        type: "row", title: "Folded", collapsed: true, gridPos: { x: 0, y: 79, w: 24, h: 1 },
+        panels: [panel("stat", "Within", 0, 80, 6, 4, { targets: [target("within", { instant: true })] }), panel("stat", "Each $pod", 0, 84, 24, 4, { repeat: "pod", targets: [target('each{pod="$pod"}', { instant: true })] })],
       },
     ],
   };
@@ -104,7 +140,7 @@ export function metrics(path: string, query: URLSearchParams, planted: string): 
   // What is one figure by its question is one here.
   const single = /^(stat|gauge|one|within|each|sum\(|avg\(|max\(|count\()/.test(expr);
   const metric = (pod: string) => (single ? {} : { pod, namespace: "default", job: "pods", verb: pod, application: "hello" });
-  const of = (i: number, x: number) => (expr === "one" ? 1 : expr === "bars" ? (i + 1) * 7e8 : 0.2 + 0.15 * i + 0.1 * Math.sin(x / 300 + i));
+  const of = (i: number, x: number) => (expr === "phases" ? [1, 0, 1, 2, 1][Math.floor((x / 420 + i * 1.7) % 5)] : expr === "load" ? 0.55 + 0.4 * Math.sin(x / 500 + i) : expr === "spread" ? 100 + 40 * i + 60 * Math.sin(x * 7.3 + i) * Math.cos(x * 3.1) : expr === "sales" ? Math.round(400 + 300 * Math.sin(x / 900 + i * 2)) : expr === "one" ? 1 : expr === "bars" ? (i + 1) * 7e8 : 0.2 + 0.15 * i + 0.1 * Math.sin(x / 300 + i));
   const names = single || marks ? ["hello-1"] : pods(planted);
   if (path.endsWith("/query_range")) {
     const result = names.map((pod, i) => {

@@ -43,6 +43,14 @@ export function ofPalette(i: number): string {
   return p[i % p.length];
 }
 
+/** onTop is black or white, whichever can be read on a colour. */
+export function onTop(c: string): string {
+  const m = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})/i.exec(c);
+  if (!m) return "#fff";
+  const [r, g, b] = m.slice(1).map((x) => (Number.parseInt(x, 16) / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.3 ? "#1f2328" : "#fff";
+}
+
 /** faded is a colour with an opacity from 0 to 1. */
 export function faded(c: string, opacity: number): string {
   const m = /^#([0-9a-f]{6})$/i.exec(c);

@@ -90,6 +90,11 @@ export class Field {
     return typeof v === "string" ? v : format(v, this.unit, this.decimals);
   }
 
+  /** dated says that a time is written by the unit: those of figures are not for times. */
+  get dated(): boolean {
+    return /^(dateTime|time:)/.test(this.unit);
+  }
+
   /** color of a value by its mapping, the thresholds or a scale; undefined where none says one. */
   color(v: number | string | null, least?: number, most?: number): string | undefined {
     const m = this.mapped(v);
@@ -100,6 +105,28 @@ export class Field {
     if (this.mode.startsWith("palette")) return undefined;
     const s = this.step(v, least, most);
     return s && color(s.color);
+  }
+
+  /** own is the colour that a value has of its own, by its mapping. */
+  own(v: number | string | null): string | undefined {
+    const m = this.mapped(v);
+    return m?.color ? color(m.color) : undefined;
+  }
+
+  /** hue of a value, the nth of its panel: by the value where the panel says how, else of the palette. */
+  hue(n: number, v: number | string | null, least?: number, most?: number): string {
+    const own = this.own(v);
+    if (own) return own;
+    if (!this.mode || this.mode.startsWith("palette")) return ofPalette(n);
+    return this.mode === "shades" ? (color(this.fixed) ?? ofPalette(n)) : (this.color(v, least, most) ?? ofPalette(n));
+  }
+
+  /** band says between which thresholds a number is, where these are what it is coloured by. */
+  band(v: number | string | null): string | undefined {
+    if (typeof v !== "number" || this.mode !== "thresholds" || this.steps.length < 2 || this.mapped(v)) return undefined;
+    const s = this.step(v);
+    const name = (x: number) => (this.percentage ? `${x}%` : format(x, this.unit, this.decimals));
+    return s && Number.isFinite(s.from) ? `${name(s.from)}+` : `< ${name(this.steps[1].from)}`;
   }
 
   /** line is the colour of a series, the nth of its panel. */

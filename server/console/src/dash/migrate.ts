@@ -51,6 +51,29 @@ export function migrated(v: In): { type: string; options: In; defaults: In } {
         }),
       };
     }
+    case "grafana-piechart-panel": {
+      // A plugin, until Grafana had one of its own.
+      const legend = v.get("legend");
+      const calc = new Map([["avg", "mean"], ["current", "lastNotNull"], ["total", "sum"]]).get(v.get("valueName").str("current")) ?? v.get("valueName").str();
+      const on = v.get("legendType").str() === "On graph";
+      return {
+        type: "piechart",
+        options: In.of({
+          pieType: v.get("pieType").str("pie"),
+          reduceOptions: { calcs: [calc] },
+          displayLabels: on ? ["name", ...(legend.get("percentage").bool() ? ["percent"] : [])] : [],
+          legend: {
+            showLegend: !on && legend.get("show").bool(true),
+            displayMode: "table",
+            placement: v.get("legendType").str() === "Right side" ? "right" : "bottom",
+            values: [["values", "value"], ["percentage", "percent"]].filter(([k]) => legend.get(k).bool()).map(([, x]) => x),
+          },
+        }),
+        defaults: In.of({ unit: v.get("format").str(), decimals: v.get("decimals").num(), color: { mode: "palette-classic" } }),
+      };
+    }
+    case "table-old":
+      return { ...now, type: "table" };
     case "text":
       // Its words were beside its type once.
       return now.options.get("content").there ? now : { ...now, options: In.of({ mode: v.get("mode").str("markdown"), content: v.get("content").str("", 20_000) }) };

@@ -9,10 +9,14 @@ import { type Data, empty, none } from "./data";
 import { replace, type Scope } from "./interpolate";
 import { destinations, type Known } from "./links";
 import { library, type Panel } from "./model";
+import { BarChart } from "./panels/barchart";
 import type { Drawing } from "./panels/context";
 import { Heatmap } from "./panels/heatmap";
+import { Histogram } from "./panels/histogram";
 import { Leading } from "./panels/leads";
 import { Lines } from "./panels/lines";
+import { PieChart } from "./panels/pie";
+import { StateTimeline, StatusHistory } from "./panels/spans";
 import { TablePanel } from "./panels/table";
 import { TextPanel } from "./panels/text";
 import { mostLines, TimeSeries } from "./panels/timeseries";
@@ -31,6 +35,11 @@ export const drawn = new Map<string, FunctionComponent<Drawing>>([
   ["logs", Lines],
   ["text", TextPanel],
   ["heatmap", Heatmap],
+  ["piechart", PieChart],
+  ["barchart", BarChart],
+  ["histogram", Histogram],
+  ["state-timeline", StateTimeline],
+  ["status-history", StatusHistory],
 ]);
 
 const unasked = new Set(["text"]);

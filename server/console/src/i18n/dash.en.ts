@@ -43,5 +43,7 @@ export const dash = {
   calcRange: "Range",
   calcDelta: "Change",
   calcMedian: "Median",
+  calcValue: "Value",
+  calcPercent: "Percent",
   oldPage: "A part of this page could not be loaded; reload it.",
 } as const;

@@ -45,5 +45,7 @@ export const dash: Record<keyof typeof en, string> = {
   calcRange: "范围",
   calcDelta: "变化",
   calcMedian: "中位数",
+  calcValue: "值",
+  calcPercent: "百分比",
   oldPage: "页面的一部分无法加载，请刷新。",
 };

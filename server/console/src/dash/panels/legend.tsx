@@ -26,9 +26,19 @@ export function calcName(name: string): string {
   return key ? t(key) : name;
 }
 
-export function Legend({ options, items, only, choose }: { options: In; items: Item[]; only: number | undefined; choose: (i: number) => void }) {
+/** Figure is a column of a legend. */
+export interface Figure {
+  name: string;
+  text: (item: Item, i: number) => string;
+}
+
+/** calculated are the figures that a legend's options ask for. */
+function calculated(options: In): Figure[] {
+  return options.get("calcs").strs(10, 40).map((c) => ({ name: calcName(c), text: (item) => item.field.text(calc(c, item.values)) }));
+}
+
+export function Legend({ options, items, only, choose, figures = calculated(options) }: { options: In; items: Item[]; only: number | undefined; choose: (i: number) => void; figures?: Figure[] }) {
   if (!options.get("showLegend").bool(true) || options.get("displayMode").str() === "hidden" || !items.length) return null;
-  const calcs = options.get("calcs").strs(10, 40);
   const shown = items.map((item, i) => ({ item, i })).filter(({ item }) => !item.field.custom("hideFrom").get("legend").bool());
   const key = ({ item, i }: (typeof shown)[number]) => (
     <button type="button" class={only === undefined || only === i ? "key" : "key off"} aria-pressed={only === i} title={item.name} onClick={() => choose(i)}>
@@ -36,7 +46,6 @@ export function Legend({ options, items, only, choose }: { options: In; items: I
       <span>{item.name}</span>
     </button>
   );
-  const value = (item: Item, c: string) => item.field.text(calc(c, item.values));
   if (options.get("displayMode").str() === "table") {
     return (
       <div class="legend scroll" tabIndex={0}>
@@ -44,9 +53,9 @@ export function Legend({ options, items, only, choose }: { options: In; items: I
           <thead>
             <tr>
               <th scope="col">{t("name")}</th>
-              {calcs.map((c) => (
-                <th key={c} scope="col" class="number">
-                  {calcName(c)}
+              {figures.map((f) => (
+                <th key={f.name} scope="col" class="number">
+                  {f.name}
                 </th>
               ))}
             </tr>
@@ -58,9 +67,9 @@ export function Legend({ options, items, only, choose }: { options: In; items: I
                   {key(s)}
                   <Leading links={s.item.links} />
                 </td>
-                {calcs.map((c) => (
-                  <td key={c} class="number">
-                    {value(s.item, c)}
+                {figures.map((f) => (
+                  <td key={f.name} class="number">
+                    {f.text(s.item, s.i)}
                   </td>
                 ))}
               </tr>
@@ -76,9 +85,9 @@ export function Legend({ options, items, only, choose }: { options: In; items: I
         <li key={s.i}>
           {key(s)}
           <Leading links={s.item.links} />
-          {calcs.map((c) => (
-            <small key={c}>
-              {calcName(c)}: {value(s.item, c)}
+          {figures.map((f) => (
+            <small key={f.name}>
+              {f.name}: {f.text(s.item, s.i)}
             </small>
           ))}
         </li>

@@ -82,7 +82,7 @@ function Value({ head, cell, row, d }: { head: Head; cell: Cell; row: ReadonlyMa
 }
 
 function written(head: Head, cell: Cell): string {
-  if (head.kind === "time" && typeof cell === "number" && !head.field.unit) return dateTime(new Date(cell).toISOString());
+  if (head.kind === "time" && typeof cell === "number" && !head.field.dated) return dateTime(new Date(cell).toISOString());
   return head.kind === "number" ? head.field.text(cell) : head.field.text(cell === null ? "" : String(cell));
 }
 

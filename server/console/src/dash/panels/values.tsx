@@ -8,7 +8,7 @@ import { match } from "../pattern";
 import { Lead, Leading } from "./leads";
 import type { Drawing } from "./context";
 
-interface Shown extends Single {
+export interface Shown extends Single {
   field: Field;
   text: string;
   color: string | undefined;
