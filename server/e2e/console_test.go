@@ -75,7 +75,7 @@ func TestConsole(t *testing.T) {
 			cmd.Env = append(cmd.Env, name+"="+filepath.Join(top, picture))
 		}
 	}
-	out, err := cmd.CombinedOutput()
+	out, err := besideTheNode(t, user.Server, cmd)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
