@@ -4,6 +4,8 @@
 #
 #   DIR/layer   a tmpfs: what the machine wrote, but for
 #   DIR/data    /var/lib/slipway
+#   DIR/cni     /var/lib/cni, which other servers of this machine make and remove: what is
+#               below a layer must not change
 #   DIR/share   /srv, read only
 set -eu
 dir=$1 group=$2 root=$1/root
@@ -55,7 +57,8 @@ fi
 mount --rbind /dev "$root/dev"
 mount -t tmpfs tmpfs "$root/run"
 mount -t tmpfs tmpfs "$root/tmp"
-mkdir -p "$root/var/lib/slipway" "$root/srv"
+mkdir -p "$root/var/lib/slipway" "$root/var/lib/cni" "$root/srv" "$dir/cni"
+mount --bind "$dir/cni" "$root/var/lib/cni"
 mount --bind "$dir/data" "$root/var/lib/slipway"
 mount --rbind "$dir/share" "$root/srv"
 ip link set lo up
