@@ -80,8 +80,9 @@ func (p probe) ask() answer {
 		conf.InsecureSkipVerify, conf.RootCAs = false, x509.NewCertPool()
 		conf.RootCAs.AppendCertsFromPEM(b)
 	}
-	tr := &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true}
-	c := &http.Client{Transport: tr, Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// The kernel answers a connection at once, the program when it has the processor.
+	tr := &http.Transport{TLSClientConfig: conf, DisableKeepAlives: true, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext}
+	c := &http.Client{Transport: tr, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	req, err := http.NewRequest("GET", p.URL, nil)
 	if err != nil {
 		return answer{Err: err.Error()}
@@ -208,7 +209,7 @@ func TestPortsAskForCredentials(t *testing.T) {
 	}
 
 	cleanUp(t, "kubectl", "delete", "pod", "scanner", "--grace-period=1", "--ignore-not-found")
-	must(t, "kubectl", "run", "scanner", "--image=busybox", "--restart=Never", "--command", "--", "sleep", "600")
+	must(t, "kubectl", "run", "scanner", "--image=busybox", "--restart=Never", "--command", "--", "sleep", "3600")
 	must(t, "kubectl", "wait", "--for=condition=Ready", "pod/scanner", "--timeout=5m")
 	pid := processOf(t, "scanner")
 	token, err := user.Token()
