@@ -1,7 +1,8 @@
 package alerts
 
 // defaultConfig shows alerts and sends them nowhere. What is critical inhibits the
-// warnings of the same thing, and a node that is away those of what runs on it.
+// warnings of the same thing, and a node that is away those of what runs on it: an alert of a
+// namespace's own rules (slipway_source) inhibits nobody else's.
 const defaultConfig = `
 route:
   receiver: console
@@ -14,8 +15,8 @@ receivers:
 inhibit_rules:
 - source_matchers: [severity="critical"]
   target_matchers: [severity="warning"]
-  equal: [namespace, application, alertname]
-- source_matchers: [alertname="NodeNotReady"]
+  equal: [namespace, application, alertname, slipway_source]
+- source_matchers: [alertname="NodeNotReady", slipway_source=""]
   target_matchers: [alertname=~"Target.*|Pod.*|Deployment.*"]
   equal: [node]
 `

@@ -8,6 +8,7 @@ package dashboard
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -15,6 +16,9 @@ import (
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"slipway.dev/observability/selectors"
 )
 
 // Dashboard is one as it can be imported into Grafana.
@@ -90,7 +94,42 @@ func source() common.DataSourceRef {
 	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
 }
 
+// own has all that is no application's own read Slipway's own series, so that nobody draws on
+// a board that ships by calling a series of theirs as one of it.
+func (b board) own() (board, error) {
+	p := parser.NewParser(parser.Options{})
+	var errs []error
+	narrow := func(query string) string {
+		own, err := selectors.OwnPanel(p, query)
+		errs = append(errs, err)
+		return own
+	}
+	b.variables = slices.Clone(b.variables)
+	for i, v := range b.variables {
+		b.variables[i].query = narrow(v.query)
+	}
+	b.rows = slices.Clone(b.rows)
+	for ri, r := range b.rows {
+		panels := slices.Clone(r.panels)
+		for pi, panel := range panels {
+			if panel.exposed || panel.kind == counted || panel.kind == printed {
+				continue
+			}
+			panels[pi].queries = slices.Clone(panel.queries)
+			for qi, q := range panel.queries {
+				panels[pi].queries[qi].promql = narrow(q.promql)
+			}
+		}
+		b.rows[ri].panels = panels
+	}
+	return b, errors.Join(errs...)
+}
+
 func (b board) build() (dashboard.Dashboard, error) {
+	b, err := b.own()
+	if err != nil {
+		return dashboard.Dashboard{}, err
+	}
 	d := dashboard.NewDashboardBuilder(b.title).Uid(UID(b.name)).Description(b.about).Tags(tags).
 		Time("now-3h", "now").Refresh("30s").Timezone("browser").Tooltip(dashboard.DashboardCursorSyncCrosshair).Readonly().
 		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"))
@@ -106,7 +145,7 @@ func (b board) build() (dashboard.Dashboard, error) {
 		b.marks = `namespace=~"$namespace"`
 	}
 	if b.marks != "" {
-		d = d.Annotation(deploys("slipway_releases_total{" + b.marks + "}"))
+		d = d.Annotation(deploys("slipway_releases_total{" + b.marks + "," + selectors.Mine + "}"))
 	}
 	for _, r := range b.rows {
 		d = d.WithRow(dashboard.NewRowBuilder(r.title))

@@ -115,6 +115,9 @@ func own(app string, exposed []Metric) []panel {
 		}
 	}
 	all := append(first, rest...)
+	for i := range all {
+		all[i].exposed = true
+	}
 	return all[:min(len(all), mostPanels)]
 }
 

@@ -29,6 +29,7 @@ type panel struct {
 	title, unit string
 	queries     []query
 	warn, bad   float64 // thresholds; 0 is none
+	exposed     bool    // by an application: all others are of Slipway's own series
 }
 
 // query is PromQL (Lucene for log lines) and what a series of it is called.

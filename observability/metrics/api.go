@@ -29,7 +29,7 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 	started := time.Now()
 	db := confined{m.db}
 	a := v1.NewAPI(
-		engine, db, m.store, confinedExemplars{m.db},
+		engine, db, written(m.store), confinedExemplars{m.db},
 		func(ctx context.Context) v1.ScrapePoolsRetriever {
 			return targets{m.scrapers(), scopeOf(ctx)}
 		},

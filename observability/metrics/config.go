@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"text/template"
 	"time"
+
+	"slipway.dev/observability/selectors"
 )
 
 // Targets says what is scraped and with which identity.
@@ -151,6 +153,7 @@ scrape_configs:
   - {source_labels: [__meta_kubernetes_pod_name], target_label: pod}
   - {source_labels: [__meta_kubernetes_pod_label_slipway_dev_application], target_label: application}
   - {source_labels: [__meta_kubernetes_pod_label_slipway_dev_release], target_label: release}
+  - {source_labels: [__meta_kubernetes_namespace], target_label: {{$.Origin}}}
 {{- end}}
 {{- define "limits"}}
   sample_limit: {{.SampleLimit}}
@@ -177,10 +180,11 @@ func (t Targets) render() (string, error) {
 		Timeout                                                               time.Duration
 		Pages, Annotated                                                      map[string]string
 		SelfHost, BuildkitHost, BodyLimit                                     string
+		Origin                                                                string
 		SampleLimit, LabelLimit, LabelNameLimit, LabelValueLimit, TargetLimit int
 	}{
 		t, min(t.Interval, scrapeTimeoutMax), pages, annotated, selfHost, buildkitHost,
-		BodyLimit, SampleLimit, LabelLimit, LabelNameLimit, LabelValueLimit, TargetLimit,
+		BodyLimit, selectors.OriginLabel, SampleLimit, LabelLimit, LabelNameLimit, LabelValueLimit, TargetLimit,
 	})
 	return b.String(), err
 }

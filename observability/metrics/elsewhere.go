@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"slipway.dev/observability/selectors"
+
 	"slipway.dev/observability/credentials"
 )
 
@@ -132,7 +134,7 @@ func narrowForm(p parser.Parser, s Scope, route string, given url.Values) (url.V
 				out.Set(name, selector(only))
 			}
 		case name == "query" && only != nil:
-			text, err := narrowQuery(p, given.Get(name), only)
+			text, err := selectors.Narrow(p, given.Get(name), only)
 			if err != nil {
 				return nil, err
 			}
@@ -154,7 +156,7 @@ func narrowSelector(p parser.Parser, text string, only *labels.Matcher) (string,
 	}
 	narrowed := selector(append(ms, only)...)
 	again, err := p.ParseMetricSelector(narrowed)
-	if err != nil || !has(again, only) {
+	if err != nil || !selectors.Has(again, only) {
 		return "", errors.Join(fmt.Errorf("selector %s: cannot be narrowed to your namespaces", text), err)
 	}
 	return narrowed, nil

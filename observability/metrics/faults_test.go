@@ -23,6 +23,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/scrape"
 	"github.com/prometheus/prometheus/storage"
+
+	"slipway.dev/observability/selectors"
 )
 
 // scraping is a Metrics that runs, with jobs of users.
@@ -244,7 +246,7 @@ func TestSeriesOfANamespaceAreLimited(t *testing.T) {
 		ls   labels.Labels
 		want string
 	}{
-		{labels.FromStrings("__name__", "churn", "namespace", "shop", "job", "churning", "instance", churn.Listener.Addr().String(), "n", "1"), ""}, // exists
+		{labels.FromStrings("__name__", "churn", "namespace", "shop", selectors.OriginLabel, "shop", "job", "churning", "instance", churn.Listener.Addr().String(), "n", "1"), ""}, // exists
 		{labels.FromStrings("__name__", "new", "namespace", "shop"), "series limit exceeded: namespace shop"},
 		{labels.FromStrings("__name__", "new", "namespace", "bank"), ""},
 	} {

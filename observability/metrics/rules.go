@@ -21,6 +21,8 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/rules"
+
+	"slipway.dev/observability/selectors"
 )
 
 // shipped are the rules of every cluster; a file of groups each, in Prometheus' form.
@@ -57,9 +59,43 @@ func newRuleBook(p parser.Parser, log *slog.Logger) (*ruleBook, error) {
 		if len(errs) > 0 {
 			return nil, fmt.Errorf("rules %s: %w", name, errors.Join(errs...))
 		}
+		if err := readOwn(groups, p); err != nil {
+			return nil, fmt.Errorf("rules %s: %w", name, err)
+		}
 		b.files[shippedPrefix+path.Base(name)] = groups
 	}
 	return b, nil
+}
+
+// readOwn has rules read Slipway's own series: a series of anybody else may have any name and
+// any job, and would fire them, or keep them from it.
+func readOwn(groups *rulefmt.RuleGroups, p parser.Parser) error {
+	for _, g := range groups.Groups {
+		for i := range g.Rules {
+			own, err := selectors.Own(p, g.Rules[i].Expr)
+			if err != nil {
+				return err
+			}
+			g.Rules[i].Expr = own
+		}
+	}
+	return nil
+}
+
+// sign writes on all that rules record and fire which namespace's they are, over what they
+// say themselves.
+func sign(groups *rulefmt.RuleGroups, namespace string) {
+	for gi := range groups.Groups {
+		g := &groups.Groups[gi]
+		for i := range g.Rules {
+			labels := maps.Clone(g.Rules[i].Labels)
+			if labels == nil {
+				labels = map[string]string{}
+			}
+			labels[selectors.OriginLabel] = namespace
+			g.Rules[i].Labels = labels
+		}
+	}
 }
 
 // Load implements rules.GroupLoader.
@@ -103,6 +139,10 @@ func (m *Metrics) newRules(ctx context.Context, engine *promql.Engine, p parser.
 // UseRules evaluates users' groups, by the name of what they come from
 // (<namespace>/<name>), besides the shipped ones.
 func (m *Metrics) UseRules(users map[string]*rulefmt.RuleGroups) error {
+	for name, groups := range users {
+		namespace, _, _ := strings.Cut(name, "/")
+		sign(groups, namespace)
+	}
 	return m.rules.Update(ruleInterval, m.book.replace(users), labels.EmptyLabels(), m.opts.URL, nil)
 }
 

@@ -36,7 +36,7 @@ func (m *Metrics) newScrapes(reg prometheus.Registerer) (err error) {
 	if m.scrape, err = scraper("cluster", m.opts.Targets.dial(), m.store); err != nil {
 		return err
 	}
-	m.users, err = scraper("namespaces", m.guarded(), m.within())
+	m.users, err = scraper("namespaces", m.guarded(), ofNamespaces(m.within()))
 	return err
 }
 

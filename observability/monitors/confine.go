@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/util/strutil"
 
 	"slipway.dev/observability/metrics"
+	"slipway.dev/observability/selectors"
 )
 
 func sanitized(label string) string { return strutil.SanitizeLabelName(label) }
@@ -67,12 +68,14 @@ func relabelings(s Source, given []monitoring.RelabelConfig, hidden bool) ([]rel
 	return out, nil
 }
 
-// own says last of all whose the targets are, and their series.
+// own says last of all whose the targets are, and their series. Those of an object that is not
+// confined are of any namespace, and are still not Slipway's own.
 func own(s Source) []relabel {
+	from := fixed(selectors.OriginLabel, s.Namespace)
 	if !s.Confined {
-		return nil
+		return []relabel{from}
 	}
-	return []relabel{fixed(metrics.NamespaceLabel, s.Namespace)}
+	return []relabel{fixed(metrics.NamespaceLabel, s.Namespace), from}
 }
 
 // fastest is how often a confined object may have its targets scraped.

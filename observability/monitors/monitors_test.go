@@ -162,6 +162,39 @@ func TestThreat5ConfinedMonitorsGoNowhereElse(t *testing.T) {
 	}
 }
 
+// TestThreat14MonitorsCannotHideWhoseSeriesTheyAre tries to have a namespace's series pass for
+// Slipway's own, by every step that writes or drops a label.
+func TestThreat14MonitorsCannotHideWhoseSeriesTheyAre(t *testing.T) {
+	p, kubeconfig := newPrometheus(t)
+	for _, confined := range []bool{true, false} {
+		for name, step := range map[string]string{
+			"emptied":      `{targetLabel: slipway_source, replacement: ""}`,
+			"another's":    `{targetLabel: slipway_source, replacement: kube-system}`,
+			"by a pattern": `{sourceLabels: [__name__], regex: (.*), targetLabel: slipway_source, replacement: ""}`,
+			"dropped":      `{action: labeldrop, regex: "slipway_.*|namespace"}`,
+			"kept":         `{action: labelkeep, regex: "__name__|__address__|job"}`,
+			"mapped":       `{action: labelmap, regex: "(.+)_from", replacement: "x_$1"}`,
+			"job":          `{targetLabel: job, replacement: apiserver}`,
+		} {
+			spec := read[monitoring.PodMonitorSpec](t, `{selector: {}, podMetricsEndpoints: [{port: m, honorLabels: true, relabelings: [`+step+`], metricRelabelings: [`+step+`]}]}`)
+			jobs, err := translator(kubeconfig).Pod(t.Context(), Source{"PodMonitor", "shop", "web", confined}, spec)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			c, err := Scrape(p, jobs[0])
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			target := through(c, "__address__", "10.42.0.5:80", "__meta_kubernetes_namespace", "shop", "__meta_kubernetes_pod_container_port_name", "m")
+			b := labels.NewBuilder(labels.FromStrings("__name__", "kube_pod_info", "slipway_source", "kube-system", "slipway_source_from", "a"))
+			promrelabel.ProcessBuilder(b, c.MetricRelabelConfigs...)
+			if target.Get("slipway_source") != "shop" || b.Labels().Get("slipway_source") != "shop" {
+				t.Errorf("%s, confined %v: target %s, sample %s", name, confined, target, b.Labels())
+			}
+		}
+	}
+}
+
 // TestScrapeClassesAreNoted: the object is used without it.
 func TestScrapeClassesAreNoted(t *testing.T) {
 	_, kubeconfig := newPrometheus(t)

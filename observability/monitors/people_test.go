@@ -71,7 +71,7 @@ func TestWhatPeopleHave(t *testing.T) {
 						t.Errorf("%s is %q, want %q", label, got.Get(label), want)
 					}
 				}
-				if len(c.MetricRelabelConfigs) != 2 {
+				if len(c.MetricRelabelConfigs) != 3 {
 					t.Errorf("%d steps for samples", len(c.MetricRelabelConfigs))
 				}
 			}},

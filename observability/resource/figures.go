@@ -12,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metrics "k8s.io/metrics/pkg/apis/metrics/v1beta1"
+
+	"slipway.dev/observability/selectors"
 )
 
 // use of a pod or a node: by container, or as a whole under the empty name.
@@ -23,7 +25,7 @@ type use struct {
 // podFigures are by namespace/pod. Only containers of which both figures are known count:
 // an autoscaler that took a missing one for zero would scale down what works.
 func (h *Handler) podFigures(ctx context.Context, namespace, name string) (map[string]*use, error) {
-	which := `job="cadvisor",container!=""`
+	which := `job="cadvisor",container!="",` + selectors.Mine
 	if namespace != "" {
 		which += fmt.Sprintf(`,namespace=%q`, namespace)
 	}
@@ -40,8 +42,8 @@ func (h *Handler) podFigures(ctx context.Context, namespace, name string) (map[s
 
 func (h *Handler) nodeFigures(ctx context.Context) (map[string]*use, error) {
 	return h.figures(ctx,
-		fmt.Sprintf(`sum by (node) (rate(node_cpu_usage_seconds_total{job="kubelet-resource"}[%s]))`, model.Duration(h.window())),
-		`sum by (node) (node_memory_working_set_bytes{job="kubelet-resource"})`,
+		fmt.Sprintf(`sum by (node) (rate(node_cpu_usage_seconds_total{job="kubelet-resource",%s}[%s]))`, selectors.Mine, model.Duration(h.window())),
+		fmt.Sprintf(`sum by (node) (node_memory_working_set_bytes{job="kubelet-resource",%s})`, selectors.Mine),
 		func(m model.Metric) (string, string) { return string(m["node"]), "" })
 }
 

@@ -27,7 +27,7 @@ export function pods(app: Application): { namespace: string; pattern: string } |
 export function query(app: Application, measure: Measure): string | null {
   const p = pods(app);
   if (!p) return null;
-  const select = `{namespace=${JSON.stringify(p.namespace)},pod=~${JSON.stringify(p.pattern)},container!=""}`;
+  const select = `{namespace=${JSON.stringify(p.namespace)},pod=~${JSON.stringify(p.pattern)},container!="",slipway_source=""}`;
   return measure === "cpu"
     ? `sum(rate(container_cpu_usage_seconds_total${select}[2m]))`
     : `sum(container_memory_working_set_bytes${select})`;
