@@ -27,7 +27,7 @@ func answered(app *v1alpha1.Application, err error) error {
 
 // nothing is the answer to who asks for what is desired, where nothing is yet.
 func nothing(app *v1alpha1.Application) error {
-	return refused("application %s: %s", app.Name, cmp.Or(source.Waiting(app), source.NothingDesired))
+	return refused("application %s: %s", app.Name, cmp.Or(source.Waiting(app), source.NothingDesired(app)))
 }
 
 // elsewhere says of an error of another cluster that it is that, and where the way there is

@@ -95,6 +95,23 @@ func doomed(p *corev1.Pod, now time.Time) string {
 	return ""
 }
 
+// stuck says what the first container that cannot start lacks, however long it has waited, or "".
+func stuck(pods []corev1.Pod) string {
+	for _, p := range pods {
+		why := doomed(&p, p.CreationTimestamp.Add(2*settleTime))
+		if why == "" {
+			continue
+		}
+		for _, c := range append(append([]corev1.Container{}, p.Spec.InitContainers...), p.Spec.Containers...) {
+			if strings.HasPrefix(c.Image, v1alpha1.RegistryHost+"/") && !strings.ContainsAny(c.Image, "@:") && strings.Contains(why, c.Image) {
+				return why + "; an image without a digest is one that no run told this application of: `sync: pipeline` has the deploy job write it"
+			}
+		}
+		return why
+	}
+	return ""
+}
+
 // evidence gathers what was seen, secrets masked, and a reason that names the
 // failing probe where there is one. What cannot be read is left out.
 func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release, reason string, refs []v1alpha1.ObjectReference) ([]v1alpha1.Evidence, string) {
@@ -148,8 +165,11 @@ func (r *Reconciler) evidence(ctx context.Context, app *v1alpha1.Application, re
 		}
 		add(kind, object, text)
 	}
+	if probe == "" {
+		probe = stuck(pods)
+	}
 	if probe != "" && !strings.Contains(reason, probe) {
-		reason += "; " + probe
+		reason += "; " + masks.hide(probe)
 	}
 	shown := 0
 	for _, p := range pods {

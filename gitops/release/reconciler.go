@@ -203,7 +203,7 @@ func (r *Reconciler) step(ctx context.Context, app *v1alpha1.Application) (ctrl.
 		return r.hold(ctx, app, last)
 	}
 	if app.Spec.Desired == nil {
-		return r.observe(ctx, app, "OutOfSync", cmp.Or(source.Waiting(app), source.NothingDesired))
+		return r.observe(ctx, app, "OutOfSync", cmp.Or(source.Waiting(app), source.NothingDesired(app)))
 	}
 	if last != nil && same(last.Spec.Desired, *app.Spec.Desired) {
 		switch last.Status.Result {

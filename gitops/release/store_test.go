@@ -100,6 +100,15 @@ func TestDoomedPods(t *testing.T) {
 	require.Contains(t, doomed(pod(time.Second, 0, "InvalidImageName"), now), "InvalidImageName")
 	require.Empty(t, doomed(pod(time.Minute, 2, "CrashLoopBackOff"), now))
 	require.Equal(t, "Pod/p: container web keeps exiting (exit code 3, Error)", doomed(pod(time.Minute, 3, "CrashLoopBackOff"), now))
+
+	// A deadline that passes first does not hide why.
+	lacking := pod(time.Second, 0, "ErrImagePull")
+	lacking.Status.ContainerStatuses[0].State.Waiting.Message = "registry.slipway.internal/default/shop:latest: not found"
+	lacking.Spec.Containers = []corev1.Container{{Name: "web", Image: "registry.slipway.internal/default/shop"}}
+	require.Contains(t, stuck([]corev1.Pod{*pod(time.Second, 0, "ContainerCreating"), *lacking}), "shop:latest: not found; an image without a digest")
+	lacking.Spec.Containers[0].Image += ":v1"
+	require.NotContains(t, stuck([]corev1.Pod{*lacking}), "without a digest")
+	require.Empty(t, stuck(nil))
 }
 
 // away is a registry that does not answer.

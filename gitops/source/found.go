@@ -23,8 +23,20 @@ import (
 	"slipway.dev/cluster/refs"
 )
 
-// NothingDesired is the message of an application that waits for a first commit.
-const NothingDesired = "nothing is desired yet: push, or run `slipway app sync`"
+// NothingDesired is the message of an application that waits for a first commit: what
+// would bring one.
+func NothingDesired(app *v1alpha1.Application) string {
+	brings := "push, or run `slipway app sync`"
+	switch p := app.Spec.Promotion; {
+	case p != nil:
+		brings = "`slipway app promote " + p.From + " --to " + app.Name + "` brings a release"
+	case app.Spec.Sync == "pipeline":
+		brings = "the job of a run that says `slipway deploy " + app.Name + "` brings it; `slipway app set " + app.Name + " --sync push` follows the branch without one"
+	case app.Spec.Sync == "manual":
+		brings = "run `slipway app sync " + app.Name + "`"
+	}
+	return "nothing is desired yet: " + brings
+}
 
 // ConditionSource is False, with the reason, while the repository of an application, or
 // the branch that it follows, is not there. It is absent otherwise.
@@ -173,7 +185,7 @@ func (f *Finder) tell(ctx context.Context, app *v1alpha1.Application, c *metav1.
 	}
 	if app.Spec.Desired == nil {
 		// Nothing else happens until it is found, or pushed to.
-		app.Status.Sync, app.Status.Message = "OutOfSync", cmp.Or(Waiting(app), NothingDesired)
+		app.Status.Sync, app.Status.Message = "OutOfSync", cmp.Or(Waiting(app), NothingDesired(app))
 	}
 	return client.IgnoreNotFound(f.Client.Status().Patch(ctx, app, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
 }

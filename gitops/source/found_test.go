@@ -93,7 +93,7 @@ func TestSourceThatIsNotThere(t *testing.T) {
 			require.NoError(t, w.client.Update(ctx, repo))
 			got = look()
 			require.Nil(t, meta.FindStatusCondition(got.Status.Conditions, ConditionSource))
-			require.Equal(t, NothingDesired, got.Status.Message)
+			require.Equal(t, NothingDesired(got), got.Status.Message)
 		})
 	}
 }
