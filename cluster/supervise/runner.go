@@ -250,6 +250,10 @@ func (r *runner) ended(how string) {
 	}
 	r.state.PID, r.state.Running, r.state.Ready = 0, false, false
 	r.state.LastExit, r.state.Since = how, time.Now()
+	// What a program of ours ends with says why. What others print may be about anybody.
+	if why, ok := strings.CutPrefix(lastLine(Tail(r.state.LogFile, tailBytes)), "slipway: "); ok && how != "exit status 0" {
+		r.state.LastExit += ": " + why
+	}
 }
 
 func (r *runner) snapshot() State {

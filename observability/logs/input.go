@@ -37,6 +37,12 @@ func (in Input) Check() error {
 	return nil
 }
 
+// CheckKeys reads the file of keys and says what is wrong with it.
+func (in Input) CheckKeys() error {
+	_, err := readKeys(in.KeysFile)
+	return err
+}
+
 // minKey is how short a shared key may be.
 const minKey = 16
 

@@ -46,6 +46,7 @@ func (c *Client) WaitReady(ctx context.Context, timeout time.Duration, progress 
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
+	var last error
 	for {
 		s, err := c.Status(ctx)
 		if err == nil && s.Ready {
@@ -57,10 +58,13 @@ func (c *Client) WaitReady(ctx context.Context, timeout time.Duration, progress 
 		} else if ctx.Err() == nil {
 			progress("the server at " + c.Server)
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err // not that there was no time for one more look
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("gave up after %s: %w", timeout, err)
+			return nil, fmt.Errorf("gave up after %s: %w", timeout, last)
 		}
 	}
 }

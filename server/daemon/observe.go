@@ -54,7 +54,7 @@ func (s *services) openObserve(ctx context.Context) (err error) {
 func checkObserved(conf config.Config, log *slog.Logger) error {
 	_, err := alerts.Load(conf.Alerts.Config)
 	_, more := metrics.RemoteWrites(conf.Metrics.RemoteWrite, log)
-	return errors.Join(err, more, theirPrometheus(conf).Check())
+	return errors.Join(err, more, theirPrometheus(conf).Check(), logs.Input{KeysFile: conf.Logs.ForwardKeys}.CheckKeys())
 }
 
 func theirPrometheus(conf config.Config) metrics.Elsewhere {
