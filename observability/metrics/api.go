@@ -39,7 +39,7 @@ func (m *Metrics) api(engine *promql.Engine, p parser.Parser, dir string, reg *p
 		func(context.Context) v1.AlertmanagerRetriever { return embedded{} },
 		func() config.Config { return *m.conf.Load() },
 		m.opts.flags(),
-		v1.GlobalURLOptions{ListenAddress: "127.0.0.1", Host: "127.0.0.1", Scheme: "http"},
+		v1.GlobalURLOptions{ListenAddress: "127.0.0.1:0", Host: "127.0.0.1", Scheme: "http"},
 		func(h http.HandlerFunc) http.HandlerFunc { return h },
 		admin{m.db}, dir, false, false, 0, m.log,
 		func(ctx context.Context) v1.RulesRetriever { return rulesOf{m.rules, scopeOf(ctx)} },

@@ -124,21 +124,28 @@ func (c ruleCase) run(t *testing.T, tested map[string]bool) {
 			}
 		}
 	}
-	for _, want := range c.Alerts {
+	wanted := func(f, want string) bool {
 		name, ls, _ := strings.Cut(strings.TrimSuffix(want, "}"), "{")
-		tested[name] = true
-		if !slices.ContainsFunc(firing, func(f string) bool {
-			if !strings.Contains(f, `alertname="`+name+`"`) {
+		if !strings.Contains(f, `alertname="`+name+`"`) {
+			return false
+		}
+		for l := range strings.SplitSeq(ls, ", ") {
+			if !strings.Contains(f, l) {
 				return false
 			}
-			for l := range strings.SplitSeq(ls, ", ") {
-				if !strings.Contains(f, l) {
-					return false
-				}
-			}
-			return true
-		}) {
+		}
+		return true
+	}
+	for _, want := range c.Alerts {
+		name, _, _ := strings.Cut(want, "{")
+		tested[name] = true
+		if !slices.ContainsFunc(firing, func(f string) bool { return wanted(f, want) }) {
 			t.Errorf("%s does not fire; there are %s", want, firing)
+		}
+		for _, f := range firing {
+			if wanted(f, name) && !slices.ContainsFunc(c.Alerts, func(w string) bool { return wanted(f, w) }) {
+				t.Errorf("%s fires besides", f)
+			}
 		}
 	}
 	for _, f := range firing {
