@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -258,7 +257,7 @@ func unpackLayout(file, dir string, room func() error) error {
 		}
 	}
 	if found == 0 {
-		return fmt.Errorf("not an image archive: neither manifest.json nor index.json in it: %w", fs.ErrNotExist)
+		return fmt.Errorf("not an image archive: neither manifest.json nor index.json in it")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 
 	"slipway.dev/cluster/disk"
 )
@@ -101,7 +102,8 @@ func (s *server) seedImage(w http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusInsufficientStorage, "", "image %s: %v", name, *full)
 	}
 	if err != nil {
-		return refuse(http.StatusBadRequest, "want what docker save or an OCI archive writes", "image %s: %v", name, err)
+		return refuse(http.StatusBadRequest, "want what docker save or an OCI archive writes", "image %s: %s", name,
+			strings.TrimPrefix(err.Error(), "seed "+name+" from "+f.Name()+": ")) // where we keep it meanwhile concerns nobody
 	}
 	writeJSON(w, http.StatusCreated, map[string]string{"name": name, "digest": digest})
 	return nil

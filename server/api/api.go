@@ -90,7 +90,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
 func pathName(r *http.Request, key string) (string, error) {
 	v := r.PathValue(key)
 	if errs := validation.IsDNS1123Subdomain(v); len(errs) > 0 {
-		return "", refuse(http.StatusBadRequest, errs[0], "%s %q: not a name", key, v)
+		return "", refuse(http.StatusBadRequest, "names have lower-case letters, digits, - and ., and a letter or digit first and last", "%s %q: not a name", key, v)
 	}
 	return v, nil
 }

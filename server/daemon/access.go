@@ -151,7 +151,7 @@ func (t tokenAdmin) Create(ctx context.Context, k api.Token) (api.Token, error) 
 func (t tokenAdmin) Revoke(ctx context.Context, id string) error {
 	err := t.Tokens.Revoke(ctx, id)
 	if errors.Is(err, authz.ErrNoToken) {
-		return &api.Error{Status: 404, Message: fmt.Sprintf("token %s: not found", id)}
+		return &api.Error{Status: 404, Message: fmt.Sprintf("token %s: not found", id), Hint: "`slipway token list` shows the IDs"}
 	}
 	return err
 }
