@@ -220,5 +220,8 @@ func prepare(l layout.Layout) error {
 			return err
 		}
 	}
+	if err := noteOutside(l, layout.Outside()); err != nil {
+		return err
+	}
 	return makeCgroup(cgroupMount, l.CgroupName())
 }

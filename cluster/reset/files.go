@@ -68,13 +68,6 @@ func (t *Target) unmountAll() error {
 	return errors.Join(errs...)
 }
 
-// cniCache is where libcni keeps the results of networks; the path is fixed in
-// containerd.
-const cniCache = "/var/lib/cni"
-
-// pluginSocket is where a kubelet takes device plugins; the path is fixed in it.
-const pluginSocket = "/var/lib/kubelet/device-plugins/kubelet.sock"
-
 // abandoned says whether a socket is there and nobody listens at it.
 func abandoned(socket string) bool {
 	conn, err := net.Dial("unix", socket)
@@ -88,15 +81,15 @@ func abandoned(socket string) bool {
 func (t *Target) files() []string {
 	var found []string
 	for _, dir := range []string{"results", "cache/results"} {
-		matches, _ := filepath.Glob(filepath.Join(cniCache, dir, "*"))
+		matches, _ := filepath.Glob(filepath.Join(layout.CNICache, dir, "*"))
 		for _, m := range matches {
 			if strings.HasPrefix(filepath.Base(m), t.CNINetwork()+"-") || t.within(m) {
 				found = append(found, m)
 			}
 		}
 	}
-	if abandoned(pluginSocket) {
-		found = append(found, pluginSocket)
+	if abandoned(layout.PluginSocket) {
+		found = append(found, layout.PluginSocket)
 	}
 	for _, s := range t.sockets {
 		if _, err := os.Lstat(s); err == nil && !slices.Contains(found, s) {
@@ -121,10 +114,11 @@ func (t *Target) removeFiles() error {
 	for _, f := range t.files() {
 		errs = append(errs, os.RemoveAll(f))
 	}
-	// Directories that were made for these files go when nobody else uses them.
-	for _, dir := range []string{cniCache + "/results", cniCache + "/cache/results", cniCache + "/cache", cniCache,
-		"/run/containerd/s", "/run/containerd/fifo", "/run/containerd", filepath.Dir(pluginSocket), filepath.Dir(filepath.Dir(pluginSocket))} {
-		_ = os.Remove(dir)
+	// Directories that the node made go when nobody else uses them.
+	for _, dir := range layout.Outside() {
+		if slices.Contains(t.made, dir) {
+			_ = os.Remove(dir)
+		}
 	}
 	return errors.Join(errs...)
 }

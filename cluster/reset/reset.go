@@ -27,6 +27,7 @@ type Target struct {
 	instance network.Instance
 	current  bool     // instance is of this boot
 	sockets  []string // of shims, outside the data directory
+	made     []string // directories outside of it
 }
 
 // ErrNothing says that no server ever ran there, or that it was taken down already.
@@ -60,6 +61,7 @@ func Open(dataDir string) (*Target, error) {
 		return nil, err
 	}
 	t.sockets = shimSockets(l)
+	t.made = l.Made()
 	return t, nil
 }
 
