@@ -131,7 +131,8 @@ func prepareAPIServer(ctx context.Context, c Config, near *etcd.Near) (options.C
 	return completed, nil
 }
 
-// runAPIServer is app.Run, but that what is in this process calls it without a network.
+// runAPIServer is app.Run, but that what is in this process calls it without a network, and
+// that it refuses nobody before it has read its roles.
 func runAPIServer(o options.CompletedOptions, local *inprocess.Server) func(context.Context) error {
 	return func(ctx context.Context) (err error) {
 		if o.InformerName == nil {
@@ -145,6 +146,7 @@ func runAPIServer(o options.CompletedOptions, local *inprocess.Server) func(cont
 		}
 		who := &config.Aggregator.GenericConfig.Authentication.Authenticator
 		*who = &remembered{Request: *who}
+		patiently(config)
 		completed, err := config.Complete()
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 		Path: c.Program,
 		Args: []string{"kubelet",
 			"--config", f.KubeletFile(),
-			"--kubeconfig", kubeconfig,
+			"--kubeconfig", f.KubeletWayFile(),
 			"--root-dir", f.Layout.Kubelet(),
 			"--cert-dir", filepath.Join(f.Layout.Kubelet(), "pki"),
 			"--hostname-override", c.NodeName,
@@ -61,7 +61,7 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 			"--image-credential-provider-config", f.CredentialFile(),
 			"--image-credential-provider-bin-dir", c.BinDir,
 		},
-		Env: []string{path, "CONTAINERD_ADDRESS=" + f.ContainerdSocket()},
+		Env: []string{path, "CONTAINERD_ADDRESS=" + f.ContainerdSocket(), "APISERVER_KUBECONFIG=" + kubeconfig},
 		// It removes a dead container's log with all that begins like it: of one that somebody
 		// made beside it and that has no log, everything in its working directory.
 		Dir:    f.KubeletWork(),

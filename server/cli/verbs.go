@@ -29,7 +29,7 @@ func serverVerbs(c *user) []*cobra.Command {
 // hiddenVerbs are the daemons that the server starts of this binary itself.
 func hiddenVerbs() []*cobra.Command {
 	all := []*cobra.Command{
-		handOver("kubelet", "", func(ctx context.Context, _ []string) *cobra.Command { return command.Kubelet(ctx) }),
+		handOver("kubelet", "", command.Kubelet),
 		handOver("kube-proxy", "", func(context.Context, []string) *cobra.Command { return command.KubeProxy() }),
 		render.Command(helm.Render), observeVerb(),
 	}

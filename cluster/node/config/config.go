@@ -54,6 +54,9 @@ func (n Node) ContainerdFile() string { return filepath.Join(n.Config(), "contai
 // KubeletFile is the KubeletConfiguration.
 func (n Node) KubeletFile() string { return filepath.Join(n.Config(), "kubelet.yaml") }
 
+// KubeletWayFile is the kubeconfig that the kubelet makes for itself as it starts.
+func (n Node) KubeletWayFile() string { return filepath.Join(n.Config(), "kubelet.kubeconfig") }
+
 // CredentialFile is the kubelet's image credential provider configuration.
 func (n Node) CredentialFile() string { return filepath.Join(n.Config(), "credential-provider.yaml") }
 
