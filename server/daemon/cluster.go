@@ -69,7 +69,7 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 	c := &cluster{own: supervise.New(filepath.Join(conf.DataDir, "run"), filepath.Join(conf.DataDir, "logs"), log.With("part", "supervise"))}
 	defer func() {
 		if err != nil {
-			c.stop(log)
+			c.stop(&parting{}, log)
 		}
 	}()
 	dns, err := nth(conf.ServiceCIDR, 10)
@@ -212,15 +212,16 @@ func (c *cluster) watchFailure(fail context.CancelCauseFunc) {
 }
 
 // stop ends daemons and control plane; pods go on.
-func (c *cluster) stop(log *slog.Logger) {
+func (c *cluster) stop(leave *parting, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
-	err := c.own.Stop(ctx)
+	var err error
+	leave.step("children", func() { err = c.own.Stop(ctx) })
 	if c.node != nil {
-		err = errors.Join(err, c.node.Stop(ctx))
+		leave.step("node", func() { err = errors.Join(err, c.node.Stop(ctx)) })
 	}
 	if c.plane != nil {
-		c.plane.Stop()
+		leave.step("control plane", c.plane.Stop)
 	}
 	if err != nil {
 		log.Warn("stop", "err", err)

@@ -19,8 +19,8 @@ import (
 	"slipway.dev/server/front"
 )
 
-// stopGrace bounds each of the two steps of an orderly stop: requests and controllers,
-// then the daemons; the control plane follows. Workloads go on all the same.
+// stopGrace bounds each of the two steps of an orderly stop: requests and controllers at the
+// same time, then the daemons; the control plane follows. Workloads go on all the same.
 const stopGrace = 30 * time.Second
 
 // A server has stopped before its unit is killed; else this does not compile.
@@ -49,29 +49,39 @@ func Run(ctx context.Context, conf config.Config, log *slog.Logger, out io.Write
 
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
+	leave := &parting{}
+	defer leave.tell(log)
+	context.AfterFunc(ctx, leave.begin)
+	listeners, err := listen(conf)
+	if err != nil {
+		return err
+	}
+	defer shut(listeners)
 	state := newStatus()
 	c, err := bootCluster(ctx, conf, state, log)
 	if err != nil {
 		return err
 	}
-	defer c.stop(log)
+	defer c.stop(leave, log)
 	go c.watchFailure(fail)
 
-	s, err := newServices(ctx, conf, c, state, log)
+	s, err := newServices(ctx, conf, c, listeners, state, log)
 	if err != nil {
 		return err
 	}
-	defer s.close(log)
+	defer leave.step("stores", func() { s.close(log) })
 
 	var g errgroup.Group
-	s.start(ctx, &g, fail)
+	s.start(ctx, &g, leave, fail)
 	link := fmt.Sprintf("%s/login?code=%s", conf.URL, s.door.Link(adminUser))
 	fmt.Fprintf(out, "Slipway is up after %.1f s.\n\n  console   %s   (works once, for 15 minutes)\n  git       git push %s/git/NAME.git HEAD:main\n  token     %s\n  next      slipway status ; slipway kubectl get pods -A\n\n",
 		time.Since(began).Seconds(), link, conf.URL, filepath.Join(conf.DataDir, "admin.token"))
 
+	ended := leave.part("front door")
 	err = front.Serve(ctx, s.door, s.listeners, stopGrace, log)
 	fail(err)
-	err = errors.Join(err, g.Wait())
+	ended()
+	leave.within(stopGrace, g.Wait, log)
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
 		err = errors.Join(cause, err)
 	}

@@ -77,11 +77,10 @@ type services struct {
 	booted    atomic.Bool
 }
 
-// newServices makes the parts, lowest floor first, and opens the front door's
-// listeners; start sets them to work.
-func newServices(ctx context.Context, conf config.Config, c *cluster, state *status, log *slog.Logger) (*services, error) {
+// newServices makes the parts, lowest floor first; start sets them to work.
+func newServices(ctx context.Context, conf config.Config, c *cluster, listeners []front.Listener, state *status, log *slog.Logger) (*services, error) {
 	ctrl.SetLogger(logr.FromSlogHandler(quieter{log.With("part", "controllers").Handler()}))
-	s := &services{conf: conf, log: log, cluster: c, state: state, metrics: prometheus.NewRegistry()}
+	s := &services{conf: conf, log: log, cluster: c, listeners: listeners, state: state, metrics: prometheus.NewRegistry()}
 	for _, step := range []func(context.Context) error{
 		s.openDisk, s.openAccess, s.openRegistry, s.newManager, s.openGitops, s.openPipelines, s.openAround, s.openObserve, s.openResource, s.openGrafana, s.openDashboards, s.openLogStack, s.openDoor,
 	} {
@@ -127,6 +126,33 @@ func (s *services) newManager(context.Context) (err error) {
 	return err
 }
 
+// The listeners of the front door: plain HTTP and HTTPS.
+const (
+	plain = iota
+	secure
+)
+
+// listen opens the addresses of the front door. That is done first: who comes while the rest
+// starts waits for an answer and is not refused, above all containerd, for an image; a pod
+// whose image was refused waits ten seconds and more before it is tried again.
+func listen(conf config.Config) (all []front.Listener, err error) {
+	for _, addr := range []string{plain: conf.HTTP, secure: conf.HTTPS} {
+		l, err := front.Listen(addr, nil)
+		if err != nil {
+			shut(all)
+			return nil, err
+		}
+		all = append(all, l)
+	}
+	return all, nil
+}
+
+func shut(all []front.Listener) {
+	for _, l := range all {
+		_ = l.Close()
+	}
+}
+
 func (s *services) openDoor(context.Context) error {
 	uploads := filepath.Join(s.conf.DataDir, "run", "uploads")
 	if err := os.RemoveAll(uploads); err != nil { // what a crash left
@@ -165,13 +191,7 @@ func (s *services) openDoor(context.Context) error {
 		}
 	}
 	tlsConfig := &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: front.Certificates(own, given)}
-	for addr, conf := range map[string]*tls.Config{s.conf.HTTP: nil, s.conf.HTTPS: tlsConfig} {
-		l, err := front.Listen(addr, conf)
-		if err != nil {
-			return err
-		}
-		s.listeners = append(s.listeners, l)
-	}
+	s.listeners[secure].TLS = tlsConfig
 	return nil
 }
 
@@ -237,9 +257,11 @@ func (s *services) whenRoom(ctx context.Context, image string, put func() error)
 }
 
 // start sets everything to work; each part ends with ctx, and its failure ends it.
-func (s *services) start(ctx context.Context, g *errgroup.Group, fail context.CancelCauseFunc) {
+func (s *services) start(ctx context.Context, g *errgroup.Group, leave *parting, fail context.CancelCauseFunc) {
 	run := func(name string, f func(context.Context) error) {
+		ended := leave.part(name)
 		g.Go(func() error {
+			defer ended()
 			err := f(ctx)
 			if err != nil && ctx.Err() == nil {
 				fail(fmt.Errorf("%s: %w", name, err))
@@ -296,9 +318,6 @@ func (s *services) ready() error {
 }
 
 func (s *services) close(log *slog.Logger) {
-	for _, l := range s.listeners {
-		_ = l.Close()
-	}
 	var err error
 	if s.resource != nil {
 		_ = s.resource.Close()
