@@ -30,6 +30,9 @@ func (h *Host) annotate(ctx context.Context, repo *v1alpha1.Repository, disk map
 		if ours := h.ours(ctx, repo, *u); ours != "" {
 			note.NoRun, r.Via = ours, v1alpha1.ViaWriteBack
 		}
+		if note.NoRun == "" && repo.Spec.Pushes == "none" {
+			note.NoRun = "spec.pushes is none"
+		}
 		if note.NoRun == "" {
 			note.NoRun = h.outside(ctx, repo, *u)
 		}

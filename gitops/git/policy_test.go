@@ -336,6 +336,20 @@ func TestPathsOfARepository(t *testing.T) {
 	}
 }
 
+func TestPushesThatStartNoRuns(t *testing.T) {
+	b := newBench(t)
+	b.commit("w", "a", "1")
+	b.git("w", "push", "-q", b.url("w"), "main")
+	b.set("w", func(s *v1alpha1.RepositorySpec) { s.Pushes = "none" })
+	b.commit("w", "a", "2")
+	b.git("w", "push", "-q", b.url("w"), "main", "main:refs/tags/v1")
+	for _, ref := range []string{"refs/heads/main", "refs/tags/v1"} {
+		if got := b.status("w").Refs[ref]; got.NoRun != "spec.pushes is none" || got.Commit == "" {
+			t.Errorf("%s: %+v", ref, got)
+		}
+	}
+}
+
 func TestFilteredRefsAreNotRecorded(t *testing.T) {
 	b := newBench(t)
 	b.commit("w", "a", "1")

@@ -4,7 +4,10 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
+	"path"
+	"strings"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/pipelines/gitlab"
@@ -29,8 +32,8 @@ type Tree interface {
 
 // Pipeline compiles the pipeline of a commit: the file named (which must be there),
 // or else .gitlab-ci.yml, or else a default one: `build` where there is a Dockerfile,
-// and `deploy` on the default branch where there is a deploy directory. A repository
-// with neither gets a plan without jobs that says so in Empty. The error is the
+// and `deploy` on the default branch where there is a deploy directory with manifests. A
+// repository with neither gets a plan without jobs that says so in Empty. The error is the
 // tree's; what is wrong with the file comes as problems.
 func Pipeline(tree Tree, file string, in gitlab.Context) (*plan.Plan, []v1alpha1.Problem, error) {
 	name := file
@@ -60,11 +63,38 @@ func Pipeline(tree Tree, file string, in gitlab.Context) (*plan.Plan, []v1alpha1
 	if err != nil {
 		return nil, nil, err
 	}
-	deploy, err := tree.Exists(Manifests)
+	deploy, below, err := manifests(tree)
 	if err != nil {
 		return nil, nil, err
 	}
-	return standard(build, deploy, in), nil, nil
+	p := standard(build, deploy, in)
+	if below != "" && len(p.Jobs) == 0 && p.Empty != "" {
+		p.Empty = fmt.Sprintf("nothing to do: no manifest is in %s itself; `slipway app create NAME --repo %s --path %s` makes an application of a directory below it", Manifests, in.ProjectName, below)
+	}
+	return p, nil, nil
+}
+
+// manifests says whether the directory has some itself: one of directories alone is laid
+// out for applications that somebody makes. Then below is one of these.
+func manifests(tree Tree) (there bool, below string, err error) {
+	if there, err = tree.Exists(Manifests); err != nil || !there {
+		return false, "", err
+	}
+	all, err := tree.List()
+	if err != nil {
+		return false, "", err
+	}
+	for _, name := range all {
+		rest, ok := strings.CutPrefix(name, Manifests+"/")
+		switch ext := path.Ext(rest); {
+		case !ok:
+		case strings.Contains(rest, "/"):
+			below = cmp.Or(below, path.Dir(name))
+		case ext == ".yaml", ext == ".yml", ext == ".json", rest == "Kustomization":
+			return true, "", nil
+		}
+	}
+	return below == "", below, nil
 }
 
 func standard(build, deploy bool, in gitlab.Context) *plan.Plan {

@@ -50,6 +50,10 @@ func TestPipeline(t *testing.T) {
 		{"no manifests", "", "main", files{"Dockerfile": ""}, "default: build<-"},
 		{"manifests only", "", "main", files{"deploy/a.yaml": ""}, "default: deploy<-"},
 		{"manifests, other branch", "", "x", files{"deploy/a.yaml": ""}, "default: only the default branch"},
+		{"manifests below only", "", "main", files{"deploy/prod/a.yaml": ""}, "default: nothing to do: no manifest is in deploy itself; `slipway app create NAME --repo shop --path deploy/prod`"},
+		{"manifests below, an image", "", "main", files{"Dockerfile": "", "deploy/prod/a.yaml": "", "deploy/README.md": ""}, "default: build<-"},
+		{"both", "", "main", files{"deploy/prod/a.yaml": "", "deploy/web.yaml": ""}, "default: deploy<-"},
+		{"a chart", "", "main", files{"deploy/templates/a.yaml": "", "deploy/Chart.yaml": ""}, "default: deploy<-"},
 		{"nothing", "", "main", files{"README.md": ""}, "default: nothing to do"},
 	}
 	for _, tt := range tests {

@@ -21,6 +21,7 @@ func repoAdd(c *user) *cobra.Command {
 	var r slipway.Repository
 	var forge slipway.Forge
 	var timeout time.Duration
+	var quiet bool
 	cmd := &cobra.Command{
 		Use: "add NAME [URL]", Args: cobra.RangeArgs(1, 2),
 		Short: "Watch the repository at URL, or host a new one",
@@ -28,6 +29,9 @@ func repoAdd(c *user) *cobra.Command {
 			r.Name = args[0]
 			if len(args) == 2 {
 				r.Spec.URL = args[1]
+			}
+			if quiet {
+				r.Spec.Pushes, r.Spec.MergeRequests = "none", "none"
 			}
 			if forge != (slipway.Forge{}) {
 				if forge.TokenSecret == "" {
@@ -55,6 +59,8 @@ func repoAdd(c *user) *cobra.Command {
 	cmd.Flags().StringSliceVar(&r.Spec.TriggeredBy, "triggered-by", nil, "repository whose jobs may start runs of this one, whoever caused theirs; * for all of the namespace")
 	cmd.Flags().StringSliceVar(&r.Spec.ReadableByJobs, "readable-by-jobs-of", nil, "repository whose jobs may fetch this one, as a submodule or with git; * for all of the namespace")
 	cmd.Flags().StringVar(&r.Spec.MergeRequests, "merge-requests", "", "those that have runs: all (of forks after approval), branches (not of forks), none (default all)")
+	cmd.Flags().BoolVar(&quiet, "no-runs", false, "pushes and merge requests start no runs; applications follow it all the same")
+	cmd.MarkFlagsMutuallyExclusive("no-runs", "merge-requests")
 	cmd.Flags().BoolVar(&r.Spec.PublicBadge, "public-badge", false, "show the badge to everybody")
 	cmd.Flags().StringVar(&forge.TokenSecret, "forge-token", "", "Secret whose key token may write commit statuses")
 	cmd.Flags().StringVar(&forge.Kind, "forge", "", "github, gitlab, gitea or bitbucket (default: by the host of URL)")

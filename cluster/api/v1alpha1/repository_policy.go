@@ -38,6 +38,11 @@ type RepositoryPolicy struct {
 	// +kubebuilder:validation:MaxItems=100
 	// +kubebuilder:validation:items:MaxLength=1000
 	Paths []string `json:"paths,omitempty"`
+	// Pushes that start runs: all or none, also where a poll or a webhook finds them.
+	// Applications follow branches either way. Default all.
+	// +optional
+	// +kubebuilder:validation:Enum=all;none
+	Pushes string `json:"pushes,omitempty"`
 	// Protect branches and tags of a hosted repository; of the rules whose pattern
 	// matches a ref the first one holds for it.
 	// +optional
