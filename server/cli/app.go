@@ -274,6 +274,9 @@ func isMissing(err error) bool {
 func appProgress(cmd *cobra.Command) func(*slipway.Application) {
 	say := told(cmd.ErrOrStderr())
 	return func(a *slipway.Application) {
+		if a.Status.Health == "" && a.Status.Sync == "" {
+			return // nobody has looked at it yet
+		}
 		say("%s", strings.TrimSuffix(fmt.Sprintf("%s: release %d is %s, %s: %s", a.Name, a.Status.Current, a.Status.Health, a.Status.Sync, a.Status.Message), ": "))
 	}
 }
