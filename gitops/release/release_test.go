@@ -281,14 +281,15 @@ func TestRefusedValueIsRememberedBehindAnother(t *testing.T) {
 }
 
 func TestEvidenceHasLogsOfPodsThatAreNotReady(t *testing.T) {
+	w := newWorld(t, secret("s", "fake"))
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hello-x", CreationTimestamp: metav1.Now(),
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "hello-x", CreationTimestamp: metav1.NewTime(w.now),
 			Labels: map[string]string{v1alpha1.LabelApplication: "hello"}},
 		Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "web", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 		}}},
 	}
-	w := newWorld(t, pod, secret("s", "fake"))
+	require.NoError(t, w.client.Create(t.Context(), pod))
 	w.r.Pods = kubefake.NewClientset(pod)
 	w.cluster.health["v1"] = "Failed"
 	w.desire("c1", 1)

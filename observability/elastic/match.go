@@ -1,9 +1,11 @@
 package elastic
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -34,30 +36,56 @@ const (
 	outside      = `[^\p{L}\p{N}_]`
 )
 
+const (
+	// maxPhrase is how many words all phrases of a query may have together: each is looked for
+	// in each text that has those before it.
+	maxPhrase = 256
+	// indexed are how many words of a phrase are looked for in the index, which is more than
+	// tell a text from most others.
+	indexed = 16
+)
+
 // phrase finds words that follow one another, whatever their case and whatever is between
-// them. The words themselves are looked for first: the store has an index of them.
+// them. Words are looked for first, the longest, as the store has an index of them.
 func (f field) phrase(s string, prefix bool) expr {
 	ws := words(s)
 	if len(ws) == 0 {
 		return nothing
 	}
 	var kids []expr
-	for i, w := range ws {
-		star := ""
-		if prefix && i == len(ws)-1 {
-			star = "*"
-		}
-		kids = append(kids, leaf(f.prefix()+"i("+logs.Quote(w)+star+")"))
+	look := slices.Clone(ws)
+	if prefix {
+		last := len(ws) - 1
+		kids = append(kids, leaf(f.prefix()+"i("+logs.Quote(ws[last])+"*)"))
+		look = look[:last]
+	}
+	slices.SortFunc(look, func(a, b string) int { return cmp.Or(len(b)-len(a), strings.Compare(a, b)) })
+	look = slices.Compact(look)
+	for _, w := range look[:min(len(look), indexed)] {
+		kids = append(kids, leaf(f.prefix()+"i("+logs.Quote(w)+")"))
 	}
 	if len(ws) > 1 {
+		// The letters that are folded are the words' alone: folding a class of all that is no
+		// letter takes longer than the search.
 		end := "(?:" + outside + "|$)"
 		if prefix {
 			end = ""
 		}
 		// Words are letters and digits: nothing in them means anything to an expression.
-		kids = append(kids, leaf(f.prefix()+"~"+logs.Quote("(?i)(?:^|"+outside+")"+strings.Join(ws, betweenWords)+end)))
+		kids = append(kids, leaf(f.prefix()+"~"+logs.Quote("(?:^|"+outside+")(?i:"+strings.Join(ws, ")"+betweenWords+"(?i:")+")"+end)))
 	}
 	return and(kids...)
+}
+
+// phrase is a field's, of not too many words.
+func (c *compiler) phrase(f field, s string, prefix bool) (expr, error) {
+	if n := len(words(s)); n > 1 {
+		c.words += n
+	}
+	if c.words > maxPhrase {
+		return nothing, illegal("phrases of the query have more than %d words, with [%.60s]", maxPhrase, s)
+	}
+	return f.phrase(s, prefix), nil
 }
 
 // term finds a value: as a whole in keywords, as a word or phrase in texts.
@@ -69,7 +97,7 @@ func (c *compiler) term(f field, v any) (expr, error) {
 	case f.kind == kindDate:
 		return c.between(f, bounds{gte: v, lte: v})
 	case f.kind == kindText && len(words(s)) > 0:
-		return f.phrase(s, false), nil
+		return c.phrase(f, s, false)
 	}
 	return f.exact(s), nil
 }
@@ -85,7 +113,7 @@ func (c *compiler) match(f field, v any, all bool) (expr, error) {
 	}
 	if _, isNumber := number(v); isNumber && len(words(s)) > 0 {
 		// The point of 7.5 is between no two words.
-		return f.phrase(s, false), nil
+		return c.phrase(f, s, false)
 	}
 	var kids []expr
 	for _, w := range words(s) {
@@ -112,14 +140,14 @@ func (f field) exists() expr {
 }
 
 // startsWith finds values, or words in a text, by how they begin.
-func (f field) startsWith(s string, fold bool) expr {
+func (c *compiler) startsWith(f field, s string, fold bool) (expr, error) {
 	if f.kind == kindText {
-		return f.phrase(s, true)
+		return c.phrase(f, s, true)
 	}
 	if fold {
-		return leaf(f.prefix() + "~" + logs.Quote("(?i)^"+regexp.QuoteMeta(s)))
+		return leaf(f.prefix() + "~" + logs.Quote("(?i)^"+regexp.QuoteMeta(s))), nil
 	}
-	return leaf(f.prefix() + "=" + logs.Quote(s) + "*")
+	return leaf(f.prefix() + "=" + logs.Quote(s) + "*"), nil
 }
 
 // pattern finds values, or words in a text, that an expression of RE2 covers as a whole.

@@ -15,8 +15,8 @@ type compiler struct {
 	// kinds says what a mapping calls a field, or "".
 	kinds   func(name string) string
 	clauses int
-	// patterns are the steps of the query's expressions.
-	patterns int
+	// patterns are the steps of the query's expressions, words those of its phrases.
+	patterns, words int
 }
 
 func (c *compiler) count(n int) error {
@@ -126,13 +126,13 @@ func (c *compiler) phraseOn(f field, v any, prefix bool) (expr, error) {
 	case !ok:
 		return nothing, parsing("[match_phrase] unknown token for a value: %.60v", v)
 	case f.kind != kindText && prefix:
-		return f.startsWith(s, false), nil
+		return c.startsWith(f, s, false)
 	case f.kind != kindText:
 		return c.term(f, v)
 	case len(words(s)) == 0:
 		return nothing, nil
 	}
-	return f.phrase(s, prefix), nil
+	return c.phrase(f, s, prefix)
 }
 
 func (c *compiler) multiMatch(o *object) (expr, error) {
@@ -268,8 +268,8 @@ func (c *compiler) prefixQuery(o *object) (expr, error) {
 	name, in := onField(o, "value")
 	in.ignore("rewrite")
 	f := c.fieldOf(name)
-	e := f.startsWith(in.str("value", ""), in.boolean("case_insensitive", false))
-	return e, firstOf(o.err, in.done())
+	e, err := c.startsWith(f, in.str("value", ""), in.boolean("case_insensitive", false))
+	return e, firstOf(o.err, in.done(), err)
 }
 
 func (c *compiler) wildcardQuery(o *object) (expr, error) {
