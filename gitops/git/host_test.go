@@ -154,13 +154,13 @@ func (b *bench) status(repo string) v1alpha1.RepositoryStatus {
 // eventually polls until ok, for things that happen beside the test.
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
 		case <-deadline:
-			t.Fatalf("not within 20 s: %s", what)
+			t.Fatalf("not within 2 minutes: %s", what)
 		case <-tick.C:
 		}
 	}

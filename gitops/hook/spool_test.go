@@ -43,7 +43,7 @@ func add(t testing.TB, s *Spool, repo, id string) (uint64, bool) {
 // run hands out deliveries until want were handled or one of the fail list failed.
 func run(t *testing.T, s *Spool, want int, fail ...string) (got []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	failed := false
 	err := s.Run(ctx, func(_ context.Context, d Delivery) (string, error) {

@@ -98,7 +98,7 @@ func startSSHD(t *testing.T) sshd {
 			c.Close()
 		}
 		return err == nil
-	}, 20*time.Second, 20*time.Millisecond, "sshd does not listen")
+	}, 2*time.Minute, 20*time.Millisecond, "sshd does not listen")
 	t.Cleanup(func() {
 		if text, _ := os.ReadFile(filepath.Join(dir, "said")); t.Failed() {
 			t.Logf("sshd: %s", text)

@@ -117,7 +117,7 @@ inhibit_rules:
 		if len(names) != 2 || !names["Down"] || !names["Gone"] || sent.ExternalURL != "https://slipway.example" {
 			t.Errorf("sent %s", b)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no webhook")
 	}
 	select {
@@ -125,7 +125,7 @@ inhibit_rules:
 		if !strings.Contains(l, "Down") || strings.Contains(l, "Known") || strings.Contains(l, "Slow") {
 			t.Errorf("letter: %s", l)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no letter")
 	}
 	if got := call(t, a, "GET", "alerts?filter=alertname%3DSlow", ""); !strings.Contains(got, `"suppressed"`) {

@@ -36,7 +36,7 @@ func (s *server) aged(t *testing.T, namespace, index string, hours ...int) {
 func (s *server) soon(t *testing.T, want map[string]int) {
 	t.Helper()
 	var got map[string]int
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); <-time.After(20 * time.Millisecond) {
 		got = map[string]int{}
 		s.store.Flush()
 		for name := range want {

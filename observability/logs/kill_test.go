@@ -151,7 +151,7 @@ func TestKillNine(t *testing.T) {
 		return n
 	}
 	// Whether it is all of them is counted below, line by line.
-	for end := time.Now().Add(20 * time.Second); stored() < written && time.Now().Before(end); <-time.After(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); stored() < written && time.Now().Before(end); <-time.After(100 * time.Millisecond) {
 	}
 	times := make([]int, written)
 	err = s.Select(t.Context(), Selection{Every: true, Text: "* | fields _msg"}, func(fields []Field) {

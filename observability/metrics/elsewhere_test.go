@@ -88,7 +88,7 @@ func theirs(t *testing.T) map[string]http.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(40 * time.Second); ; <-time.After(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; <-time.After(50 * time.Millisecond) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+address+"/api/v1/write", bytes.NewReader(snappy.Encode(nil, b)))
 		if err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ func TestScrapesWithItsTokenAndAnswersQueries(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("GET", "/api/v1/query?query="+url.QueryEscape(`slipway_runs_total{job="slipway"}`), nil)

@@ -102,7 +102,7 @@ func TestRemoteWriteOut(t *testing.T) {
 	}
 	select {
 	case <-all:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		mu.Lock()
 		t.Errorf("received %v", got)
 		mu.Unlock()

@@ -107,7 +107,7 @@ func TestAnOutputComesAndGoes(t *testing.T) {
 	}
 	come := func(f *fluentd, want string) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); f.lines() != want; <-time.After(20 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); f.lines() != want; <-time.After(20 * time.Millisecond) {
 			if time.Now().After(end) {
 				t.Fatalf("came: %s; want %s", f.lines(), want)
 			}

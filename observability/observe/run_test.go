@@ -98,7 +98,7 @@ func TestChild(t *testing.T) {
 	c := NewClient(at("o"), at("f"))
 	soon := func(what string, ok func() error) {
 		t.Helper()
-		for end := time.Now().Add(40 * time.Second); ; <-time.After(50 * time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); ; <-time.After(50 * time.Millisecond) {
 			err := ok()
 			if err == nil {
 				return

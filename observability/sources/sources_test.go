@@ -48,7 +48,7 @@ func TestObjectsTellTheirState(t *testing.T) {
 		`kube_deployment_status_replicas{namespace="shop",deployment="web"} 3`,
 		`kube_pod_status_phase{namespace="shop",pod="web-1",uid="",phase="Running"} 1`,
 	}
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))

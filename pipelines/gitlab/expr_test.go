@@ -106,7 +106,7 @@ func TestHostileFiles(t *testing.T) {
 			if _, problems := Compile(File, []byte(in), context("")); len(problems) == 0 {
 				t.Error("accepted")
 			}
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > time.Minute {
 				t.Errorf("took %v", d)
 			}
 		})

@@ -112,7 +112,7 @@ func TestLimits(t *testing.T) {
 			p, problems := Compile(File, []byte(tt.content), c)
 			took := time.Since(began)
 			runtime.ReadMemStats(&after)
-			if made := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 10*time.Second || made > 1024 {
+			if made := (after.TotalAlloc - before.TotalAlloc) >> 20; took > time.Minute || made > 1024 {
 				t.Errorf("took %s and %d MiB", took, made)
 			}
 			if tt.rule == "" {

@@ -57,7 +57,7 @@ func (p *pods) Ended(context.Context, string, string, string) (bool, error) {
 
 func read(t *testing.T, s *Store, follow bool) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r, err := s.Open(ctx, attempt, follow)
 	if err != nil {

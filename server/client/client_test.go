@@ -105,7 +105,7 @@ func TestWaitsThatEnd(t *testing.T) {
 		t.Errorf("nobody there: %v", err)
 	}
 	c, _ = talk(t, func(w http.ResponseWriter, _ *http.Request) { tell(w, "ADDED", "Application", "shop", 1) })
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	if _, err := c.WaitApp(ctx, "shop", 2); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "release 1 is Healthy") {
 		t.Errorf("too long: %v", err)

@@ -142,7 +142,7 @@ func TestListenersStopTogether(t *testing.T) {
 	<-begun
 	stop()
 	for _, l := range listeners[1:] {
-		for end := time.Now().Add(10 * time.Second); ; <-time.After(time.Millisecond) {
+		for end := time.Now().Add(2 * time.Minute); ; <-time.After(time.Millisecond) {
 			c, err := net.Dial("tcp", l.Addr().String())
 			if err != nil {
 				break

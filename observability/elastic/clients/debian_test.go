@@ -114,7 +114,7 @@ action(type="omelasticsearch" server=%q uid="x" pwd="token" template="doc" searc
 		}
 	})
 	seen := map[string]int{}
-	for end := time.Now().Add(60 * time.Second); len(seen) < n && time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(seen) < n && time.Now().Before(end); <-time.After(50 * time.Millisecond) {
 		s.store.Flush()
 		seen = map[string]int{}
 		err := s.store.Select(t.Context(), logs.Selection{Namespaces: []string{"default"}, Text: `_index:="logs-rsyslog-default" host:* | stats by (_msg) count() n`}, func(fields []logs.Field) {

@@ -33,7 +33,7 @@ func TestWaiterSeesAFileAtOnce(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("the file was not seen")
 		}
 	}
