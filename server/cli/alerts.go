@@ -93,7 +93,8 @@ func silenceAdd(c *user) *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().DurationVar(&length, "for", 2*time.Hour, "how long")
+	length = 2 * time.Hour
+	cmd.Flags().Var(span{&length}, "for", "how long")
 	cmd.Flags().StringVar(&s.Comment, "comment", "", "why (required)")
 	_ = cmd.MarkFlagRequired("comment")
 	return cmd

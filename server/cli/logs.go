@@ -56,7 +56,8 @@ func logsVerb(c *user) *cobra.Command {
 	fs.StringVar(&f.commit, "commit", "", "of the jobs and pods of this commit only; its whole name")
 	fs.StringVar(&f.language, "language", "logsql", "of the query: logsql or lucene")
 	fs.StringVar(&f.from, "from", "", "where to read: store, or elasticsearch, which is configured beside it; default: what the server's logs.read says")
-	fs.DurationVar(&f.since, "since", time.Hour, "how far back; 30 days where a run, release, commit or pod is given")
+	f.since = time.Hour
+	fs.Var(span{&f.since}, "since", "how far back; 30 days where a run, release, commit or pod is given")
 	fs.IntVar(&f.limit, "limit", 500, "how many lines at the most; the newest")
 	fs.IntVarP(&f.context, "context", "C", 0, "print so many lines of its container before and after each as well; of at most 20 lines")
 	fs.BoolVar(&f.all, "all", false, "all lines, the oldest first, however many they are; to keep elsewhere")

@@ -55,7 +55,8 @@ func tokenCreate(c *user) *cobra.Command {
 		return nil
 	}}
 	cmd.Flags().StringVar(&t.Role, "role", "slipway-developer", "ClusterRole that the token gets in the namespace")
-	cmd.Flags().DurationVar(&life, "expires", 90*24*time.Hour, "how long it works; 0: for ever")
+	life = 90 * 24 * time.Hour
+	cmd.Flags().Var(span{&life}, "expires", "how long it works; 0: for ever")
 	return cmd
 }
 

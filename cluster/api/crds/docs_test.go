@@ -97,7 +97,7 @@ var parts = []struct{ kind, base string }{
 }
 
 // others are parts of files that are not ours, by how they begin.
-var others = []string{"metadata:\n  annotations:\n    prometheus.io", "- url:", "route:", "build:\n", "deploy:\n  id_tokens", "resources:\n- https", "image: registry.slipway.internal"}
+var others = []string{"metadata:\n  annotations:\n    prometheus.io", "- url:", "route:", "build:\n", "deploy:\n  script", "resources:\n- https", "image: registry.slipway.internal"}
 
 // TestPages: every object, and every part of one, that a page shows is one that the API
 // server takes, with no field that it does not know.
