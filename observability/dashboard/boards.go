@@ -177,8 +177,8 @@ func slipway() board {
 		{"Metrics", []panel{
 			one(lines, "Series in memory", "short", `prometheus_tsdb_head_series`, "series"),
 			one(lines, "Samples", "short", `rate(prometheus_tsdb_head_samples_appended_total[$__rate_interval])`, "{{type}}"),
-			one(list, "Samples by target", "short", `topk(20, scrape_samples_post_metric_relabeling)`, ""),
-			one(lines, "Notifications", "short", `sum by (integration) (increase(alertmanager_notifications_total[1h]))`, "{{integration}}"),
+			one(list, "Samples by target", "short", `topk(20, sum by (job, instance) (scrape_samples_post_metric_relabeling))`, ""),
+			one(lines, "Notifications", "short", `sum by (integration) (increase(alertmanager_notifications_total[1h])) > 0`, "{{integration}}"),
 		}},
 	}}
 }

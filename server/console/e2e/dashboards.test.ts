@@ -216,8 +216,14 @@ test.runIf(!real)("everything a dashboard can have, by somebody who means harm",
   await page.mouse.up();
   await page.waitForURL((u) => /^\d{13}$/.test(u.searchParams.get("from") ?? ""));
   // A line's fields, a folded row, a panel for each value.
-  await panel("Lines").getByRole("button", { name: "Fields" }).first().click();
-  await panel("Lines").getByText("labels.app").waitFor();
+  await expect
+    .poll(async () => {
+      // They come anew for the time that was chosen, maybe just now.
+      const first = panel("Lines").getByRole("button", { name: "Fields" }).first();
+      if ((await first.getAttribute("aria-expanded")) !== "true") await first.click();
+      return panel("Lines").getByText("labels.app").count();
+    }, { timeout: 20_000 })
+    .toBeGreaterThan(0);
   await page.getByRole("button", { name: /Folded/ }).click();
   await panel("Within").and(page.locator('[data-state="drawn"]')).waitFor();
   await panel("Each hello-2").waitFor();

@@ -15,7 +15,7 @@ export function hide(token: string): void {
 function masked(text: string): string {
   let out = text;
   for (const s of secrets) out = out.replaceAll(s, "*****");
-  return out.replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "*****").replace(/((?:token|secret|password)"?\s*[=:]\s*"?)[^\s"&,}]+/gi, "$1*****");
+  return out.replace(/\bslw_\w+/g, "*****").replace(/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "*****").replace(/((?:token|secret|password)"?\s*[=:]\s*"?)[^\s"&,}]+/gi, "$1*****");
 }
 
 const pathOf = (url: string) => {

@@ -1,13 +1,13 @@
 // The frame of the page: who is signed in, where one can go, and what is shown.
 import { useEffect, useState } from "preact/hooks";
 import { language, setLanguage, t, useLanguage, type Language } from "./i18n";
-import { get, namespace, remove, whenSessionEnds } from "./lib/api";
+import { ApiError, get, namespace, remove, whenSessionEnds } from "./lib/api";
 import { viewOf } from "./lib/browse";
 import { Later } from "./lib/later";
-import { go, Link, to, usePlace, type Place } from "./lib/router";
+import { go, here, Link, to, usePlace, type Place } from "./lib/router";
 import { connect, disconnect, enter, useStore } from "./lib/store";
 import { setTheme, theme, type Theme } from "./lib/theme";
-import { Empty } from "./lib/ui";
+import { Empty, Problem } from "./lib/ui";
 import { AlertsPage } from "./pages/alerts";
 import { ApplicationPage } from "./pages/application";
 import { Applications } from "./pages/applications";
@@ -31,18 +31,37 @@ interface User {
 export function App() {
   useLanguage();
   const [user, setUser] = useState<User | null | undefined>();
+  const [ended, setEnded] = useState(false);
+  const [error, setError] = useState<unknown>();
   useEffect(() => {
+    let timer = 0;
     whenSessionEnds(() => {
       disconnect();
-      setUser(null);
+      setUser((u) => {
+        if (u) setEnded(true);
+        return null;
+      });
     });
-    get<User>("/api/v1/whoami").then(setUser, () => setUser(null));
+    // A server that is just starting, or away, has not ended the session.
+    const ask = () => {
+      get<User>("/api/v1/whoami").then(setUser, (e: unknown) => {
+        if (e instanceof ApiError && e.status < 500) return setUser(null);
+        setError(e);
+        timer = window.setTimeout(ask, 2000);
+      });
+    };
+    ask();
+    return () => window.clearTimeout(timer);
   }, []);
   useEffect(() => {
     if (user) connect();
   }, [user]);
-  if (user === undefined) return <Empty>{t("loading")}</Empty>;
-  if (user === null) return <Login signedIn={setUser} />;
+  const enterAs = (u: User) => {
+    setEnded(false);
+    setUser(u);
+  };
+  if (user === undefined) return error ? <Problem error={error} /> : <Empty>{t("loading")}</Empty>;
+  if (user === null) return <Login signedIn={enterAs} ended={ended} />;
   return <Frame user={user} leave={() => setUser(null)} />;
 }
 
@@ -97,7 +116,7 @@ function Frame({ user, leave }: { user: User; leave: () => void }) {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <Page place={place} />
+        <Page key={namespace} place={place} />
       </main>
     </>
   );
@@ -108,7 +127,11 @@ function Namespaces() {
   const [names, setNames] = useState<string[]>([]);
   useEffect(() => {
     get<{ items: string[] | null }>("/api/v1/namespaces").then(
-      (a) => setNames(a.items ?? []),
+      ({ items }) => {
+        setNames(items ?? []);
+        // Who may not look into the one that is shown looks into one of theirs, unless an address says which.
+        if (items?.length && !items.includes(namespace) && !withNamespace(here())) enter(items[0]);
+      },
       () => undefined, // then only the one that is shown can be
     );
   }, []);

@@ -12,6 +12,12 @@ const hues = new Map([
 ]);
 const shades = ["super-light", "light", "", "semi-dark", "dark"];
 
+// Names of CSS that people write where Grafana's own do not say it.
+const plain = new Map([
+  ["gray", "#808080"], ["grey", "#808080"], ["white", "#ffffff"], ["black", "#000000"], ["silver", "#c0c0c0"], ["brown", "#a52a2a"], ["pink", "#ffc0cb"], ["cyan", "#00ffff"], ["magenta", "#ff00ff"], ["teal", "#008080"], ["navy", "#000080"],
+  ["lime", "#00ff00"], ["olive", "#808000"], ["maroon", "#800000"], ["gold", "#ffd700"], ["violet", "#ee82ee"], ["indigo", "#4b0082"], ["turquoise", "#40e0d0"], ["lightgray", "#d3d3d3"], ["darkgray", "#a9a9a9"], ["lightblue", "#add8e6"], ["darkgreen", "#006400"],
+]);
+
 // A name by itself has to be read as text on a white page as well.
 const onWhite = new Map([["red", "#C4162A"], ["orange", "#B45309"], ["yellow", "#8A6100"], ["green", "#2E7D32"], ["blue", "#1F60C4"], ["purple", "#8F3BB8"]]);
 
@@ -25,12 +31,14 @@ export function dark(): boolean {
   return t ? t === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** color of a name or a value; undefined if it is neither. */
+/** color of a name, Grafana's or of CSS, or a value; undefined if it is neither. */
 export function color(name: string): string | undefined {
   if (name === "transparent") return "transparent";
   if (name === "text") return dark() ? "#e6edf3" : "#1f2328";
   if (/^#[0-9a-f]{3,8}$/i.test(name)) return name;
   if (/^rgba?\([\d.,%\s/]{1,40}\)$/.test(name)) return name;
+  const known = plain.get(name);
+  if (known) return known;
   const m = /^(?:(super-light|light|semi-dark|dark)-)?([a-z]+)$/.exec(name);
   const hue = m && hues.get(m[2]);
   if (!m || !hue) return undefined;

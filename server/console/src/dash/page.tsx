@@ -124,13 +124,14 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
     return () => abort.abort();
   }, [resolved, range, off]);
 
-  const change = (values: [string, string[]][]) => {
+  // What is looked at is a step that one may go back from; how often is not.
+  const change = (values: [string, string[]][], replace = false) => {
     const q = new URLSearchParams(here.query);
     for (const [name, list] of values) {
       q.delete(name);
       for (const v of list) q.append(name, v);
     }
-    go(`${location.pathname}?${q}`, true);
+    go(`${location.pathname}?${q}`, replace, true);
   };
   const uid = here.parts[1] === "app" ? board.uid : known.items.find((i) => i.uid === board.uid)?.grafanaUid;
   const grafana = (panel?: Panel): string | undefined => {
@@ -191,7 +192,7 @@ function Shown({ board, known, here, route }: { board: Board; known: Known; here
           ))}
         <span class="fill" />
         <TimeChoice from={from} to={to} choose={(a, b) => change([["from", [a]], ["to", [b]]])} />
-        <RefreshChoice every={every} choose={(r) => change([["refresh", [r]]])} now={() => setTick((n) => n + 1)} />
+        <RefreshChoice every={every} choose={(r) => change([["refresh", [r]]], true)} now={() => setTick((n) => n + 1)} />
       </div>
       <Problem error={error} />
       {board.cut ? <p class="notice warn">{t("panelsCut", { n: board.cut })}</p> : null}

@@ -24,6 +24,7 @@ export const en = {
   loading: "Loading…",
   notFound: "There is nothing at this address.",
   noAnswer: "The server does not answer.",
+  sessionEnded: "Your session has ended: sign in again, and go on where you were.",
   gone: "{name} is not there.",
   filter: "Filter",
   showing: "{from}–{to} of {total}",

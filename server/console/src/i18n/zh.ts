@@ -24,6 +24,7 @@ export const zh: Record<Key, string> = {
   loading: "正在加载…",
   notFound: "此地址没有内容。",
   noAnswer: "服务器没有应答。",
+  sessionEnded: "会话已结束：请重新登录，即可回到原来的页面。",
   gone: "{name} 不存在。",
   filter: "筛选",
   showing: "第 {from}–{to} 条，共 {total} 条",

@@ -76,15 +76,15 @@ function marks(releases: () => Release[]): uPlot.Plugin {
 }
 
 function optionsOf(measure: Measure, releases: () => Release[]): Omit<uPlot.Options, "width" | "height"> {
-  const value = (v: number) => (measure === "cpu" ? v.toPrecision(3) : bytes(v));
+  const value = (v: number) => (measure === "cpu" ? String(Number(v.toPrecision(3))) : bytes(v));
   const axis = { stroke: () => cssColor("--text-soft"), grid: { stroke: () => cssColor("--line"), width: 1 }, ticks: { show: false } };
-  const time = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit" });
+  const time = new Intl.DateTimeFormat(language(), { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   return {
     legend: { show: false },
     cursor: { y: false },
     scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.15 : 1] } },
     axes: [
-      { ...axis, values: (_u, v) => v.map((x) => time.format(new Date(x * 1000))) },
+      { ...axis, size: 28, values: (_u, v) => v.map((x) => time.format(new Date(x * 1000))) },
       { ...axis, size: 76, values: (_u, v) => v.map(value) },
     ],
     series: [{}, { stroke: () => cssColor("--accent"), width: 2, fill: () => cssColor("--accent-soft"), spanGaps: false }],

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { t } from "../i18n";
 import { parse } from "./ansi";
-import { lines, namespace } from "./api";
+import { ApiError, lines, namespace } from "./api";
 import { dateTime } from "./format";
 import { Empty, Problem } from "./ui";
 
@@ -29,6 +29,14 @@ export function bounds(when: When): { start: string; end?: string } {
 export type Language = "logsql" | "lucene";
 const maxRows = 2000;
 
+/** known says whether a row is among the last that are held, as it is when they are followed again. */
+export function known(held: LogRow[], row: LogRow): boolean {
+  for (let i = held.length - 1; i >= 0 && held[i]._time === row._time; i--) {
+    if (held[i]._msg === row._msg && held[i].pod === row.pod && held[i].container === row.container) return true;
+  }
+  return false;
+}
+
 /** useLogRows reads what a query finds, and with follow what comes. */
 export function useLogRows(query: string, range: When, follow: boolean, ns = namespace, language: Language = "logsql"): { rows: LogRow[]; busy: boolean; error: unknown } {
   const [rows, setRows] = useState<LogRow[]>([]);
@@ -38,38 +46,51 @@ export function useLogRows(query: string, range: When, follow: boolean, ns = nam
     const abort = new AbortController();
     let held: LogRow[] = [];
     let timer = 0;
+    let again = 0;
+    let following = follow;
+    let resumed = false;
     const show = () => {
       timer = 0;
       setRows(held.slice());
     };
-    const params = new URLSearchParams({
-      query,
-      language,
-      limit: String(maxRows),
-      ...(follow ? { start: bounds(range).start, follow: "1" } : bounds(range)),
-    });
-    setBusy(true);
-    setError(undefined);
-    setRows([]);
-    lines(`/api/v1/namespaces/${ns}/logs?${params}`, abort.signal, (line) => {
+    const add = (line: string) => {
       if (!line) return;
       try {
-        held.push(JSON.parse(line) as LogRow);
+        const row = JSON.parse(line) as LogRow;
+        if (!resumed || !known(held, row)) held.push(row);
       } catch {
         return; // a line cut short by a restart
       }
       if (held.length > maxRows) held = held.slice(-maxRows);
       timer ||= window.setTimeout(show, 100);
-    })
-      .then(show, (e: unknown) => {
-        if (!abort.signal.aborted) setError(e);
-      })
-      .finally(() => {
-        if (!abort.signal.aborted) setBusy(false);
-      });
+    };
+    const read = (start?: string) => {
+      const { start: from, end } = bounds(range);
+      const params = new URLSearchParams({ query, language, limit: String(maxRows), start: start ?? from, ...(follow ? { follow: "1" } : end ? { end } : {}) });
+      lines(`/api/v1/namespaces/${ns}/logs?${params}`, abort.signal, add)
+        .then(show, (e: unknown) => {
+          if (abort.signal.aborted) return;
+          // A server that starts again is followed from where it stopped; what it refuses stays refused.
+          if (following && !(e instanceof ApiError && e.status < 500)) return;
+          following = false;
+          setError(e);
+        })
+        .finally(() => {
+          if (abort.signal.aborted) return;
+          setBusy(false);
+          if (!following) return;
+          resumed = true;
+          again = window.setTimeout(() => read(held.at(-1)?._time), 2000);
+        });
+    };
+    setBusy(true);
+    setError(undefined);
+    setRows([]);
+    read();
     return () => {
       abort.abort();
       window.clearTimeout(timer);
+      window.clearTimeout(again);
     };
   }, [query, range, follow, ns, language]);
   return { rows, busy, error };

@@ -4,11 +4,12 @@ import { useEffect, useState } from "preact/hooks";
 
 const listeners = new Set<() => void>();
 
-export function go(to: string, replace = false): void {
+/** go to an address: a new step of the history unless it replaces this one, from the top of the page unless it stays. */
+export function go(to: string, replace = false, stay = replace): void {
   if (replace) history.replaceState(null, "", to);
   else history.pushState(null, "", to);
   for (const l of listeners) l();
-  if (!replace) window.scrollTo(0, 0);
+  if (!stay) window.scrollTo(0, 0);
 }
 
 export interface Place {
@@ -16,7 +17,8 @@ export interface Place {
   query: URLSearchParams;
 }
 
-function here(): Place {
+/** here is where the page is. */
+export function here(): Place {
   const parts = location.pathname.split("/").filter(Boolean);
   return { parts: parts.map(decode), query: new URLSearchParams(location.search) };
 }

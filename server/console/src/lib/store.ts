@@ -2,13 +2,14 @@
 // and are drawn again when it changes, at most every 60 ms.
 import { useEffect, useState } from "preact/hooks";
 import type { Kind, Kinds } from "../types";
-import { get, namespace, path, setNamespace } from "./api";
+import { ApiError, get, namespace, path, setNamespace } from "./api";
 
 type Table<K extends Kind> = Map<string, Kinds[K]>;
 
 const tables: { [K in Kind]: Table<K> } = { Repository: new Map(), Run: new Map(), Application: new Map(), Release: new Map(), Schedule: new Map(), Environment: new Map(), Promotion: new Map(), ApplicationSet: new Map() };
 const watchers = new Set<() => void>();
 const loaded = new Set<Kind>();
+const refused = new Map<Kind, unknown>();
 const counts = new Map<Kind, number>();
 let source: EventSource | undefined;
 let live = false;
@@ -47,6 +48,7 @@ export function replace<K extends Kind>(kind: K, items: Kinds[K][], mine: (o: Ki
   for (const [name, o] of table) if (mine(o) && !names.has(name)) table.delete(name);
   for (const o of items) put(kind, o);
   loaded.add(kind);
+  refused.delete(kind);
   changed();
 }
 
@@ -98,8 +100,10 @@ async function loadAll(): Promise<void> {
         const list = await get<List<typeof kind>>(kind === "Run" ? `${path(kind)}?limit=${pageOfRuns}` : path(kind));
         if (kind === "Run") further = list.metadata?.continue;
         replace(kind, (list.items ?? []) as never);
-      } catch {
-        loaded.add(kind); // may not be listed by this user: an empty table says so
+      } catch (e) {
+        // What may not be listed by this user, or could not be, is not empty for that.
+        loaded.add(kind);
+        refused.set(kind, e);
         changed();
       }
     }),
@@ -131,7 +135,11 @@ export function connect(): void {
     // A refused request ends an EventSource for good: begin again in a while.
     if (source?.readyState === EventSource.CLOSED) {
       source = undefined;
-      window.setTimeout(connect, 5000);
+      // It does not say why it was refused. This does, to whom it may concern.
+      get("/api/v1/whoami").then(
+        () => window.setTimeout(connect, 5000),
+        (e: unknown) => (e instanceof ApiError && e.status === 401) || window.setTimeout(connect, 5000),
+      );
     }
   };
   source.onmessage = (e: MessageEvent<string>) => apply(JSON.parse(e.data) as Change);
@@ -143,6 +151,7 @@ export function disconnect(): void {
   live = false;
   further = undefined;
   loaded.clear();
+  refused.clear();
   for (const t of Object.values(tables)) t.clear();
 }
 
@@ -168,6 +177,8 @@ export function useStore() {
     /** how often the stream of changes has begun: what is read once is read again then */
     opened,
     loaded: (kind: Kind) => loaded.has(kind),
+    /** why a kind could not be read */
+    refused: (kind: Kind) => refused.get(kind),
     all: <K extends Kind>(kind: K): Kinds[K][] => [...(tables[kind] as Table<K>).values()],
     one: <K extends Kind>(kind: K, name: string): Kinds[K] | undefined => (tables[kind] as Table<K>).get(name),
   };

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import { path, post } from "../lib/api";
 import { dateTime, refName, short } from "../lib/format";
+import { NoRows } from "../lib/held";
 import { Link, to } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Action, Ago, Confirm, Empty, State, Table, type Column } from "../lib/ui";
@@ -51,7 +52,7 @@ export function Environments() {
   return (
     <>
       <h1>{t("environments")}</h1>
-      {rows.length ? <EnvironmentTable rows={rows} /> : <Empty>{store.loaded("Environment") ? t("noEnvironments") : t("loading")}</Empty>}
+      {rows.length ? <EnvironmentTable rows={rows} /> : <NoRows kind="Environment" none={t("noEnvironments")} />}
     </>
   );
 }
@@ -60,7 +61,7 @@ export function EnvironmentPage({ name }: { name: string }) {
   const store = useStore();
   const [stopping, ask] = useState(false);
   const e = store.one("Environment", name);
-  if (!e) return <Empty>{store.loaded("Environment") ? t("gone", { name }) : t("loading")}</Empty>;
+  if (!e) return <NoRows kind="Environment" none={t("gone", { name })} />;
   const history = e.status?.history ?? [];
   const columns: Column<Deployment>[] = [
     { head: t("phase"), cell: (d) => <State value={d.phase} /> },

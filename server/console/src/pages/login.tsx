@@ -4,7 +4,7 @@ import { t } from "../i18n";
 import { ApiError, post } from "../lib/api";
 import { Problem } from "../lib/ui";
 
-export function Login({ signedIn }: { signedIn: (user: { name: string }) => void }) {
+export function Login({ signedIn, ended }: { signedIn: (user: { name: string }) => void; ended: boolean }) {
   const [token, setToken] = useState("");
   const [error, setError] = useState<unknown>();
   const expired = new URLSearchParams(location.search).get("login") === "expired";
@@ -26,6 +26,10 @@ export function Login({ signedIn }: { signedIn: (user: { name: string }) => void
         {expired ? (
           <p class="notice warn" role="status">
             {t("linkExpired")}
+          </p>
+        ) : ended ? (
+          <p class="notice warn" role="status">
+            {t("sessionEnded")}
           </p>
         ) : null}
         <label>

@@ -22,7 +22,7 @@ export function Logs({ query, language, when }: { query: string; language: Langu
   const [chosen, setRange] = useState<Range>("lastHour");
   const range = when ?? chosen;
   const [follow, setFollow] = useState(false);
-  const search = (q: string, l: Language) => go(address(q, l, when), true);
+  const search = (q: string, l: Language) => go(address(q, l, when), false, true);
   const download = (format: string) => {
     const params = new URLSearchParams({ query, language, ...bounds(range), limit: query.includes("|") ? "10000" : "all", format, download: "1" });
     return `/api/v1/namespaces/${namespace}/logs?${params}`;
@@ -44,7 +44,7 @@ export function Logs({ query, language, when }: { query: string; language: Langu
           <option value="lucene">query_string</option>
         </select>
         {when ? (
-          <button type="button" class="span" title={t("anyTime")} aria-label={t("anyTime")} onClick={() => go(address(query, language), true)}>
+          <button type="button" class="span" title={t("anyTime")} aria-label={t("anyTime")} onClick={() => go(address(query, language), false, true)}>
             {dateTime(bounds(when).start)} – {bounds(when).end ? dateTime(bounds(when).end) : ""} ✕
           </button>
         ) : (

@@ -1,6 +1,7 @@
 import { t } from "../i18n";
 import { BoardLink } from "../lib/boardlink";
 import { addressOf, useApplications } from "../lib/applist";
+import { NoRows } from "../lib/held";
 import { Link, to } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Empty, State } from "../lib/ui";
@@ -18,7 +19,7 @@ export function Overview() {
   const { page: all } = useApplications({}, shown);
   const applications = (bad?.total ? bad.items : all?.items) ?? [];
   if (!store.loaded("Repository")) return <Empty>{t("loading")}</Empty>;
-  if (!store.all("Repository").length && !runs.length) return <Welcome />;
+  if (!store.all("Repository").length && !runs.length) return store.refused("Repository") ? <NoRows kind="Repository" none="" /> : <Welcome />;
   return (
     <>
       <div class="row head">
@@ -56,7 +57,7 @@ export function Overview() {
       </section>
       <section>
         <h2>{t("recentRuns")}</h2>
-        {runs.length ? <RunTable runs={runs.slice(0, 8)} /> : <Empty>{t("noRuns")}</Empty>}
+        {runs.length ? <RunTable runs={runs.slice(0, 8)} /> : <NoRows kind="Run" none={t("noRuns")} />}
       </section>
     </>
   );

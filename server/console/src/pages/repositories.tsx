@@ -2,6 +2,7 @@ import { t } from "../i18n";
 import { path, post } from "../lib/api";
 import { address } from "../lib/browse";
 import { refName, short } from "../lib/format";
+import { NoRows } from "../lib/held";
 import { go, Link, to } from "../lib/router";
 import { put, useStore } from "../lib/store";
 import { Action, Ago, Copy, Empty, State, Table, type Column } from "../lib/ui";
@@ -62,7 +63,7 @@ export function Repositories() {
       cell: (r) => <Ago time={Object.values(r.status?.refs ?? {}).reduce<string | undefined>((m, x) => (!m || x.seen > m ? x.seen : m), undefined)} />,
     },
   ];
-  if (!store.loaded("Repository")) return <Empty>{t("loading")}</Empty>;
+  if (!store.loaded("Repository") || store.refused("Repository")) return <NoRows kind="Repository" none="" />;
   return (
     <>
       <h1>{t("repositories")}</h1>
@@ -75,7 +76,7 @@ export function Repositories() {
 export function RepositoryPage({ name }: { name: string }) {
   const store = useStore();
   const r = store.one("Repository", name);
-  if (!r) return <Empty>{store.loaded("Repository") ? t("gone", { name }) : t("loading")}</Empty>;
+  if (!r) return <NoRows kind="Repository" none={t("gone", { name })} />;
   const { state, message } = condition(r);
   const refs = Object.entries(r.status?.refs ?? {}).sort(([, a], [, b]) => b.sequence - a.sequence);
   const main = r.status?.defaultBranch ?? "main";

@@ -1,9 +1,10 @@
 import { t } from "../i18n";
 import { BoardLink } from "../lib/boardlink";
 import { refName, short, span } from "../lib/format";
+import { NoRows } from "../lib/held";
 import { Link, to } from "../lib/router";
 import { moreRuns, olderRuns, useStore } from "../lib/store";
-import { Action, Ago, Empty, State, Table, useNow, type Column } from "../lib/ui";
+import { Action, Ago, State, Table, useNow, type Column } from "../lib/ui";
 import type { Run } from "../types";
 
 export function newestFirst(runs: Run[]): Run[] {
@@ -52,7 +53,7 @@ export function Runs() {
         <span class="fill" />
         <BoardLink board="pipelines" ofNamespace />
       </div>
-      {runs.length ? <RunTable runs={runs} /> : <Empty>{store.loaded("Run") ? t("noRuns") : t("loading")}</Empty>}
+      {runs.length ? <RunTable runs={runs} /> : <NoRows kind="Run" none={t("noRuns")} />}
       {moreRuns() ? <Action label={t("olderRuns")} run={olderRuns} /> : null}
     </>
   );

@@ -88,10 +88,10 @@ export function Histogram(d: Drawing) {
   const shown = lines.map((l, i) => ({ ...l, i })).filter((l) => only === undefined || only === l.i);
   const plain = new Field(() => In.of(undefined)); // of counts, which have no unit
   const s = scaleOf(plain, shown.flatMap((l) => l.counts), height / 40);
-  const f = frameOf(width, height, false, s.ticks.map(String), 20);
   const n = c.counts[0]?.length ?? 1;
-  const each = f.width / n;
   const edge = (i: number) => first.text(Number((c.from + i * c.size).toPrecision(12)));
+  const f = frameOf(width - Math.max(0, wide(edge(n)) / 2 - 8), height, false, s.ticks.map(String), 20); // the last name needs room
+  const each = f.width / n;
   const every = Math.max(1, Math.ceil((Math.max(wide(edge(0)), wide(edge(n))) + 14) / each));
   const look = (e: MouseEvent) => {
     const box = (e.currentTarget as Element).getBoundingClientRect();
@@ -112,7 +112,7 @@ export function Histogram(d: Drawing) {
             {Array.from({ length: n + 1 }, (_, i) => i)
               .filter((i) => i % every === 0)
               .map((i) => (
-                <text key={i} class="named" x={f.left + i * each} y={f.top + f.height + 14} text-anchor={i ? (f.left + i * each + wide(edge(i)) / 2 > width ? "end" : "middle") : "middle"}>
+                <text key={i} class="named" x={f.left + i * each} y={f.top + f.height + 14} text-anchor="middle">
                   {edge(i)}
                 </text>
               ))}

@@ -47,12 +47,19 @@ export function Lines(d: Drawing) {
   const o = d.panel.options;
   const oldest = o.get("sortOrder").str() === "Ascending";
   const lines = [...d.data.lines].sort((a, b) => (oldest ? a.time - b.time : b.time - a.time));
+  // A line that stays keeps its fields open when others come.
+  const seen = new Map<string, number>();
+  const keys = lines.map((l) => {
+    const own = `${l.time} ${l.text}`;
+    seen.set(own, (seen.get(own) ?? 0) + 1);
+    return `${own} ${seen.get(own)}`;
+  });
   return (
     <div class={o.get("wrapLogMessage").bool(true) ? "rows scroll" : "rows scroll unwrapped"} tabIndex={0} role="log" aria-label={d.panel.title}>
       <table>
         <tbody>
           {lines.map((line, i) => (
-            <Row key={`${line.time} ${i}`} line={line} time={o.get("showTime").bool()} fields={o.get("enableLogDetails").bool(true) || line.fields.length > 0} />
+            <Row key={keys[i]} line={line} time={o.get("showTime").bool()} fields={o.get("enableLogDetails").bool(true) || line.fields.length > 0} />
           ))}
         </tbody>
       </table>

@@ -49,14 +49,15 @@ export function partsOf(d: Drawing): Part[] {
   return parts;
 }
 
-/** labelled is what is written on a part: its name, its value, its share; so many letters of the name. */
+const radius = 96;
+/** the least share that something can be written on */
+const legible = 0.04;
+
+/** labelled is what is written on a part: its name where that has room, its value, its share; so many letters of the name. */
 function labelled(p: Part, labels: string[], most: number): string[] {
   const name = p.name.length > most ? `${p.name.slice(0, Math.max(1, most - 1))}…` : p.name;
-  return [["name", name], ["value", p.text], ["percent", p.percent]].filter(([l]) => labels.includes(l)).map(([, words]) => words);
+  return [["name", name], ["value", p.text], ["percent", p.percent]].filter(([l]) => labels.includes(l) && (l !== "name" || p.share >= legible * 2)).map(([, words]) => words);
 }
-
-const radius = 96;
-const legible = 0.04;
 
 export function PieChart(d: Drawing) {
   const parts = partsOf(d);
