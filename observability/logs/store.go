@@ -98,10 +98,8 @@ func openWith(dir string, minFree uint64, log *slog.Logger) (*Store, error) {
 	if s.dropped, err = readDropped(s.droppedFile()); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	for _, c := range left {
-		if err := s.putBack(c); err != nil {
-			return nil, errors.Join(err, s.close())
-		}
+	if err := s.putBackAll(left); err != nil {
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
