@@ -18,6 +18,7 @@ var noise = map[string]bool{
 	"simple token is not cryptographically signed":                                         true,
 	"Running http and grpc server on single port. This is not recommended for production.": true,
 	"Failed to ensure lease exists, will retry":                                            true,
+	"failed to publish local member to cluster through raft":                               true, // while it reads what it has after a kill
 }
 
 // stopping says that Stop has begun: from then on every component complains of the

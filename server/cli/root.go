@@ -106,8 +106,11 @@ func strict(cmd *cobra.Command) {
 				return cmd.Help()
 			}
 			next := cmd.CommandPath() + " --help"
-			if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-				next = cmd.CommandPath() + " " + like[0]
+			for _, cmd.SuggestionsMinimumDistance = range []int{1, 2} { // the nearest one
+				if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+					next = cmd.CommandPath() + " " + like[0]
+					break
+				}
 			}
 			return usageError{fmt.Errorf("no verb %q; try `%s`", args[0], next)}
 		}

@@ -51,16 +51,16 @@ func (c *Client) Flags(fs *pflag.FlagSet) {
 
 // Token returns the token that requests carry.
 func (c *Client) Token() (string, error) {
-	if t := os.Getenv("SLIPWAY_TOKEN"); t != "" {
-		return t, nil
-	}
 	file := c.TokenFile
+	if t := os.Getenv("SLIPWAY_TOKEN"); t != "" && file == os.Getenv("SLIPWAY_TOKEN_FILE") {
+		return t, nil // no flag names another one
+	}
 	if file == "" {
 		file = filepath.Join(c.DataDir, "admin.token")
 	}
 	b, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("no token in %s; start `slipway server`, or give --token-file or SLIPWAY_TOKEN", file)
+		return "", fmt.Errorf("no token in %s; start `slipway server`, or give --token-file, SLIPWAY_TOKEN, or the server's data directory as SLIPWAY_DATA_DIR", file)
 	}
 	return strings.TrimSpace(string(b)), err
 }

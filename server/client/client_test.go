@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -129,5 +131,25 @@ func TestErrorsOfAnswers(t *testing.T) {
 			t.Errorf("%s: %v, want %s", body, err, want)
 		}
 		s.Close()
+	}
+}
+
+// TestWhichToken: a file that a flag names wins over the environment, which wins over the data directory.
+func TestWhichToken(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"admin.token": "of the directory", "mine": "of the file\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ env, file, want string }{
+		{"", "", "of the directory"},
+		{"of the environment", "", "of the environment"},
+		{"of the environment", filepath.Join(dir, "mine"), "of the file"},
+	} {
+		t.Setenv("SLIPWAY_TOKEN", tt.env)
+		if got, err := (&Client{DataDir: dir, TokenFile: tt.file}).Token(); got != tt.want || err != nil {
+			t.Errorf("%+v: %q %v", tt, got, err)
+		}
 	}
 }

@@ -145,6 +145,8 @@ func TestDocumented(t *testing.T) {
 		key := keys[strings.ReplaceAll(f.Name, "-", "")]
 		if row := rows[f.Name]; row == "" || key == "" || !strings.Contains(row, "`"+key+"`") {
 			t.Errorf("--%s, key %q: its row is %q", f.Name, key, row)
+		} else if want := strings.TrimSuffix(f.DefValue, "0m0s"); want != "" && !strings.Contains(strings.Split(row, "|")[3], inWords(want)) {
+			t.Errorf("--%s: its default is %s, its row says %q", f.Name, want, row)
 		}
 		delete(keys, strings.ReplaceAll(f.Name, "-", ""))
 		delete(rows, f.Name)
@@ -155,6 +157,14 @@ func TestDocumented(t *testing.T) {
 	for flag, row := range rows {
 		t.Errorf("no flag --%s: %s", flag, row)
 	}
+}
+
+// inWords is a default as the page writes it.
+func inWords(value string) string {
+	if value == "4294967296" {
+		return "4" // of etcd in bytes, of the metrics in GiB
+	}
+	return value
 }
 
 func TestUpstreams(t *testing.T) {
