@@ -12,6 +12,7 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/order"
+	"slipway.dev/gitops/revision"
 )
 
 const (
@@ -172,13 +173,20 @@ func source(item Item, s *v1alpha1.ApplicationSpec) error {
 				return fmt.Errorf("spec.sync is pipeline: nothing that a fork's pipeline built is deployed")
 			}
 		}
-		if s.Source.Branch != "" {
-			return fmt.Errorf("spec.source.branch: leave it out; merge requests are followed by their commit")
+		if s.Source.Branch != "" || s.Source.Fixed() {
+			return fmt.Errorf("spec.source.branch, tag, semver and commit: leave them out; merge requests are followed by their commit")
 		}
 		return nil
 	}
 	if s.Sync == "" {
 		s.Sync = "push"
+	}
+	if s.Source.Fixed() {
+		// Directories are looked for on a branch, and what is in them may be followed by tags.
+		if item.Directory == "" {
+			return fmt.Errorf("spec.source.tag, semver and commit: leave them out; the application of a branch follows that")
+		}
+		return revision.Check(s)
 	}
 	if s.Source.Branch == "" {
 		s.Source.Branch = item.Branch

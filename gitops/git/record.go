@@ -24,6 +24,7 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/refs"
+	"slipway.dev/gitops/revision"
 )
 
 // MaxRefs is how many branches and tags of a repository are recorded.
@@ -186,26 +187,31 @@ func apply(st *v1alpha1.RepositoryStatus, refs map[string]ref, via, by string, t
 	return updates
 }
 
-// visible is the part of the refs that fits into one object: branches before
-// tags, and of the tags those that sort last.
+// visible is the part of the refs that fits into one object: branches before tags. Of the
+// tags the highest versions are kept, as ranges follow those; what are no versions have up
+// to half of the room, for those that sort last.
 func visible(refs map[string]ref) map[string]ref {
 	if len(refs) <= MaxRefs {
 		return refs
 	}
-	names := make([]string, 0, len(refs))
+	var branches, tags []string
 	for n := range refs {
-		names = append(names, n)
-	}
-	sort.Slice(names, func(i, j int) bool {
-		a, b := names[i], names[j]
-		ah, bh := strings.HasPrefix(a, "refs/heads/"), strings.HasPrefix(b, "refs/heads/")
-		if ah != bh {
-			return ah
+		if tag, ok := strings.CutPrefix(n, "refs/tags/"); ok {
+			tags = append(tags, tag)
+		} else {
+			branches = append(branches, n)
 		}
-		return (a < b) == ah && a != b
-	})
+	}
+	slices.Sort(branches)
+	names := branches[:min(len(branches), MaxRefs)]
+	room := MaxRefs - len(names)
+	versions, others := revision.Split(tags)
+	few := min(len(others), max(room/2, room-len(versions)))
+	for _, tag := range slices.Concat(others[:few], versions[:min(len(versions), room-few)]) {
+		names = append(names, "refs/tags/"+tag)
+	}
 	out := make(map[string]ref, MaxRefs)
-	for _, n := range names[:MaxRefs] {
+	for _, n := range names {
 		out[n] = refs[n]
 	}
 	return out

@@ -14,6 +14,7 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
+	"slipway.dev/gitops/revision"
 )
 
 // Ask is how a person asks for one synchronisation.
@@ -42,7 +43,7 @@ func (r *Reconciler) Sync(ctx context.Context, namespace, application, by string
 	return r.SyncWith(ctx, namespace, application, by, Ask{})
 }
 
-// SyncWith makes the head of the branch desired, and a value that failed before tried
+// SyncWith makes what is followed desired, such as the head of the branch, and a value that failed before tried
 // again. An application whose images a pipeline builds keeps its value: only the
 // deploy job knows the digests. So does one that is promoted to, and one of a merge
 // request, whose commit is on no branch here. What others changed is put right, also
@@ -78,7 +79,7 @@ func (r *Reconciler) SyncWith(ctx context.Context, namespace, application, by st
 
 // asked makes desired what a synchronisation means.
 func (r *Reconciler) asked(ctx context.Context, app *v1alpha1.Application, by string, ask Ask) error {
-	if followsBranch(app) {
+	if follows(app) {
 		repo := &v1alpha1.Repository{}
 		if err := r.Reader.Get(ctx, types.NamespacedName{Namespace: app.Namespace, Name: app.Spec.Source.Repository}, repo); err != nil {
 			if apierrors.IsNotFound(err) {
@@ -86,16 +87,24 @@ func (r *Reconciler) asked(ctx context.Context, app *v1alpha1.Application, by st
 			}
 			return err
 		}
-		desired := head(repo, app.Spec.Source.Branch)
-		if desired == nil {
-			return refused("application %s: branch %q of repository %s has no commit; known: %s",
-				app.Name, app.Spec.Source.Branch, repo.Name, strings.Join(branches(repo), ", "))
+		found, lost, err := revision.Finder{Commits: r.Commits}.Find(ctx, repo, app)
+		switch {
+		case err != nil:
+			return err
+		case found == nil && lost != nil && lost.Reason != revision.TagDeleted:
+			return refused("application %s: %s", app.Name, lost.Message)
+		case found == nil && lost == nil:
+			return refused("application %s: repository %s has no commit yet; push to it", app.Name, repo.Name)
 		}
-		if have := app.Spec.Desired; have == nil || have.Commit != desired.Commit {
-			desired.By, desired.Cause = by, v1alpha1.CauseManual
-			if !offer(app, *desired) {
-				return refused("application %s: update %d is already desired", app.Name, app.Spec.Desired.Sequence)
-			}
+		have, s := app.Spec.Desired, &app.Spec.Source
+		switch {
+		case found == nil: // what a deleted tag was stays, and may be tried again
+		case have != nil && have.Commit == found.Commit && have.Revision == found.Revision:
+		case have != nil && have.Commit != found.Commit && have.Sequence > found.Sequence && !s.Fixed() && !revision.Chosen(app, found):
+			return refused("application %s: update %d is already desired", app.Name, have.Sequence)
+		default:
+			found.By, found.Cause = by, v1alpha1.CauseManual
+			revision.Take(app, found)
 		}
 	}
 	if err := r.inputs(ctx, app, by); err != nil {

@@ -91,6 +91,9 @@ func what(d v1alpha1.Desired) string {
 	if d.Commit == "" && d.Inputs != nil {
 		return "chart version " + d.Inputs.Version
 	}
+	if tag := d.Tag(); tag != "" {
+		return fmt.Sprintf("tag %s (commit %.12s)", tag, d.Commit)
+	}
 	return fmt.Sprintf("commit %.12s", d.Commit)
 }
 

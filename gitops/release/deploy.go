@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"sort"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/revision"
 )
 
 // Deployer writes desired values for pipelines and waits for what becomes of them.
@@ -53,6 +53,12 @@ func (d *Deployer) Deploy(ctx context.Context, namespace, application string, so
 		case app.Spec.Sync == "manual":
 			return fmt.Errorf("application %s: its sync is manual; run `slipway app sync %s`, or set spec.sync to pipeline", application, application)
 		}
+		if why := revision.Offers(app, desired.Revision, desired.Commit); why != "" {
+			return fmt.Errorf("application %s: it %s; commit %.12s is not of that", application, why, desired.Commit)
+		}
+		if app.Spec.Source.Commit != "" {
+			desired.Revision = desired.Commit
+		}
 		if !offer(app, withImages(desired, app.Spec.Desired)) {
 			return fmt.Errorf("application %s: update %d is already desired, which is newer than %d", application, app.Spec.Desired.Sequence, desired.Sequence)
 		}
@@ -60,28 +66,11 @@ func (d *Deployer) Deploy(ctx context.Context, namespace, application string, so
 	})
 }
 
-// Previews names the applications that stand for a ref of a repository and take what its
-// runs build. Those of forks are not among them: nothing that a stranger's pipeline
-// built is deployed.
-func (d *Deployer) Previews(ctx context.Context, namespace, repository, ref string) ([]string, error) {
-	list := &v1alpha1.ApplicationList{}
-	if err := d.Client.List(ctx, list, client.InNamespace(namespace), client.MatchingLabels{v1alpha1.LabelRepository: repository}, client.HasLabels{v1alpha1.LabelApplicationSet}); err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, app := range list.Items {
-		if app.Spec.Sync == "pipeline" && app.Annotations[v1alpha1.AnnotationRef] == ref && app.Labels[v1alpha1.LabelUntrusted] == "" && app.DeletionTimestamp.IsZero() {
-			names = append(names, app.Name)
-		}
-	}
-	sort.Strings(names)
-	return names, nil
-}
-
-// offer writes desired into the spec unless something newer is there. The same
-// value from another run asks to try a refused one again.
+// offer writes desired into the spec unless something newer is there: of one branch or tag,
+// a later update; which of several tags is newer, their names say. The same value from
+// another run asks to try a refused one again.
 func offer(app *v1alpha1.Application, desired v1alpha1.Desired) bool {
-	if have := app.Spec.Desired; have != nil && have.Sequence > desired.Sequence {
+	if have := app.Spec.Desired; have != nil && have.Sequence > desired.Sequence && (!app.Spec.Source.Fixed() || have.Revision == desired.Revision) {
 		return false
 	}
 	if have := app.Spec.Desired; have != nil && desired.Inputs == nil {
@@ -158,7 +147,7 @@ func (d *Deployer) look(ctx context.Context, namespace, application string, desi
 		say("application %s is pinned to release %d; this value is applied after `slipway app unpin %s`", application, app.Spec.Pin, application)
 		return rel, true, nil
 	}
-	if app.Spec.Desired != nil && !holds(*app.Spec.Desired, desired) && app.Spec.Desired.Sequence >= desired.Sequence {
+	if app.Spec.Desired != nil && !holds(*app.Spec.Desired, desired) && (app.Spec.Desired.Sequence >= desired.Sequence || app.Spec.Source.Fixed()) {
 		return nil, true, fmt.Errorf("application %s: a newer value (commit %.12s) is desired now", application, app.Spec.Desired.Commit)
 	}
 	if app.Status.Last > 0 {

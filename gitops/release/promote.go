@@ -124,6 +124,8 @@ func (p *Promotions) candidate(ctx context.Context, from, to *v1alpha1.Applicati
 		return nil, refused("application %s cannot be promoted to itself", to.Name)
 	case to.Spec.Sync != "manual":
 		return nil, refused("application %s: its sync is %q, which would overwrite what is promoted; set spec.sync to manual", to.Name, to.Spec.Sync)
+	case to.Spec.Source.Fixed():
+		return nil, refused("application %s follows %s; what is promoted to it is said by the promotion alone, so leave that out of its spec.source", to.Name, to.Spec.Source.Followed())
 	case to.Spec.Source.Repository != from.Spec.Source.Repository:
 		return nil, refused("application %s follows repository %s, and %s follows %s; a commit can only be promoted within one repository",
 			to.Name, to.Spec.Source.Repository, from.Name, from.Spec.Source.Repository)

@@ -181,7 +181,7 @@ func TestPendingPromotionsEnd(t *testing.T) {
 }
 
 // Threat 12: what a fork's pipeline built is deployed nowhere.
-func TestPreviewsOfARef(t *testing.T) {
+func TestFollowersOfARef(t *testing.T) {
 	ctx := context.Background()
 	w := newWorld(t)
 	for name, labels := range map[string]map[string]string{
@@ -194,10 +194,40 @@ func TestPreviewsOfARef(t *testing.T) {
 			Spec:       v1alpha1.ApplicationSpec{Source: v1alpha1.Source{Repository: "hello"}, Sync: "pipeline"},
 		}))
 	}
-	d := &Deployer{Client: w.client}
-	for ref, want := range map[string][]string{"refs/heads/x": {"a", "b"}, "refs/heads/y": nil} {
-		got, err := d.Previews(ctx, "default", "hello", ref)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
+	for name, spec := range map[string]v1alpha1.ApplicationSpec{
+		"one":       {Source: v1alpha1.Source{Revision: v1alpha1.Revision{Semver: "1.x"}}, Sync: "pipeline"},
+		"ahead":     {Source: v1alpha1.Source{Revision: v1alpha1.Revision{Semver: "1.x"}}, Sync: "pipeline", Desired: &v1alpha1.Desired{Commit: "c", Revision: "refs/tags/v1.9.0"}},
+		"exact":     {Source: v1alpha1.Source{Revision: v1alpha1.Revision{Tag: "v1.2.0"}}, Sync: "pipeline"},
+		"by-push":   {Source: v1alpha1.Source{Revision: v1alpha1.Revision{Tag: "v1.2.0"}}, Sync: "push"},
+		"elsewhere": {Source: v1alpha1.Source{Repository: "other", Revision: v1alpha1.Revision{Tag: "v1.2.0"}}, Sync: "pipeline"},
+	} {
+		if spec.Source.Repository == "" {
+			spec.Source.Repository = "hello"
+		}
+		require.NoError(t, w.client.Create(ctx, &v1alpha1.Application{ObjectMeta: metaOf(name), Spec: spec}))
 	}
+	d := &Deployer{Client: w.client}
+	for ref, want := range map[string][2][]string{
+		"refs/heads/x":     {{"a", "b"}, nil},
+		"refs/heads/y":     {},
+		"refs/tags/v1.2.0": {{"exact", "one"}, {"ahead follows tags 1.x, of which it has v1.9.0"}},
+		"refs/tags/v2.0.0": {nil, {"ahead follows tags 1.x", "exact follows tag v1.2.0", "one follows tags 1.x"}},
+	} {
+		names, others, err := d.Followers(ctx, "default", "hello", ref, "c")
+		require.NoError(t, err)
+		require.Equal(t, want, [2][]string{names, others}, ref)
+	}
+	for name, want := range map[string]string{"one": "follows tags 1.x", "no-preview": "", "not-there": ""} {
+		why, err := d.Follows(ctx, "default", name, "refs/heads/main", "c")
+		require.NoError(t, err)
+		require.Equal(t, want, why, name)
+	}
+
+	// Past what the job asks first, nothing else than what is followed is written.
+	source := v1alpha1.Source{Repository: "hello"}
+	require.ErrorContains(t, d.Deploy(ctx, "default", "exact", source, v1alpha1.Desired{Commit: "main", Sequence: 9}), "it follows tag v1.2.0; commit main is not of that")
+	require.NoError(t, d.Deploy(ctx, "default", "one", source, v1alpha1.Desired{Commit: "c1", Sequence: 9, Revision: "refs/tags/v1.1.1"}))
+	// A higher tag whose pipeline took longer than that of a lower one that came later.
+	require.NoError(t, d.Deploy(ctx, "default", "one", source, v1alpha1.Desired{Commit: "c2", Sequence: 8, Revision: "refs/tags/v1.2.0"}))
+	require.ErrorContains(t, d.Deploy(ctx, "default", "one", source, v1alpha1.Desired{Commit: "c0", Sequence: 7, Revision: "refs/tags/v1.2.0"}), "update 8 is already desired")
 }

@@ -2,12 +2,15 @@ package release
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/retry"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -18,13 +21,19 @@ import (
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/order"
+	"slipway.dev/gitops/revision"
 )
 
-// SyncOnPush gives applications with sync "push" the commit that their branch has.
+// SyncOnPush gives applications with sync "push" the commit of the branch, tag or range of
+// tags that they follow, or the one that they name.
 type SyncOnPush struct {
 	Client client.Client
 	// Reader reads uncached.
 	Reader client.Reader
+	// Commits looks commits up; nil: their whole names alone are known.
+	Commits revision.Commits
+	// Events on the Application; nil: none.
+	Events events.EventRecorder
 	// Footprints tell a push that changes nothing of an application; nil: every one does.
 	Footprints Footprints
 	Log        *slog.Logger
@@ -106,12 +115,11 @@ func (s *SyncOnPush) offerAll(ctx context.Context, l *looks, apps []v1alpha1.App
 	}
 	g, gctx = errgroup.WithContext(ctx)
 	g.SetLimit(offersAtOnce)
-	desired := map[*v1alpha1.Application]*v1alpha1.Desired{}
 	for _, app := range same {
-		desired[app] = head(l.repo, app.Spec.Source.Branch)
-	}
-	for app, d := range desired {
-		g.Go(func() error { return s.note(gctx, app, d) })
+		found, _, err := revision.Finder{}.Find(ctx, l.repo, app) // a branch: nothing is looked up
+		if found != nil && err == nil {
+			g.Go(func() error { return s.note(gctx, app, found) })
+		}
 	}
 	return g.Wait()
 }
@@ -128,18 +136,17 @@ func (s *SyncOnPush) offer(ctx context.Context, l *looks, cached *v1alpha1.Appli
 			}
 		}
 		fresh = true
-		desired := head(l.repo, app.Spec.Source.Branch)
-		if desired == nil || !app.DeletionTimestamp.IsZero() {
-			return nil
+		found, lost, err := revision.Finder{Commits: s.Commits}.Find(ctx, l.repo, app)
+		if err != nil || found == nil || lost != nil || !app.DeletionTimestamp.IsZero() || !revision.Takes(app, found) {
+			return err // why it is not found is shown by source.Finder
 		}
-		if have := app.Spec.Desired; have != nil {
-			if have.Sequence >= desired.Sequence || have.Commit == desired.Commit {
+		have := app.Spec.Desired
+		// A tag is made for a release, whether anything changed since the one before or not.
+		if have != nil && !app.Spec.Source.Fixed() && !revision.Chosen(app, found) {
+			if u := app.Status.Unchanged; u != nil && u.Sequence == found.Sequence && app.Annotations[annotationSource] == sourceDigest(app) {
 				return nil
 			}
-			if u := app.Status.Unchanged; u != nil && u.Sequence == desired.Sequence && app.Annotations[annotationSource] == sourceDigest(app) {
-				return nil
-			}
-			switch same, err := l.unchanged(ctx, app, have.Commit, desired.Commit); {
+			switch same, err := l.unchanged(ctx, app, have.Commit, found.Commit); {
 			case err != nil:
 				return err
 			case same:
@@ -147,31 +154,24 @@ func (s *SyncOnPush) offer(ctx context.Context, l *looks, cached *v1alpha1.Appli
 				return nil
 			}
 		}
-		if !offer(app, *desired) {
-			return nil
+		if revision.Chosen(app, found) {
+			found.Cause = v1alpha1.CauseRevision
 		}
+		moved := revision.Moved(app, found)
+		revision.Take(app, found)
 		if app.Annotations == nil {
 			app.Annotations = map[string]string{}
 		}
 		app.Annotations[annotationSource] = sourceDigest(app)
-		s.Log.Info("push is desired", "namespace", app.Namespace, "application", app.Name, "commit", desired.Commit)
-		return client.IgnoreNotFound(s.Client.Update(ctx, app))
+		if err := s.Client.Update(ctx, app); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		s.Log.Info("push is desired", "namespace", app.Namespace, "application", app.Name, "commit", found.Commit, "revision", found.Revision)
+		if moved && s.Events != nil {
+			s.Events.Eventf(app, nil, corev1.EventTypeWarning, "TagMoved", "Source", "%s",
+				oneLine(fmt.Sprintf("tag %s was moved from commit %.12s to %.12s by %s, and is followed", found.Tag(), have.Commit, found.Commit, found.By)))
+		}
+		return nil
 	})
 	return unchanged, err
-}
-
-// head is the desired value that a branch means; nil while it has no commit.
-func head(repo *v1alpha1.Repository, branch string) *v1alpha1.Desired {
-	if branch == "" {
-		branch = repo.Status.DefaultBranch
-	}
-	ref, ok := repo.Status.Refs["refs/heads/"+branch]
-	if !ok || ref.Commit == "" {
-		return nil
-	}
-	by := ref.By
-	if by == "" {
-		by = ref.Via
-	}
-	return &v1alpha1.Desired{Commit: ref.Commit, Sequence: ref.Sequence, By: by, Cause: v1alpha1.CausePush}
 }

@@ -27,6 +27,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/apply"
 	"slipway.dev/gitops/render"
+	"slipway.dev/gitops/revision"
 	"slipway.dev/gitops/source"
 	"slipway.dev/gitops/watch"
 )
@@ -99,8 +100,10 @@ type Reconciler struct {
 	Client client.Client
 	Reader client.Reader
 	// Pods reads the logs and events of what fails.
-	Pods     kubernetes.Interface
-	Source   Source
+	Pods   kubernetes.Interface
+	Source Source
+	// Commits looks up those that applications name; nil: their whole names alone are known.
+	Commits  revision.Commits
 	Renderer Renderer
 	Trees    Trees
 	Applier  Applier

@@ -26,8 +26,8 @@ func refused(format string, args ...any) error {
 	return apierrors.NewBadRequest(fmt.Sprintf(format, args...))
 }
 
-// followsBranch says whether the head of its branch is what a person's sync asks for.
-func followsBranch(app *v1alpha1.Application) bool {
+// follows says whether what its source follows is what a person's sync asks for.
+func follows(app *v1alpha1.Application) bool {
 	request := strings.HasPrefix(app.Annotations[v1alpha1.AnnotationRef], "refs/merge-requests/")
 	return app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil && app.Spec.Source.Repository != "" && !request
 }
@@ -173,15 +173,4 @@ func (r *Reconciler) change(ctx context.Context, namespace, application string, 
 		}
 		return r.Client.Update(ctx, app)
 	})
-}
-
-func branches(repo *v1alpha1.Repository) []string {
-	var out []string
-	for ref := range repo.Status.Refs {
-		if b, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
-			out = append(out, b)
-		}
-	}
-	sort.Strings(out)
-	return out
 }

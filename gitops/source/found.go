@@ -5,13 +5,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -20,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"slipway.dev/cluster/api/v1alpha1"
-	"slipway.dev/cluster/refs"
+	"slipway.dev/gitops/revision"
 )
 
 // NothingDesired is the message of an application that waits for a first commit: what
@@ -31,7 +32,7 @@ func NothingDesired(app *v1alpha1.Application) string {
 	case p != nil:
 		brings = "`slipway app promote " + p.From + " --to " + app.Name + "` brings a release"
 	case app.Spec.Sync == "pipeline":
-		brings = "the job of a run that says `slipway deploy " + app.Name + "` brings it; `slipway app set " + app.Name + " --sync push` follows the branch without one"
+		brings = "the job of a run that says `slipway deploy " + app.Name + "` brings it; `slipway app set " + app.Name + " --sync push` follows " + cmp.Or(app.Spec.Source.Followed(), "the branch") + " without one"
 	case app.Spec.Sync == "manual":
 		brings = "run `slipway app sync " + app.Name + "`"
 	}
@@ -39,13 +40,18 @@ func NothingDesired(app *v1alpha1.Application) string {
 }
 
 // ConditionSource is False, with the reason, while the repository of an application, or
-// the branch that it follows, is not there. It is absent otherwise.
+// the branch, tag or commit that it follows, is not there. It is absent otherwise.
 const ConditionSource = "SourceFound"
 
-// Finder tells applications whose repository or branch is not there, so that a name that
-// was mistyped does not look like one that nobody pushed to yet.
+// Finder tells applications whose repository, or what they follow of it, is not there, so
+// that a name that was mistyped does not look like one that nobody pushed to yet, and a tag
+// that was deleted not like one that is followed.
 type Finder struct {
 	Client client.Client
+	// Commits looks commits up; nil: their whole names alone are known.
+	Commits revision.Commits
+	// Events on the Application; nil: none.
+	Events events.EventRecorder
 	Log    *slog.Logger
 }
 
@@ -87,7 +93,7 @@ func (f *Finder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		if repo == nil {
 			c, err = f.nowhere(ctx, req.NamespacedName)
 		} else {
-			c = lost(repo, app)
+			c, err = f.lost(ctx, repo, app)
 		}
 		if err == nil {
 			err = f.tell(ctx, app, c)
@@ -112,61 +118,36 @@ func (f *Finder) nowhere(ctx context.Context, name types.NamespacedName) (*metav
 	for i := range list.Items {
 		known = append(known, list.Items[i].Name)
 	}
-	return missing("RepositoryNotFound", "repository %s is not there; known: %s. Push to it, or `slipway repo add %s`", name.Name, few(known), name.Name), nil
+	return missing("RepositoryNotFound", "repository %s is not there; known: %s. Push to it, or `slipway repo add %s`", name.Name, revision.Few(known), name.Name), nil
 }
 
 // lost says what of an application's source is not in its repository; nil: nothing.
-func lost(repo *v1alpha1.Repository, app *v1alpha1.Application) *metav1.Condition {
+func (f *Finder) lost(ctx context.Context, repo *v1alpha1.Repository, app *v1alpha1.Application) (*metav1.Condition, error) {
+	found, why, err := revision.Finder{Commits: f.Commits}.Find(ctx, repo, app)
 	ready := meta.FindStatusCondition(repo.Status.Conditions, "Ready")
-	branch := cmp.Or(app.Spec.Source.Branch, repo.Status.DefaultBranch)
-	_, there := repo.Status.Refs["refs/heads/"+branch]
 	switch {
+	case err != nil, why != nil && why.Reason == revision.Invalid:
 	// The deploy job says which commit; a merge request and what is promoted are on no branch.
-	case there, !follows(app):
-		return nil
+	case !follows(app), found != nil && why == nil:
+		return nil, nil
 	case len(repo.Status.Refs) == 0 && ready != nil && ready.Status == metav1.ConditionFalse:
-		return missing("RepositoryNotReady", "repository %s: %s", repo.Name, strings.TrimPrefix(ready.Message, "repository "+repo.Name+": "))
+		return missing("RepositoryNotReady", "repository %s: %s", repo.Name, strings.TrimPrefix(ready.Message, "repository "+repo.Name+": ")), nil
 	case len(repo.Status.Refs) == 0 && (ready == nil || repo.Spec.URL != "" && repo.Status.LastPolled == nil):
-		return nil // it was not looked at yet
+		return nil, nil // it was not looked at yet
 	}
-	var known []string
-	for ref := range repo.Status.Refs {
-		if name, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
-			known = append(known, name)
-		}
+	if why == nil {
+		return nil, err
 	}
-	switch {
-	case len(known) == 0 && app.Spec.Source.Branch == "":
-		return nil // nobody pushed to it yet
-	case len(known) == 0:
-		return missing("BranchNotFound", "repository %s: branch %q not found; it has no branch yet", repo.Name, branch)
-	case !refs.Watched(&repo.Spec, "refs/heads/"+branch):
-		return missing("BranchNotFound", "repository %s: branch %q is left out by its filters (spec.branches, spec.excludeBranches); known: %s", repo.Name, branch, few(known))
-	}
-	return missing("BranchNotFound", "repository %s: branch %q not found; known: %s", repo.Name, branch, few(known))
+	return missing(why.Reason, "%s", why.Message), nil
 }
 
-// follows says whether an application has the commits of a branch.
+// follows says whether an application has the commits that its source follows.
 func follows(app *v1alpha1.Application) bool {
 	return app.Spec.Sync != "pipeline" && app.Spec.Promotion == nil && !strings.HasPrefix(app.Annotations[v1alpha1.AnnotationRef], "refs/merge-requests/")
 }
 
 func missing(reason, format string, args ...any) *metav1.Condition {
 	return &metav1.Condition{Type: ConditionSource, Status: metav1.ConditionFalse, Reason: reason, Message: clip(fmt.Sprintf(format, args...))}
-}
-
-// few of the names, sorted, for a message.
-func few(names []string) string {
-	if len(names) == 0 {
-		return "none"
-	}
-	slices.Sort(names)
-	const most = 10
-	more := ""
-	if n := len(names) - most; n > 0 {
-		names, more = names[:most], fmt.Sprintf(" and %d more", n)
-	}
-	return strings.Join(names, ", ") + more
 }
 
 // tell an application what is not there, or that it is.
@@ -187,5 +168,9 @@ func (f *Finder) tell(ctx context.Context, app *v1alpha1.Application, c *metav1.
 		// Nothing else happens until it is found, or pushed to.
 		app.Status.Sync, app.Status.Message = "OutOfSync", cmp.Or(Waiting(app), NothingDesired(app))
 	}
-	return client.IgnoreNotFound(f.Client.Status().Patch(ctx, app, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})))
+	err := f.Client.Status().Patch(ctx, app, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
+	if err == nil && c != nil && c.Reason == revision.TagDeleted && f.Events != nil {
+		f.Events.Eventf(app, nil, corev1.EventTypeWarning, c.Reason, "Source", "%s", c.Message)
+	}
+	return client.IgnoreNotFound(err)
 }

@@ -2,12 +2,14 @@ package source
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -43,6 +45,12 @@ func TestSourceThatIsNotThere(t *testing.T) {
 		{name: "not pushed to", source: v1alpha1.Source{Repository: "shop"}, status: v1alpha1.RepositoryStatus{Conditions: ready("True", "")}},
 		{name: "no branch", source: v1alpha1.Source{Repository: "shop", Branch: "x"}, status: v1alpha1.RepositoryStatus{Conditions: ready("True", "")}, want: `branch "x" not found; it has no branch yet`},
 		{name: "not looked at", source: v1alpha1.Source{Repository: "shop", Branch: "x"}, url: "https://x.example/y"},
+		{name: "tag there", source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Tag: "v1"}}, status: full},
+		{name: "other tag", source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Tag: "v2"}}, status: full, want: `repository shop: tag "v2" not found; newest tags: v1`},
+		{name: "no tag in the range", source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Semver: ">=2 <3"}}, status: full, want: `repository shop: no tag is in the range ">=2 <3"; newest tags: v1`},
+		{name: "no tag yet, not looked at", source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Semver: "1.x"}}, url: "https://x.example/y"},
+		{name: "no range, of a pipeline too", source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Semver: "new"}}, sync: "pipeline", status: full, want: `"new" is no range of versions`},
+		{name: "no commit", source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Commit: "abcdef0"}}, status: full, want: "commit abcdef0 not found"},
 		{name: "away", source: v1alpha1.Source{Repository: "shop"}, url: "https://x.example/y", status: v1alpha1.RepositoryStatus{Conditions: ready("False", "the other side refused the credentials")},
 			want: "repository shop: the other side refused the credentials"},
 		{name: "away since", source: v1alpha1.Source{Repository: "shop"}, url: "https://x.example/y", status: v1alpha1.RepositoryStatus{DefaultBranch: "main", Refs: refs, LastPolled: &now, Conditions: ready("False", "away")}},
@@ -57,7 +65,7 @@ func TestSourceThatIsNotThere(t *testing.T) {
 				app.Spec.Sync = c.sync
 			}
 			w := newWorld(t, repo, app)
-			f := &Finder{Client: w.client, Log: slog.New(slog.DiscardHandler)}
+			f := &Finder{Client: w.client, Log: slog.New(slog.DiscardHandler), Commits: func(context.Context, string, string, string) (string, error) { return "", fs.ErrNotExist }}
 			look := func() *v1alpha1.Application {
 				t.Helper()
 				_, err := f.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKey{Namespace: "default", Name: app.Spec.Source.Repository}})
@@ -96,4 +104,31 @@ func TestSourceThatIsNotThere(t *testing.T) {
 			require.Equal(t, NothingDesired(got), got.Status.Message)
 		})
 	}
+}
+
+// A tag that is gone is told once, where the application is and among its events; what it
+// was stays.
+func TestDeletedTagIsSaid(t *testing.T) {
+	ctx := context.Background()
+	repo := &v1alpha1.Repository{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "shop"}, Status: v1alpha1.RepositoryStatus{DefaultBranch: "main",
+		Refs: map[string]v1alpha1.RefStatus{"refs/heads/main": {Commit: "c"}, "refs/tags/v1.1.0": {Commit: "old", Sequence: 1}}}}
+	app := &v1alpha1.Application{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "web"}, Spec: v1alpha1.ApplicationSpec{Sync: "push",
+		Source: v1alpha1.Source{Repository: "shop", Revision: v1alpha1.Revision{Semver: "1.x"}}, Desired: &v1alpha1.Desired{Commit: "abc", Revision: "refs/tags/v1.2.0", Sequence: 2}}}
+	app.Status.Message = "release 1 is healthy"
+	w := newWorld(t, repo, app)
+	said := events.NewFakeRecorder(5)
+	f := &Finder{Client: w.client, Log: slog.New(slog.DiscardHandler), Events: said}
+	for range 2 {
+		_, err := f.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(repo)})
+		require.NoError(t, err)
+	}
+	got := &v1alpha1.Application{}
+	require.NoError(t, w.client.Get(ctx, client.ObjectKeyFromObject(app), got))
+	cond := meta.FindStatusCondition(got.Status.Conditions, ConditionSource)
+	require.NotNil(t, cond)
+	require.Equal(t, "TagDeleted", cond.Reason)
+	require.Contains(t, cond.Message, `tag "v1.2.0", the highest in the range "1.x", was deleted; commit abc of it stays, and the highest is v1.1.0 now`)
+	require.Equal(t, "release 1 is healthy", got.Status.Message)
+	require.Len(t, said.Events, 1)
+	require.Contains(t, <-said.Events, "Warning TagDeleted")
 }

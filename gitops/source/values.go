@@ -101,7 +101,9 @@ func (r *Renderer) secret(ctx context.Context, namespace, name string) (*corev1.
 // valuesDigest names the values and the source that an application has. It is keyed, so
 // that nobody can try what a Secret holds.
 func valuesDigest(key []byte, app *v1alpha1.Application, values []value) string {
-	source, _ := json.Marshal(app.Spec.Source)
+	made := app.Spec.Source
+	made.Revision = v1alpha1.Revision{} // which commit that is, the value says itself
+	source, _ := json.Marshal(made)
 	texts := []string{"values", app.Namespace, string(source)}
 	for _, v := range values {
 		texts = append(texts, v.from, v.text)

@@ -25,6 +25,7 @@ import (
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/release"
+	"slipway.dev/gitops/revision"
 )
 
 // Writer puts commits on branches; *git.Reconciler satisfies it.
@@ -117,6 +118,10 @@ func (c *Controller) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if j != nil && app.Spec.Source.Fixed() && app.Spec.WriteBack.Branch == "" {
+		// Past the checks of the API: the default branch is not what is followed.
+		return ctrl.Result{}, c.note(ctx, app, func(w *v1alpha1.WrittenBack) { w.Message = oneLine(revision.NoBranch(&app.Spec.Source)) })
+	}
 	if j == nil {
 		return ctrl.Result{}, c.rest(ctx, app, repo)
 	}
@@ -193,6 +198,9 @@ func (c *Controller) rest(ctx context.Context, app *v1alpha1.Application, repo *
 	}
 	if app.Spec.Pin != done.Pin {
 		return c.note(ctx, app, func(w *v1alpha1.WrittenBack) { w.Pin = 0 })
+	}
+	if app.Spec.Source.Fixed() {
+		return nil // what was reverted runs again when there is a tag of it
 	}
 	followed := cmp.Or(app.Spec.Source.Branch, repo.Status.DefaultBranch)
 	ref := repo.Status.Refs["refs/heads/"+followed]

@@ -227,3 +227,25 @@ func TestMirrorThatIsBehindIsWaitedFor(t *testing.T) {
 	require.Equal(t, "the other side wants credentials", app.Status.WrittenBack.Message)
 	require.Zero(t, app.Status.WrittenBack.Release)
 }
+
+// Nothing can be committed to a tag: it is said, unless the branch is named.
+func TestTagsAreNotWrittenTo(t *testing.T) {
+	w := newWorld(t, v1alpha1.ApplicationSpec{Sync: "pipeline", Source: v1alpha1.Source{Revision: v1alpha1.Revision{Semver: "1.x"}}, Lifecycle: v1alpha1.Lifecycle{WriteBack: &v1alpha1.WriteBack{Images: true, Rollback: true}}})
+	w.healthy(1, w.commits[1], "sha256:1111")
+	_, app := w.reconcile()
+	require.Equal(t, "spec.writeBack: tags 1.x is followed, to which nothing can be committed; name the branch in spec.writeBack.branch", app.Status.WrittenBack.Message)
+	require.Empty(t, app.Status.WrittenBack.Commit)
+	require.NotContains(t, w.show("main", "deploy/a.yaml"), "sha256")
+
+	w.spec(func(s *v1alpha1.ApplicationSpec) { s.WriteBack.Branch = "main" })
+	_, app = w.reconcile()
+	require.Empty(t, app.Status.WrittenBack.Message)
+	require.Contains(t, w.show("main", "deploy/a.yaml"), "sha256:1111")
+
+	// A revert on that branch is not what is desired: only a tag of it would be.
+	w.spec(func(s *v1alpha1.ApplicationSpec) { s.Pin, s.PinnedBy = 1, "ann" })
+	_, _ = w.reconcile()
+	_, app = w.reconcile()
+	require.EqualValues(t, 1, app.Status.WrittenBack.Pin)
+	require.Equal(t, w.commits[1], app.Spec.Desired.Commit)
+}

@@ -111,8 +111,12 @@ type Builder interface {
 // Deployer writes desired values and waits for what becomes of them.
 type Deployer interface {
 	Deploy(ctx context.Context, namespace, application string, source v1alpha1.Source, desired v1alpha1.Desired) error
-	// Previews names the applications that stand for a ref, other than the default branch.
-	Previews(ctx context.Context, namespace, repository, ref string) ([]string, error)
+	// Follows says why an application does not take what is built of the default branch, in
+	// words that follow its name; empty: it does.
+	Follows(ctx context.Context, namespace, application, ref, commit string) (why string, err error)
+	// Followers names the applications that take what is built of another ref, and says of
+	// others that follow tags why they do not.
+	Followers(ctx context.Context, namespace, repository, ref, commit string) (names, others []string, err error)
 	// Wait returns nil once desired is healthy.
 	Wait(ctx context.Context, namespace, application string, desired v1alpha1.Desired, progress io.Writer) error
 }

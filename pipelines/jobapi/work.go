@@ -271,15 +271,12 @@ func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, 
 	d.Application = first(d.Application, c.job.Repository)
 	source := v1alpha1.Source{Repository: c.job.Repository, Path: d.Path, Renderer: d.Renderer}
 	desired := v1alpha1.Desired{Commit: c.job.Commit, Sequence: c.job.Sequence, Images: c.built(), Run: c.ref.Run, By: c.job.By}
-	targets := []string{d.Application}
-	if !c.job.Default {
-		var err error
-		if targets, err = c.Deployer.Previews(ctx, c.ref.Namespace, c.job.Repository, c.job.Ref); err != nil {
-			return v1alpha1.Image{}, err
-		}
-		if len(targets) == 0 {
-			fmt.Fprintf(progress, "%s is not the default branch and has no preview: built, not deployed.\n", c.job.Ref)
-		}
+	if strings.HasPrefix(c.job.Ref, v1alpha1.TagRef("")) {
+		desired.Revision = c.job.Ref
+	}
+	targets, err := c.targets(ctx, d.Application, progress)
+	if err != nil {
+		return v1alpha1.Image{}, err
 	}
 	for _, application := range targets {
 		if err := c.Deployer.Deploy(ctx, c.ref.Namespace, application, source, desired); err != nil {
@@ -293,6 +290,26 @@ func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, 
 		}
 	}
 	return v1alpha1.Image{}, nil
+}
+
+// targets are the applications that take what the run builds; why others do not is told.
+func (c *call) targets(ctx context.Context, application string, progress io.Writer) ([]string, error) {
+	if c.job.Default {
+		why, err := c.Deployer.Follows(ctx, c.ref.Namespace, application, c.job.Ref, c.job.Commit)
+		if why == "" || err != nil {
+			return []string{application}, err
+		}
+		fmt.Fprintf(progress, "Application %s %s: built, not deployed.\n", application, why)
+		return nil, nil
+	}
+	names, others, err := c.Deployer.Followers(ctx, c.ref.Namespace, c.job.Repository, c.job.Ref, c.job.Commit)
+	if len(names) == 0 && err == nil {
+		fmt.Fprintf(progress, "%s is not the default branch, has no preview, and no application follows it: built, not deployed.\n", c.job.Ref)
+	}
+	for _, why := range others[:min(len(others), 10)] {
+		fmt.Fprintf(progress, "Application %s.\n", why)
+	}
+	return names, err
 }
 
 // built are the run's images, with what each was built from.

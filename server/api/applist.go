@@ -197,7 +197,7 @@ func (q appQuery) matches(a *slipway.Application) bool {
 		chart = h.Chart + " " + h.Repository
 	}
 	text := strings.ToLower(strings.Join([]string{
-		a.Name, a.Namespace, destination, a.Spec.Source.Repository, a.Spec.Source.Path, a.Spec.Source.Branch, chart, a.Status.Message,
+		a.Name, a.Namespace, destination, a.Spec.Source.Repository, a.Spec.Source.Path, a.Spec.Source.Branch, a.Spec.Source.Followed(), a.Spec.Desired.Tag(), chart, a.Status.Message,
 		healthOf(a), syncOf(a), commitOf(a), strings.Join(a.Status.Addresses, " "),
 	}, " "))
 	for _, w := range q.words {

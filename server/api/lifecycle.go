@@ -12,6 +12,7 @@ import (
 	slipway "slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/gitops/generate"
 	"slipway.dev/gitops/order"
+	"slipway.dev/gitops/revision"
 )
 
 // lifecycle are the routes of what becomes of releases: compared, promoted, approved.
@@ -182,7 +183,8 @@ func (s *server) deleteApplication(w http.ResponseWriter, r *http.Request) error
 }
 
 // checkApplication refuses one that could never be released: needs that form a cycle,
-// windows that mean nothing, promotion into what a push overwrites.
+// windows that mean nothing, revisions that nothing can be, promotion into what a push
+// overwrites.
 func (s *server) checkApplication(r *http.Request, app *slipway.Application) error {
 	err := order.Check(app.Name, app.Spec.Lifecycle, func(name string) ([]string, error) {
 		other := &slipway.Application{}
@@ -196,6 +198,9 @@ func (s *server) checkApplication(r *http.Request, app *slipway.Application) err
 		return err
 	}
 	if err != nil {
+		return refuse(http.StatusBadRequest, "", "application %s: %v", app.Name, err)
+	}
+	if err := revision.Check(&app.Spec); err != nil {
 		return refuse(http.StatusBadRequest, "", "application %s: %v", app.Name, err)
 	}
 	if app.Spec.Promotion != nil && app.Spec.Sync != "manual" {

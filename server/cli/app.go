@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,7 +129,7 @@ func appCreate(c *user) *cobra.Command {
 	var more func() map[string]any
 	cmd := &cobra.Command{
 		Use: "create NAME", Short: "Create an application that follows a repository or a chart", Args: cobra.MaximumNArgs(1),
-		Example: "  slipway app create shop --repo shop --path deploy --sync push\n  slipway app create -f shop.yaml",
+		Example: "  slipway app create shop --repo shop --path deploy --sync push\n  slipway app create shop --repo shop --semver '>=1.2.0 <2'\n  slipway app create -f shop.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := ""
 			if len(args) > 0 {
@@ -181,10 +182,11 @@ func appCreate(c *user) *cobra.Command {
 	f.StringSliceVar(&a.Spec.Needs, "needs", nil, "applications that must be healthy and synced first")
 	f.StringVar(&from, "promoted-from", "", "application whose releases are promoted to this one; its sync is then manual")
 	f.IntVar(&approvals, "approvals", 0, "approvals that a promotion needs")
-	more = specFlags(f, specOptions)
+	more = specFlags(f, slices.Concat(revisionOptions, specOptions))
+	cmd.MarkFlagsMutuallyExclusive(flagNames(revisionOptions)...)
 	f.StringVarP(&file, "file", "f", "", "YAML or JSON of the Application in place of these flags, - for standard input")
-	for _, o := range sourceOptions {
-		cmd.MarkFlagsMutuallyExclusive("file", o.flag)
+	for _, flag := range flagNames(slices.Concat(sourceOptions, revisionOptions)) {
+		cmd.MarkFlagsMutuallyExclusive("file", flag)
 	}
 	cmd.MarkFlagsMutuallyExclusive("file", "promoted-from")
 	return cmd

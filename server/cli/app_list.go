@@ -89,13 +89,13 @@ func (f *appFilter) query() url.Values {
 }
 
 func appTable(items []slipway.Application) table {
-	t := table{header: []string{"NAME", "RELEASE", "HEALTH", "SYNC", "ADDRESS", "MESSAGE", "REPOSITORY", "PATH"}, wide: 2}
+	t := table{header: []string{"NAME", "RELEASE", "HEALTH", "SYNC", "ADDRESS", "MESSAGE", "REPOSITORY", "PATH", "FOLLOWS"}, wide: 3}
 	for _, a := range items {
 		sync := a.Status.Sync
 		if a.Spec.Pin != 0 {
 			sync = fmt.Sprintf("Pinned(%d)", a.Spec.Pin)
 		}
-		t.add(a.Name, strconv.FormatInt(a.Status.Current, 10), a.Status.Health, sync, strings.Join(a.Status.Addresses, " "), a.Status.Message, sourceOf(&a), a.Spec.Source.Path)
+		t.add(a.Name, strconv.FormatInt(a.Status.Current, 10), a.Status.Health, sync, strings.Join(a.Status.Addresses, " "), a.Status.Message, sourceOf(&a), a.Spec.Source.Path, followed(&a))
 	}
 	return t
 }

@@ -15,7 +15,6 @@ func sourceFlags(cmd *cobra.Command, s *slipway.Source) (complete func(name stri
 	var ageSecret string
 	f := cmd.Flags()
 	f.StringVar(&s.Repository, "repo", "", "repository (default the application's name, or none for a chart of --chart-repo)")
-	f.StringVar(&s.Branch, "branch", "", "branch to follow (default the repository's)")
 	f.StringVar(&s.Path, "path", "deploy", "directory of the manifests, the kustomization or the chart")
 	f.BoolVar(&s.Recurse, "recurse", false, "read plain manifests of the directories below --path, too")
 	f.StringVar(&s.Renderer, "renderer", "", "plain, kustomize or helm (default found out)")
@@ -47,10 +46,13 @@ func sourceOf(a *slipway.Application) string {
 	return a.Spec.Source.Repository
 }
 
-// valueOf is the commit of a value, or the version of its chart.
+// valueOf is the commit of a value, with the tag that led to it, or the version of its chart.
 func valueOf(d slipway.Desired) string {
 	if d.Commit == "" && d.Inputs != nil {
 		return d.Inputs.Version
+	}
+	if tag := d.Tag(); tag != "" {
+		return tag + " (" + short(d.Commit) + ")"
 	}
 	return short(d.Commit)
 }

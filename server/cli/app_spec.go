@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,6 @@ type option struct {
 // sourceOptions are what `app create` has flags of its own for.
 var sourceOptions = []option{
 	{"repo", "source.repository", "text", "repository"},
-	{"branch", "source.branch", "text", "branch to follow"},
 	{"path", "source.path", "text", "directory of the manifests, the kustomization or the chart"},
 	{"recurse", "source.recurse", "truth", "read plain manifests of the directories below --path, too"},
 	{"renderer", "source.renderer", "text", "plain, kustomize or helm"},
@@ -156,10 +156,11 @@ func appSet(c *user) *cobra.Command {
 		Short: "Change what an application is made of and how it is synchronised",
 		Long: "Change what an application is made of and how it is synchronised. An empty value, such as --needs '', takes a field away.\n\n" +
 			"With --file, the spec of a file is merged into its own: what the file does not name stays, and null takes a field away.",
-		Example: "  slipway app set shop --sync manual --drift report\n  slipway app set shop --adopt --health-deadline 10m\n  slipway app set shop -f windows.yaml",
+		Example: "  slipway app set shop --sync manual --drift report\n  slipway app set shop --semver 1.x\n  slipway app set shop --adopt --health-deadline 10m\n  slipway app set shop -f windows.yaml",
 	}
-	spec := specFlags(cmd.Flags(), append(append([]option{}, sourceOptions...), specOptions...))
+	spec := specFlags(cmd.Flags(), slices.Concat(sourceOptions, revisionOptions, specOptions))
 	cmd.Flags().StringVarP(&file, "file", "f", "", "YAML or JSON with a spec, - for standard input")
+	cmd.MarkFlagsMutuallyExclusive(flagNames(revisionOptions)...)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		change := map[string]any{}
 		if file != "" {
@@ -186,6 +187,7 @@ func appSet(c *user) *cobra.Command {
 			}
 			change[field] = value
 		}
+		instead(change)
 		if len(change) == 0 {
 			return usageError{errors.New("nothing to change: give a flag or --file; see `slipway app set --help`")}
 		}

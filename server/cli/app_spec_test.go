@@ -3,6 +3,7 @@ package cli
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 
 // TestFlagsOfASpec: each names a field that an application has, and only those that are given count.
 func TestFlagsOfASpec(t *testing.T) {
-	all := append(append([]option{}, sourceOptions...), specOptions...)
+	all := slices.Concat(sourceOptions, revisionOptions, specOptions)
 	for _, o := range all {
 		f := pflag.NewFlagSet("", pflag.ContinueOnError)
 		spec := specFlags(f, all)

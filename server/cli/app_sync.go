@@ -56,6 +56,9 @@ func appSync(c *user) *cobra.Command {
 // appDetails prints what a table has no room for: the step of a rollout, drift,
 // conditions and the objects.
 func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Application) error {
+	if a.Spec.Source.Fixed() {
+		fmt.Fprintf(w, "\nFollows %s of repository %s; %s is desired\n", a.Spec.Source.Followed(), a.Spec.Source.Repository, desiredOf(a))
+	}
 	if err := c.progress(ctx, w, a); err != nil {
 		return err
 	}

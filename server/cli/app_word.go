@@ -68,6 +68,9 @@ func desiredOf(a *slipway.Application) string {
 		if d.Commit == "" {
 			return "chart version " + cmp.Or(valueOf(*d), "unknown")
 		}
+		if d.Tag() != "" {
+			return "tag " + valueOf(*d)
+		}
 		return "commit " + short(d.Commit)
 	}
 	return "nothing yet"

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"slipway.dev/gitops/git"
 	"slipway.dev/gitops/hook"
 	"slipway.dev/gitops/release"
+	"slipway.dev/gitops/revision"
 	sources "slipway.dev/gitops/source"
 	"slipway.dev/gitops/writeback"
 	"slipway.dev/registry/artifacts"
@@ -67,7 +69,7 @@ func (s *services) openGitops(context.Context) error {
 		return err
 	}
 	g.Reconciler = &release.Reconciler{
-		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Renderer: renderer, Trees: renderer, Applier: applier, Store: store,
+		Client: mc, Reader: direct, Pods: s.kube, Source: source{s.git.Store}, Commits: commits(s.git.Store), Renderer: renderer, Trees: renderer, Applier: applier, Store: store,
 		Events: s.manager.GetEventRecorder("slipway"), Metrics: release.NewMetrics(s.metrics), Log: s.log.With("part", "releases"),
 		PoliciesIgnored: !s.conf.NetworkPolicies,
 	}
@@ -82,9 +84,9 @@ func (s *services) openGitops(context.Context) error {
 	}
 	s.gitops = g
 	for _, c := range []interface{ SetupWithManager(ctrl.Manager) error }{
-		g.repos, g.Reconciler, g.promotions, g.sets, back, &release.SyncOnPush{Client: mc, Reader: direct, Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
+		g.repos, g.Reconciler, g.promotions, g.sets, back, &release.SyncOnPush{Client: mc, Reader: direct, Commits: commits(s.git.Store), Events: s.manager.GetEventRecorder("slipway"), Footprints: source{s.git.Store}.footprints, Log: s.log.With("part", "releases")},
 		&sources.Follower{Client: mc, Reader: direct, Inputs: renderer.Inputs, Log: s.log.With("part", "charts")},
-		&sources.Finder{Client: mc, Log: s.log.With("part", "sources")},
+		&sources.Finder{Client: mc, Commits: commits(s.git.Store), Events: s.manager.GetEventRecorder("slipway"), Log: s.log.With("part", "sources")},
 	} {
 		if err := c.SetupWithManager(s.manager); err != nil {
 			return err
@@ -114,6 +116,17 @@ type source struct{ *git.Store }
 func (s source) Commit(ctx context.Context, namespace, repository, commit string) (subject, author string, at time.Time, err error) {
 	c, err := s.Store.Commit(ctx, namespace, repository, commit)
 	return c.Subject, c.Author, c.Time, err
+}
+
+// commits looks up those whose object names begin so, in the words of gitops/revision.
+func commits(store *git.Store) revision.Commits {
+	return func(ctx context.Context, namespace, repository, prefix string) (string, error) {
+		commit, err := store.Abbreviated(ctx, namespace, repository, prefix)
+		if errors.Is(err, git.ErrAmbiguous) {
+			err = fmt.Errorf("%w: %w", revision.ErrAmbiguous, err)
+		}
+		return commit, err
+	}
 }
 
 // footprints of paths of a commit.

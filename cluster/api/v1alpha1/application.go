@@ -28,8 +28,8 @@ type ApplicationSpec struct {
 	// Namespace that objects without one go to. Default: the Application's own.
 	// +optional
 	Namespace string `json:"namespace,omitempty"`
-	// Sync says what changes Desired: "push" (a commit on Source.Branch),
-	// "pipeline" (its deploy job, which knows the digests) or "manual".
+	// Sync says what changes Desired: "push" (a commit on Source.Branch, or
+	// what else Source follows), "pipeline" (its deploy job, which knows the digests) or "manual".
 	// +kubebuilder:validation:Enum=push;pipeline;manual
 	// +kubebuilder:default=push
 	Sync string `json:"sync,omitempty"`
@@ -86,14 +86,18 @@ type ApplicationSpec struct {
 
 // Source is where the manifests are.
 //
+// +kubebuilder:validation:XValidation:rule="[has(self.branch) && size(self.branch) > 0, has(self.tag) && size(self.tag) > 0, has(self.semver) && size(self.semver) > 0, has(self.commit) && size(self.commit) > 0].filter(given, given).size() <= 1",message="give one of source.branch, tag, semver and commit"
 // +kubebuilder:validation:XValidation:rule="has(self.repository) || has(self.helm) && has(self.helm.repository)",message="give source.repository, or a chart of source.helm.repository"
 type Source struct {
 	// Repository in the same namespace. It may be left out for a chart from elsewhere.
 	// +optional
 	Repository string `json:"repository,omitempty"`
-	// Branch that is followed. Empty: the repository's default branch.
+	// Branch that is followed. Empty: the repository's default branch, unless a tag, a range
+	// of versions or a commit is followed.
 	// +optional
 	Branch string `json:"branch,omitempty"`
+
+	Revision `json:",inline"`
 	// Path of the directory within the repository. Default "deploy".
 	// +optional
 	Path string `json:"path,omitempty"`
@@ -132,13 +136,18 @@ type Desired struct {
 	// Inputs of a chart that are not in the commit.
 	// +optional
 	Inputs *Inputs `json:"inputs,omitempty"`
+	// Revision that led to the commit: the full name of a branch or tag, or the commit
+	// itself where source.commit names it. Empty: it is not known, or none did.
+	// +optional
+	Revision string `json:"revision,omitempty"`
 	// Run that wrote it, where one did.
 	// +optional
 	Run string `json:"run,omitempty"`
 	// By is the person or part that caused it.
 	// +optional
 	By string `json:"by,omitempty"`
-	// Cause: push, pipeline, manual, inputs, promotion, rollback (written back) or generator.
+	// Cause: push, revision (another one is followed), pipeline, manual, inputs, promotion,
+	// rollback (written back) or generator.
 	// +optional
 	Cause string `json:"cause,omitempty"`
 	// Promotion that brought it, where one did.

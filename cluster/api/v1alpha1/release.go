@@ -12,6 +12,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="Number",type=integer,JSONPath=`.spec.number`
 // +kubebuilder:printcolumn:name="Commit",type=string,JSONPath=`.spec.desired.commit`
 // +kubebuilder:printcolumn:name="Result",type=string,JSONPath=`.status.result`
+// +kubebuilder:printcolumn:name="Revision",type=string,JSONPath=`.spec.desired.revision`,priority=1
 // +kubebuilder:printcolumn:name="Cause",type=string,JSONPath=`.spec.desired.cause`
 // +kubebuilder:printcolumn:name="By",type=string,JSONPath=`.spec.desired.by`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`

@@ -110,6 +110,8 @@ func (b *builder) Build(_ context.Context, r jobapi.BuildRequest, w io.Writer) (
 type deployer struct {
 	desired  v1alpha1.Desired
 	previews map[string]string // application by ref
+	others   []string
+	why      string // why the default branch is not what is followed
 	of       string
 }
 
@@ -118,12 +120,17 @@ func (d *deployer) Deploy(_ context.Context, _, application string, _ v1alpha1.S
 	return nil
 }
 
-func (d *deployer) Previews(_ context.Context, _, _, ref string) ([]string, error) {
+func (d *deployer) Followers(_ context.Context, _, _, ref, _ string) (names, others []string, err error) {
 	if name := d.previews[ref]; name != "" {
-		return []string{name}, nil
+		return []string{name}, d.others, nil
 	}
-	return nil, nil
+	return nil, d.others, nil
 }
+
+func (d *deployer) Follows(context.Context, string, string, string, string) (string, error) {
+	return d.why, nil
+}
+
 func (d *deployer) Wait(_ context.Context, _, _ string, _ v1alpha1.Desired, w io.Writer) error {
 	io.WriteString(w, "rolling out\n")
 	return errors.New("release shop-1 failed: readiness probe")
@@ -334,6 +341,27 @@ func TestBranchIsDeployedToItsPreview(t *testing.T) {
 	if d := w.deployer.desired; w.deployer.of != "shop-feature" || d.Images[0].Commit != w.job.Commit || d.Images[0].Run != "shop-1" {
 		t.Fatalf("%s %+v", w.deployer.of, d)
 	}
+}
+
+func TestTagIsDeployedToWhatFollowsIt(t *testing.T) {
+	w := newWorld(t, wire.Job{Verb: "deploy"})
+	w.job.Default, w.job.Ref = false, "refs/tags/v1.2.0"
+	w.deployer.previews, w.deployer.others = map[string]string{"refs/tags/v1.2.0": "shop"}, []string{"old follows tags 0.x"}
+	_, out := w.run(t.Context())
+	contains(t, out, "Application old follows tags 0.x.", "Application shop: commit aaaa", "rolling out")
+	if d := w.deployer.desired; w.deployer.of != "shop" || d.Revision != w.job.Ref {
+		t.Fatalf("%s %+v", w.deployer.of, d)
+	}
+}
+
+func TestDefaultBranchIsNotDeployedToWhatFollowsTags(t *testing.T) {
+	w := newWorld(t, wire.Job{Verb: "deploy"})
+	w.deployer.why = "follows tags 1.x"
+	code, out := w.run(t.Context())
+	if code != 0 || w.deployer.desired.Commit != "" {
+		t.Fatalf("code %d\n%s", code, out)
+	}
+	contains(t, out, "follows tags 1.x: built, not deployed.")
 }
 
 func TestTokenOfAnotherAttemptLearnsNothing(t *testing.T) {
