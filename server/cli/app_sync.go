@@ -89,6 +89,9 @@ func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Applicati
 	if len(healed) > 0 {
 		fmt.Fprintf(w, "\nPut right: %s\n", strings.Join(healed, "; "))
 	}
+	if b := a.Status.WrittenBack; b != nil && b.Message != "" {
+		fmt.Fprintf(w, "\nNot written back to Git: %s\n", b.Message)
+	}
 	if len(a.Status.Inventory) == 0 {
 		return nil
 	}

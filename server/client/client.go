@@ -85,7 +85,9 @@ func (c *Client) transport() (*http.Client, error) {
 	if poolErr != nil {
 		roots = x509.NewCertPool()
 	}
-	roots.AppendCertsFromPEM(pem)
+	if !roots.AppendCertsFromPEM(pem) && c.CA != "" {
+		return nil, fmt.Errorf("--ca-file %s: no certificate in it", c.CA)
+	}
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}
 	client := &http.Client{Transport: t}
@@ -121,6 +123,9 @@ func (c *Client) Open(ctx context.Context, method, path string, body any) (io.Re
 		}
 		in = bytes.NewReader(b)
 	}
+	if u, err := url.Parse(c.Server); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("--server %q: want an address such as https://slipway.example:8443", c.Server)
+	}
 	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(c.Server, "/")+path, in)
 	if err != nil {
 		return nil, fmt.Errorf("--server %q: %w", c.Server, err)
@@ -135,13 +140,26 @@ func (c *Client) Open(ctx context.Context, method, path string, body any) (io.Re
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("server %s: %w; is `slipway server` running?", c.Server, errors.Unwrap(err))
+		return nil, fmt.Errorf("server %s: %w; %s", c.Server, errors.Unwrap(err), unreached(err))
 	}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
 		return nil, answerError(resp)
 	}
 	return resp.Body, nil
+}
+
+// unreached says what to do about a server that gave no answer.
+func unreached(err error) string {
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	switch {
+	case errors.As(err, &authority):
+		return "name its authority with --ca-file: the server has its own in pki/ca.crt of its data directory"
+	case errors.As(err, &host):
+		return "use a name or address that the certificate is for"
+	}
+	return "is `slipway server` running?"
 }
 
 // Refused is an answer that is none of the good ones.
@@ -159,6 +177,10 @@ func answerError(resp *http.Response) error {
 	var own struct{ Message, Hint string }
 	b, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
 	text := "server: " + resp.Status
+	// What is none of ours, such as "Client sent an HTTP request to an HTTPS server."
+	if line := strings.TrimSpace(string(b)); line != "" && len(line) < 200 && !strings.ContainsAny(line, "\n<{") {
+		text += ": " + line
+	}
 	if json.Unmarshal(b, &e) == nil && len(e.Error) > 0 {
 		var theirs string
 		switch {

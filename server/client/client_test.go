@@ -153,3 +153,26 @@ func TestWhichToken(t *testing.T) {
 		}
 	}
 }
+
+// TestServersThatAreNotReached says what to do about each.
+func TestServersThatAreNotReached(t *testing.T) {
+	secure := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(secure.Close)
+	t.Setenv("SLIPWAY_TOKEN", "secret")
+	none := filepath.Join(t.TempDir(), "none")
+	if err := os.WriteFile(none, []byte("no PEM"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for server, tt := range map[string]struct{ ca, want string }{
+		secure.URL: {"", "name its authority with --ca-file"},
+		strings.Replace(secure.URL, "https", "http", 1): {"", "Client sent an HTTP request to an HTTPS server"},
+		strings.TrimPrefix(secure.URL, "https://"):      {"", "want an address such as https://"},
+		"http://127.0.0.1:1":                            {"", "is `slipway server` running?"},
+		secure.URL + "/":                                {none, "no certificate in it"},
+	} {
+		_, err := (&Client{Server: server, CA: tt.ca, DataDir: t.TempDir()}).Open(t.Context(), "GET", "/x", nil)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %s", server, err, tt.want)
+		}
+	}
+}
