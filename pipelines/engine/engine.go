@@ -12,8 +12,10 @@ import (
 	v1 "github.com/tektoncd/pipeline/pkg/apis/pipeline/v1"
 	"github.com/tektoncd/pipeline/pkg/reconciler/pipelinerun"
 	"github.com/tektoncd/pipeline/pkg/reconciler/taskrun"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	kubeclient "knative.dev/pkg/client/injection/kube/client"
 	filteredinformerfactory "knative.dev/pkg/client/injection/kube/informers/factory/filtered"
 	"knative.dev/pkg/controller"
 	"knative.dev/pkg/injection"
@@ -74,6 +76,7 @@ func Start(ctx context.Context, cfg *rest.Config, images Images, log *slog.Logge
 	ctx = controller.WithResyncPeriod(ctx, 10*time.Hour)
 	ctx = injection.WithConfig(ctx, cfg)
 	ctx, informers := injection.Default.SetupInformers(ctx, cfg)
+	ctx = context.WithValue(ctx, kubeclient.Key{}, kubernetes.Interface(brief{kubeclient.Get(ctx)}))
 
 	opts := &pipeline.Options{Images: pipeline.Images{
 		EntrypointImage:        images.Runner,
