@@ -30,11 +30,11 @@ func Listen(addr string, conf *tls.Config) (Listener, error) {
 }
 
 // Serve answers on every listener until ctx ends; then it refuses new requests
-// and gives those under way up to grace to finish.
+// and gives those under way up to grace to finish, and those that only read a third of it.
 func Serve(ctx context.Context, h http.Handler, listeners []Listener, grace time.Duration, log *slog.Logger) error {
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	h = endingStreams(ctx, h)
+	h = endingReads(ctx, grace/3, endingStreams(ctx, h))
 	var wg sync.WaitGroup
 	errs := make(chan error, len(listeners))
 	servers := make([]*http.Server, len(listeners))
@@ -93,4 +93,41 @@ func endingStreams(ctx context.Context, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// endingReads cuts what only reads (clones, pulls, pages) a while after the server was to
+// stop. Who reads slowly would keep it as long as who writes, and loses nothing: it asks again.
+func endingReads(ctx context.Context, grace time.Duration, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !reads(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		bound, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		cut := make(chan struct{})
+		stop := context.AfterFunc(ctx, func() {
+			defer close(cut)
+			select {
+			case <-bound.Done():
+			case <-time.After(grace):
+				cancel()
+				// It may be waiting for the reader.
+				_ = http.NewResponseController(w).SetWriteDeadline(time.Now())
+			}
+		})
+		defer func() {
+			if !stop() {
+				cancel()
+				<-cut // which has the writer
+			}
+		}()
+		next.ServeHTTP(w, r.WithContext(bound))
+	})
+}
+
+// reads says whether a request changes nothing: by its method, or because it fetches from a
+// repository.
+func reads(r *http.Request) bool {
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || strings.HasSuffix(r.URL.Path, "/git-upload-pack")
 }
