@@ -24,6 +24,9 @@ func (n *Node) children(c Config, f config.Node) []supervise.Child {
 		Config:    []string{f.ContainerdFile()},
 		Ready:     dials(n.ContainerdSocket()),
 		StopGrace: 20 * time.Second,
+		// It takes down how containers end. Of those that end while it is away it forgets that
+		// they ran, and a job that succeeded meanwhile would have failed with status 255.
+		Stays: true,
 	}}
 	if !c.WithoutBuildkit {
 		children = append(children, supervise.Child{

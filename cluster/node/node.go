@@ -186,6 +186,9 @@ func (n *Node) start(ctx context.Context, c Config, files config.Node) error {
 // nobody's children, and the next start finds them.
 func (n *Node) Stop(ctx context.Context) error { return n.sup.Stop(ctx) }
 
+// Leave is Stop but for containerd, which the next start adopts.
+func (n *Node) Leave(ctx context.Context) error { return n.sup.Leave(ctx) }
+
 // State reports the daemons.
 func (n *Node) State() []supervise.State { return n.sup.State() }
 

@@ -36,6 +36,10 @@ type Child struct {
 	// anew. It is for those that come back sooner so than by their own back-off.
 	Fresh bool
 
+	// Stays is a child that Leave lets go of, for the next server to adopt: what happens to
+	// what it looks after is not lost meanwhile.
+	Stays bool
+
 	// Hold says how long a start has to be put off, which one that is adopted is not. nil:
 	// not at all. It should answer within seconds.
 	Hold func() time.Duration

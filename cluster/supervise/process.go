@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -18,7 +19,7 @@ type process struct {
 	record Record
 	cmd    *exec.Cmd
 	pidfd  int
-	cancel int // eventfd that ends the wait for an adopted process
+	cancel int // eventfd that ends the wait
 
 	mu   sync.Mutex
 	done bool
@@ -66,15 +67,16 @@ func spawn(path string, argv, env []string, dir string, log *os.File) (*exec.Cmd
 // wait blocks until the process ends or release is called; it says how it
 // ended, as far as a process that is not our child lets us know.
 func (p *process) wait() string {
-	var how string
-	if p.cmd != nil {
-		err := p.cmd.Wait()
+	how := p.poll()
+	switch {
+	case p.cmd == nil:
+	case how == released:
+		_ = p.cmd.Process.Release()
+	default:
 		how = "exit status 0"
-		if err != nil {
+		if err := p.cmd.Wait(); err != nil {
 			how = err.Error()
 		}
-	} else {
-		how = p.poll()
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,6 +84,18 @@ func (p *process) wait() string {
 	_ = unix.Close(p.pidfd)
 	_ = unix.Close(p.cancel)
 	return how
+}
+
+// released is how a process ended for which nobody waits any more.
+const released = "released"
+
+// release ends the wait, and leaves the process as it is.
+func (p *process) release() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.done {
+		_, _ = unix.Write(p.cancel, binary.NativeEndian.AppendUint64(nil, 1))
+	}
 }
 
 func (p *process) poll() string {
@@ -101,7 +115,7 @@ func (p *process) poll() string {
 			return "ended (adopted, status unknown)"
 		}
 		if fds[1].Revents != 0 {
-			return "released"
+			return released
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,8 @@ type runner struct {
 	quit chan struct{} // closed by stop
 	done chan struct{} // closed when run returns
 	once sync.Once
+	// leaves says that the process is let go of, not stopped.
+	leaves atomic.Bool
 
 	mu    sync.Mutex
 	state State
@@ -187,6 +190,13 @@ func (r *runner) watch(p *process) (how string, stopped bool) {
 				r.log.Warn("child log not rotated", "error", err)
 			}
 		case <-r.quit:
+			if r.leaves.Load() {
+				p.release()
+				if how = <-ended; how != released {
+					removeRecord(r.runDir, r.child.Name)
+				}
+				return "left running", true
+			}
 			err := p.terminate(r.child.stopSignal(), r.child.stopGrace(), ended)
 			if err != nil {
 				err = fmt.Errorf("child %s: %w", r.child.Name, err)
@@ -280,6 +290,12 @@ func (r *runner) waitReady(ctx context.Context) error {
 		return fmt.Errorf("child %s: %s: %w; see %s, which ends with: %s", r.child.Name, why,
 			context.Cause(ctx), st.LogFile, lastLine(Tail(st.LogFile, tailBytes)))
 	}
+}
+
+// leave is stop for a child that stays.
+func (r *runner) leave(ctx context.Context) error {
+	r.leaves.Store(r.child.Stays)
+	return r.stop(ctx)
 }
 
 func (r *runner) stop(ctx context.Context) error {

@@ -105,13 +105,22 @@ func (s *Supervisor) find(name string) *runner {
 // or ctx has ended; then the rest is left as it is, for the next server to
 // adopt.
 func (s *Supervisor) Stop(ctx context.Context) error {
+	return s.end(func(r *runner) error { return r.stop(ctx) })
+}
+
+// Leave is Stop, but for children that stay: they run on, and the next server adopts them.
+func (s *Supervisor) Leave(ctx context.Context) error {
+	return s.end(func(r *runner) error { return r.leave(ctx) })
+}
+
+func (s *Supervisor) end(one func(*runner) error) error {
 	s.mu.Lock()
 	s.stopping = true
 	children := s.children
 	s.mu.Unlock()
 	var errs []error
 	for i := len(children) - 1; i >= 0; i-- {
-		errs = append(errs, children[i].stop(ctx))
+		errs = append(errs, one(children[i]))
 	}
 	return errors.Join(errs...)
 }

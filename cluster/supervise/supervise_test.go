@@ -328,3 +328,41 @@ func TestAFreshChildIsNeverAdopted(t *testing.T) {
 		t.Fatalf("kept: %+v, was %d", st, before.PID)
 	}
 }
+
+// A child that stays outlives an orderly stop, started or adopted, and the next server finds it.
+func TestAChildThatStaysIsAdopted(t *testing.T) {
+	dir, ctx := t.TempDir(), t.Context()
+	child := sleeper(dir)
+	child.Stays = true
+	other := child
+	other.Name, other.Stays = "goes", false
+	pid, last := 0, 0
+	for round := range 3 {
+		s := New(dir, dir, quiet())
+		for _, c := range []Child{child, other} {
+			if err := s.Start(ctx, c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		state := s.State()
+		if round > 0 && (state[0].PID != pid || !state[0].Adopted || state[1].PID == last) {
+			t.Fatalf("round %d: %+v, before it was %d and %d", round, state, pid, last)
+		}
+		pid, last = state[0].PID, state[1].PID
+		if err := s.Leave(ctx); err != nil {
+			t.Fatal(err)
+		}
+		r, ok, err := ReadRecord(dir, "sleeper")
+		if err != nil || !ok || !r.Alive() || r.PID != pid {
+			t.Fatalf("round %d: %+v %v %v", round, r, ok, err)
+		}
+		if _, ok, _ := ReadRecord(dir, "goes"); ok {
+			t.Errorf("round %d: the other child has a record still", round)
+		}
+	}
+	// Whoever takes everything down finds it as well.
+	r, _, _ := ReadRecord(dir, "sleeper")
+	if err := Terminate(r, syscall.SIGTERM, 5*time.Second); err != nil || r.Alive() {
+		t.Errorf("%v, alive: %v", err, r.Alive())
+	}
+}

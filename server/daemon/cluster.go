@@ -69,7 +69,7 @@ func bootCluster(ctx context.Context, conf config.Config, state *status, log *sl
 	c := &cluster{own: supervise.New(filepath.Join(conf.DataDir, "run"), filepath.Join(conf.DataDir, "logs"), log.With("part", "supervise"))}
 	defer func() {
 		if err != nil {
-			c.stop(&parting{}, log)
+			c.stop(&parting{}, (*node.Node).Stop, log)
 		}
 	}()
 	dns, err := nth(conf.ServiceCIDR, 10)
@@ -211,14 +211,14 @@ func (c *cluster) watchFailure(fail context.CancelCauseFunc) {
 	}
 }
 
-// stop ends daemons and control plane; pods go on.
-func (c *cluster) stop(leave *parting, log *slog.Logger) {
+// stop ends daemons, those of the node as is said, and control plane; pods go on.
+func (c *cluster) stop(leave *parting, daemons func(*node.Node, context.Context) error, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
 	var err error
 	leave.step("children", func() { err = c.own.Stop(ctx) })
 	if c.node != nil {
-		leave.step("node", func() { err = errors.Join(err, c.node.Stop(ctx)) })
+		leave.step("node", func() { err = errors.Join(err, daemons(c.node, ctx)) })
 	}
 	if c.plane != nil {
 		leave.step("control plane", c.plane.Stop)

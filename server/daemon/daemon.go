@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"slipway.dev/cluster/controlplane"
+	"slipway.dev/cluster/node"
 	"slipway.dev/cluster/supervise"
 	"slipway.dev/cluster/unit"
 	"slipway.dev/server/config"
@@ -62,7 +63,7 @@ func Run(ctx context.Context, conf config.Config, log *slog.Logger, out io.Write
 	if err != nil {
 		return err
 	}
-	defer c.stop(leave, log)
+	defer c.stop(leave, (*node.Node).Leave, log)
 	go c.watchFailure(fail)
 
 	s, err := newServices(ctx, conf, c, listeners, state, log)

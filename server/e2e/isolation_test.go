@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -216,8 +217,27 @@ wait: {script: [echo waiting, sleep 600]}
 	all.check(t, "a job", r.log("scan"))
 	all.check(t, "a Dockerfile's RUN", r.log("build"))
 
-	// With no outside, the rest still works.
+	// With no outside, the rest still works; and what ends while the server is away has ended as
+	// it did.
+	must(t, "kubectl", "create", "job", "ended", "--image=busybox", "--", "sh", "-c", "while [ ! -e /go ]; do sleep 0.1; done; sleep 4; exit 0")
+	cleanUp(t, "kubectl", "delete", "job", "ended")
+	ended := strings.TrimSpace(must(t, "kubectl", "get", "pods", "-l", "job-name=ended", "-o", "jsonpath={.items[0].metadata.name}"))
+	eventually(t, func() error {
+		if out, err := slipway(t, "kubectl", "exec", ended, "--", "touch", "/go"); err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
 	server.signal(syscall.SIGTERM)
+	eventually(t, func() error {
+		lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+		for _, file := range lines {
+			if line, _ := os.ReadFile(file); strings.Contains(string(line), "while [ ! -e /go ]") {
+				return errors.New("the process of the job does not end")
+			}
+		}
+		return nil
+	})
 	defer func() { server.signal(syscall.SIGTERM); restart(t) }()
 	var err error
 	if server, err = start("--jobs-outside=none"); err != nil {
@@ -226,6 +246,12 @@ wait: {script: [echo waiting, sleep 600]}
 	if err := ready(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	eventually(t, func() error {
+		if out := must(t, "kubectl", "get", "job", "ended", "-o", "jsonpath={.status.succeeded} succeeded, failed {.status.failed}"); out != "1 succeeded, failed " {
+			return errors.New(out)
+		}
+		return nil
+	})
 	all["outside"] = isolated{"198.51.100.2:8000", false}
 	r.write(map[string]string{".gitlab-ci.yml": "default: {image: 'debian:bookworm-slim'}\nscan: {script: [bash scan.sh]}\n"})
 	r.push()
