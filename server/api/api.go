@@ -43,6 +43,14 @@ type Error struct {
 	Status  int    `json:"-"`
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// Fields are those of the object that was sent which are wrong, for a form to show it there.
+	Fields []FieldError `json:"fields,omitempty"`
+}
+
+// FieldError is what is wrong with a field, such as spec.sync.
+type FieldError struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -60,6 +68,7 @@ func WriteError(w http.ResponseWriter, log *slog.Logger, err error) {
 	case errors.As(err, &status) && status.Status().Code != 0:
 		e = &Error{Status: int(status.Status().Code)}
 		e.Message, e.Hint = inWords(status.Status())
+		e.Fields = fieldsOf(status.Status())
 	case errors.Is(err, context.Canceled):
 		return
 	default:

@@ -52,15 +52,27 @@ func inWords(s metav1.Status) (message, hint string) {
 		return fmt.Sprintf("%s %s was changed by somebody else at the same time", noun.one, d.Name), "try again"
 	case metav1.StatusReasonInvalid:
 		var why []string
-		for _, c := range d.Causes {
-			// That some rules were not checked follows from the others.
-			if c.Field != "" && c.Field != "<nil>" {
-				why = append(why, c.Field+": "+c.Message)
-			}
+		for _, f := range fieldsOf(s) {
+			why = append(why, f.Field+": "+f.Message)
 		}
 		if len(why) > 0 {
 			return fmt.Sprintf("%s %s: %s", noun.one, d.Name, strings.Join(why, "; ")), ""
 		}
 	}
 	return s.Message, ""
+}
+
+// fieldsOf are the fields of one of our objects that are invalid.
+func fieldsOf(s metav1.Status) []FieldError {
+	if s.Reason != metav1.StatusReasonInvalid || s.Details == nil || s.Details.Group != slipway.GroupVersion.Group {
+		return nil
+	}
+	var fields []FieldError
+	for _, c := range s.Details.Causes {
+		// That some rules were not checked follows from the others.
+		if c.Field != "" && c.Field != "<nil>" {
+			fields = append(fields, FieldError{c.Field, c.Message})
+		}
+	}
+	return fields
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"net/http/httptest"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,6 +35,29 @@ func TestAnswersAreInThePeoplesWords(t *testing.T) {
 	} {
 		if message, hint := inWords(tc.err.Status()); message != tc.message || hint != tc.hint {
 			t.Errorf("%q, %q; want %q, %q", message, hint, tc.message, tc.hint)
+		}
+	}
+}
+
+func TestFieldsThatAreWrongAreNamed(t *testing.T) {
+	invalid := func(group string) error {
+		return apierrors.NewInvalid(schema.GroupKind{Group: group, Kind: "Application"}, "shop", field.ErrorList{
+			field.NotSupported(field.NewPath("spec", "sync"), "sometimes", []string{"push"}),
+			field.Invalid(nil, nil, "some validation rules were not checked"),
+		})
+	}
+	for _, tc := range []struct {
+		err  error
+		want string
+	}{
+		{invalid(slipway.GroupVersion.Group), `"fields":[{"field":"spec.sync","message":"Unsupported value: \"sometimes\": supported values: \"push\""}]`},
+		{invalid("apps"), ""},
+		{apierrors.NewNotFound(schema.GroupResource{Group: slipway.GroupVersion.Group, Resource: "applications"}, "shop"), ""},
+	} {
+		w := httptest.NewRecorder()
+		WriteError(w, nil, tc.err)
+		if body := w.Body.String(); !strings.Contains(body, tc.want) || (tc.want == "" && strings.Contains(body, "fields")) {
+			t.Errorf("%s; want %s", body, tc.want)
 		}
 	}
 }

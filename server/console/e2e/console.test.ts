@@ -479,6 +479,37 @@ test.runIf(!real)("what can be done with an application: sync of some objects af
   expect(asked).toContain("DELETE app-00005 ?cascade=false");
 });
 
+test.runIf(!real)("an application is made and changed in a form, and what the server refuses is said at its field", async () => {
+  await page.goto(`${base}/applications`);
+  await page.getByRole("button", { name: "New application…" }).click();
+  const form = page.getByRole("dialog", { name: "New application" });
+  await form.getByRole("button", { name: "Create" }).click(); // it has no name: the browser says so
+  await form.getByLabel("Name", { exact: true }).fill("a..b");
+  await form.getByLabel("Repository").fill("hello");
+  await form.getByLabel("Time to become healthy").fill("soon");
+  await form.getByRole("button", { name: "Create" }).click();
+  expect(asked.filter((a) => a.startsWith("POST applications"))).toEqual([]);
+  await form.getByLabel("Time to become healthy").fill("90s");
+  await form.getByLabel("Goes to namespace").fill("web");
+  await form.getByLabel("Make this namespace").check();
+  await page.keyboard.press("Enter");
+  await form.getByRole("alert").getByText("no name <img").waitFor();
+  expect(await form.getByLabel("Name", { exact: true }).getAttribute("aria-invalid")).toBe("true");
+  await form.getByLabel("Name", { exact: true }).fill("made");
+  await form.getByRole("button", { name: "Create" }).click();
+  await page.waitForURL(`${base}/applications/made`);
+  expect(asked).toContain('POST applications {"metadata":{"name":"made"},"spec":{"source":{"repository":"hello"},"namespace":"web","sync":"push","healthDeadline":"90s","syncOptions":{"createNamespace":true}}}');
+  await page.getByRole("button", { name: "Change…" }).click();
+  const change = page.getByRole("dialog", { name: "Change made" });
+  expect(await change.getByLabel("Time to become healthy").inputValue()).toBe("90s");
+  await change.getByLabel("Sync").selectOption("manual");
+  await change.getByLabel("Delete what left the set").uncheck();
+  await change.getByLabel("Goes to namespace").fill("");
+  await change.getByRole("button", { name: "Save" }).click();
+  await change.waitFor({ state: "detached" });
+  expect(asked).toContain('PATCH made {"spec":{"namespace":null,"sync":"manual","syncOptions":{"prune":false}}}');
+});
+
 test.runIf(!real)("a release: its cause, its images, what it changed; what happened; a rollout is stopped after a question", async () => {
   const at = "/api/v1/namespaces/default/applications/hello";
   const commit = "c".repeat(40);

@@ -178,9 +178,24 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
     if (!m) return json(res, { error: { message: `no route ${path}` } }, 404);
     const [, kind, name, rest] = m;
     const items: Object_[] = state[kind as "runs"];
+    if (!name && kind === "applications" && req.method === "POST") {
+      const made = (await body(req)) as { metadata: { name: string }; spec: Record<string, unknown> };
+      asked.push(`POST applications ${JSON.stringify(made)}`);
+      if (made.metadata.name.includes("..")) return json(res, { error: { message: `application ${made.metadata.name}: metadata.name: no ${planted}`, fields: [{ field: "metadata.name", message: `no name ${planted}` }] } }, 422);
+      state.applications.push({ metadata: meta(made.metadata.name), spec: made.spec, status: { health: "Unknown", sync: "Unknown" } } as never);
+      return json(res, made, 201);
+    }
     if (!name) return json(res, kind === "applications" ? page(state.applications, url.searchParams) : { items });
     const found = items.find((o) => o.metadata.name === name);
     if (!found) return json(res, { error: { message: `${kind} "${name}" not found` } }, 404);
+    if (!rest && req.method === "PATCH") {
+      const change = await body(req);
+      asked.push(`PATCH ${name} ${JSON.stringify(change)}`);
+      Object.assign(found.spec as object, change.spec);
+      found.metadata.resourceVersion = String(++version);
+      tell("Application", found);
+      return json(res, found);
+    }
     if (!rest && req.method === "DELETE") {
       items.splice(items.indexOf(found), 1);
       asked.push(`DELETE ${name} ${url.search}`);

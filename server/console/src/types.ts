@@ -261,7 +261,8 @@ export interface Application {
     needs?: string[];
     windows?: { kind: string; schedule: string; duration: string; timeZone?: string; manual?: boolean }[];
     promotion?: { from: string; approvals?: number };
-    syncOptions?: { drift?: string; prune?: boolean };
+    syncOptions?: { drift?: string; prune?: boolean; createNamespace?: boolean };
+    healthDeadline?: string;
   };
   status?: {
     current?: number;

@@ -19,11 +19,18 @@ export function setNamespace(name: string): void {
   localStorage.setItem(kept, name);
 }
 
+/** FieldError is what is wrong with a field of what was sent, such as spec.sync. */
+export interface FieldError {
+  field: string;
+  message: string;
+}
+
 export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
     readonly hint?: string,
+    readonly fields: FieldError[] = [],
   ) {
     super(message);
   }
@@ -71,28 +78,39 @@ export async function raw(path: string, init?: RequestInit, reads = !init?.metho
   if (res.ok) return res;
   let message = `${res.status} ${res.statusText}`;
   let hint: string | undefined;
+  let fields: FieldError[] | undefined;
   try {
     // Our own shape, Prometheus' and Elasticsearch's.
-    const { error } = (await res.json()) as { error?: string | { message?: string; hint?: string; reason?: string } };
+    const { error } = (await res.json()) as { error?: string | { message?: string; hint?: string; reason?: string; fields?: FieldError[] } };
     if (typeof error === "string") message = error;
     else {
       message = error?.message ?? error?.reason ?? message;
       hint = error?.hint;
+      fields = error?.fields;
     }
   } catch {
     // Not our own answer, a proxy's: the status line is all there is.
   }
   if (res.status === 401) onEnd();
-  throw new ApiError(res.status, message, hint);
+  throw new ApiError(res.status, message, hint, fields);
 }
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await (await raw(path, { signal })).json()) as T;
 }
 
-export async function post<T = void>(path: string, body?: unknown): Promise<T> {
+export function post<T = void>(path: string, body?: unknown): Promise<T> {
+  return send("POST", path, body);
+}
+
+/** change merges what is sent into what is there; null takes a field away. */
+export function change<T = void>(path: string, body: unknown): Promise<T> {
+  return send("PATCH", path, body);
+}
+
+async function send<T>(method: "POST" | "PATCH", path: string, body: unknown): Promise<T> {
   const res = await raw(path, {
-    method: "POST",
+    method,
     headers: { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });

@@ -13,7 +13,7 @@ import type { Application, Promotion, Release } from "../types";
 import { DiffText } from "./difftext";
 
 /** Dialog is a modal form; Escape and the button close it. */
-function Dialog({ title, close, children }: { title: string; close: () => void; children: (shut: () => void) => ComponentChildren }) {
+export function Dialog({ title, close, children }: { title: string; close: () => void; children: (shut: () => void) => ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
     dialog.current?.showModal();

@@ -11,6 +11,7 @@ import { Action, Confirm, Empty, Problem, State } from "../lib/ui";
 import type { Application, Release } from "../types";
 import { AlertsOf } from "./alerts";
 import { DeleteDialog, PromoteDialog, Promotions, SyncDialog } from "./appactions";
+import { AppForm } from "./appform";
 import { Addresses, syncOf } from "./applications";
 import { PodLogs } from "./applogs";
 import { Conditions, Progress } from "./appstate";
@@ -35,7 +36,7 @@ export function ApplicationPage({ name }: { name: string }) {
     .sort((a, b) => b.spec.number - a.spec.number);
   const [error, setError] = useState<unknown>();
   const [asked, ask] = useState<Release>();
-  const [dialog, setDialog] = useState<"sync" | "promote" | "delete" | "stop">();
+  const [dialog, setDialog] = useState<"sync" | "promote" | "change" | "delete" | "stop">();
   const [logs, setLogs] = useState(false);
   const [happened, setHappened] = useState(false);
   const tree = useTree(name);
@@ -81,6 +82,9 @@ export function ApplicationPage({ name }: { name: string }) {
         <Action label={t("refresh")} run={() => post(path("Application", name, "refresh"))} />
         <button type="button" onClick={() => setDialog("promote")}>
           {t("promoteButton")}
+        </button>
+        <button type="button" onClick={() => setDialog("change")}>
+          {t("changeButton")}
         </button>
         <button type="button" class="danger" onClick={() => setDialog("delete")}>
           {t("deleteButton")}
@@ -156,6 +160,7 @@ export function ApplicationPage({ name }: { name: string }) {
       </details>
       {dialog === "sync" ? <SyncDialog app={app} nodes={tree.nodes ?? []} close={() => setDialog(undefined)} /> : null}
       {dialog === "promote" ? <PromoteDialog app={app} releases={releases} close={() => setDialog(undefined)} /> : null}
+      {dialog === "change" ? <AppForm app={app} close={() => setDialog(undefined)} /> : null}
       {dialog === "delete" ? <DeleteDialog app={app} close={() => setDialog(undefined)} /> : null}
       {dialog === "stop" && newest ? (
         <Confirm

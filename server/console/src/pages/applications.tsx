@@ -8,6 +8,7 @@ import { go, Link, to, usePlace } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Empty, Problem, Rows, State, useTyped, type Column } from "../lib/ui";
 import type { Application } from "../types";
+import { AppForm } from "./appform";
 import { ApplicationSets } from "./appsets";
 
 const pageSize = 50;
@@ -27,6 +28,7 @@ export function Applications() {
   useEffect(() => setPlaces([]), [address]);
   const after = places.at(-1) ?? "";
   const { page, error } = useApplications(filter, pageSize, after);
+  const [making, setMaking] = useState(false);
   const items = page?.items ?? [];
   const first = places.length * pageSize + 1;
   const columns: Column<Application>[] = [
@@ -47,6 +49,9 @@ export function Applications() {
         <h1>{t("applications")}</h1>
         <span class="fill" />
         <BoardLink board="gitops" ofNamespace />
+        <button type="button" onClick={() => setMaking(true)}>
+          {t("newAppButton")}
+        </button>
       </div>
       <Filters filter={filter} health={page?.health ?? {}} sync={page?.sync ?? {}} />
       <Problem error={error} />
@@ -67,6 +72,7 @@ export function Applications() {
         <Empty>{page ? t(narrow ? "noneMatch" : "noApplications") : error ? "" : t("loading")}</Empty>
       )}
       {narrow ? null : <ApplicationSets />}
+      {making ? <AppForm close={() => setMaking(false)} /> : null}
     </>
   );
 }
