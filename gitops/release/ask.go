@@ -87,7 +87,7 @@ func (r *Reconciler) asked(ctx context.Context, app *v1alpha1.Application, by st
 			}
 			return err
 		}
-		found, lost, err := revision.Finder{Commits: r.Commits}.Find(ctx, repo, app)
+		found, lost, err := revision.In(repo, r.Commits).Find(ctx, app)
 		switch {
 		case err != nil:
 			return err

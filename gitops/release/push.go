@@ -70,7 +70,7 @@ func (s *SyncOnPush) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	apps.Items = slices.DeleteFunc(apps.Items, func(app v1alpha1.Application) bool {
 		return app.Spec.Source.Repository != repo.Name || app.Spec.Sync != "push"
 	})
-	l := &looks{ask: s.Footprints, repo: repo, seen: map[string]map[string]Footprint{}}
+	l := &looks{ask: s.Footprints, repo: repo, finder: revision.In(repo, s.Commits), seen: map[string]map[string]Footprint{}}
 	for i := range apps.Items {
 		l.paths = append(l.paths, watched(&apps.Items[i])...)
 	}
@@ -116,7 +116,7 @@ func (s *SyncOnPush) offerAll(ctx context.Context, l *looks, apps []v1alpha1.App
 	g, gctx = errgroup.WithContext(ctx)
 	g.SetLimit(offersAtOnce)
 	for _, app := range same {
-		found, _, err := revision.Finder{}.Find(ctx, l.repo, app) // a branch: nothing is looked up
+		found, _, err := l.finder.Find(ctx, app)
 		if found != nil && err == nil {
 			g.Go(func() error { return s.note(gctx, app, found) })
 		}
@@ -136,7 +136,7 @@ func (s *SyncOnPush) offer(ctx context.Context, l *looks, cached *v1alpha1.Appli
 			}
 		}
 		fresh = true
-		found, lost, err := revision.Finder{Commits: s.Commits}.Find(ctx, l.repo, app)
+		found, lost, err := l.finder.Find(ctx, app)
 		if err != nil || found == nil || lost != nil || !app.DeletionTimestamp.IsZero() || !revision.Takes(app, found) {
 			return err // why it is not found is shown by source.Finder
 		}

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"slipway.dev/cluster/api/v1alpha1"
+	"slipway.dev/gitops/revision"
 )
 
 // Footprint is what a path of a commit is: what Footprints of gitops/git says.
@@ -67,11 +68,12 @@ func watched(app *v1alpha1.Application) []string {
 // looks remembers, for several at once, the footprints of one repository while its applications are offered
 // its heads: each commit is opened once, for all of them.
 type looks struct {
-	ask   Footprints
-	repo  *v1alpha1.Repository
-	paths []string
-	mu    sync.Mutex
-	seen  map[string]map[string]Footprint
+	ask    Footprints
+	repo   *v1alpha1.Repository
+	finder *revision.Finder
+	paths  []string
+	mu     sync.Mutex
+	seen   map[string]map[string]Footprint
 }
 
 func (l *looks) at(ctx context.Context, commit string) (map[string]Footprint, error) {

@@ -3,7 +3,7 @@
 // whether it takes the place of what is desired, and in words why it is not there.
 //
 // It decides on what Repositories show and never reads one itself, but for the name of a
-// commit, which it is given a way to look up. Start at Finder.Find.
+// commit, which it is given a way to look up. Start at In and Finder.Find.
 package revision
 
 import (
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"slipway.dev/cluster/api/v1alpha1"
 	"slipway.dev/cluster/refs"
@@ -46,16 +47,26 @@ func lost(reason, format string, args ...any) *Lost {
 	return &Lost{Reason: reason, Message: fmt.Sprintf(format, args...)}
 }
 
-// Finder finds what is followed. The zero value knows commits by their whole names only.
+// Finder finds what applications follow in one repository, as that was seen once: its tags
+// are read once for all of them.
 type Finder struct {
-	Commits Commits
+	repo    *v1alpha1.Repository
+	commits Commits
+	// versions among the tags, the highest first.
+	versions func() []tagged
 }
 
-// Find what an application follows, as its repository has it. The value is nil where that
-// is not there, which Lost explains. Both are given where it was deleted: the value is
-// what is followed since, which is not to be desired by itself.
-func (f Finder) Find(ctx context.Context, repo *v1alpha1.Repository, app *v1alpha1.Application) (*v1alpha1.Desired, *Lost, error) {
-	s := &app.Spec.Source
+// In a repository, which does not change while it is looked at. Without commits, those are
+// known by their whole names only.
+func In(repo *v1alpha1.Repository, commits Commits) *Finder {
+	return &Finder{repo: repo, commits: commits, versions: sync.OnceValue(func() []tagged { return versions(repo) })}
+}
+
+// Find what an application follows. The value is nil where that is not there, which Lost
+// explains. Both are given where it was deleted: the value is what is followed since, which
+// is not to be desired by itself.
+func (f *Finder) Find(ctx context.Context, app *v1alpha1.Application) (*v1alpha1.Desired, *Lost, error) {
+	repo, s := f.repo, &app.Spec.Source
 	if err := checkSource(s); err != nil {
 		return nil, lost(Invalid, "%v", err), nil
 	}
@@ -67,10 +78,10 @@ func (f Finder) Find(ctx context.Context, repo *v1alpha1.Repository, app *v1alph
 		}
 		return nil, noTag(repo, app), nil
 	case s.Semver != "":
-		found, why := highest(repo, app)
+		found, why := f.highest(app)
 		return found, why, nil
 	case s.Commit != "":
-		return f.commit(ctx, repo, app)
+		return f.commit(ctx, app)
 	}
 	branch := cmp.Or(s.Branch, repo.Status.DefaultBranch)
 	if found := at(repo, heads+branch); found != nil {
@@ -95,20 +106,20 @@ func at(repo *v1alpha1.Repository, name string) *v1alpha1.Desired {
 
 // commit by its name. It has the number of the newest update: nothing that was pushed
 // before somebody chose it is newer.
-func (f Finder) commit(ctx context.Context, repo *v1alpha1.Repository, app *v1alpha1.Application) (*v1alpha1.Desired, *Lost, error) {
-	prefix := app.Spec.Source.Commit
+func (f *Finder) commit(ctx context.Context, app *v1alpha1.Application) (*v1alpha1.Desired, *Lost, error) {
+	repo, prefix := f.repo, app.Spec.Source.Commit
 	whole := prefix
 	switch have := app.Spec.Desired; {
 	case have != nil && have.Revision == have.Commit && strings.HasPrefix(have.Commit, prefix):
 		// Once it is known what is meant, nothing that is pushed later changes that.
 		return have.DeepCopy(), nil, nil
-	case f.Commits == nil:
+	case f.commits == nil:
 		if len(prefix) != 40 {
 			return nil, lost(CommitNotFound, "repository %s: commit %s is not looked up here; give its whole name", repo.Name, prefix), nil
 		}
 	default:
 		var err error
-		whole, err = f.Commits(ctx, repo.Namespace, repo.Name, prefix)
+		whole, err = f.commits(ctx, repo.Namespace, repo.Name, prefix)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			return nil, lost(CommitNotFound, "repository %s: commit %s not found; it has what its branches and tags lead to", repo.Name, prefix), nil

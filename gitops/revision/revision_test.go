@@ -40,7 +40,7 @@ func TestRanges(t *testing.T) {
 		{"2.x", ""}, {">=2.0.0-0 <3", "v2.0.0-rc.2"}, {"~2.0.0-rc.1", "v2.0.0-rc.2"}, {"^2.0.0-0", "v2.0.0-rc.2"}, {">=4", ""},
 	} {
 		t.Run(c.text, func(t *testing.T) {
-			found, why, err := Finder{}.Find(t.Context(), repository(all...), application(source(v1alpha1.Revision{Semver: c.text}), nil))
+			found, why, err := In(repository(all...), nil).Find(t.Context(), application(source(v1alpha1.Revision{Semver: c.text}), nil))
 			require.NoError(t, err)
 			if c.want == "" {
 				require.Nil(t, found)
@@ -55,9 +55,9 @@ func TestRanges(t *testing.T) {
 			require.Equal(t, "refs/tags/"+c.want, found.Revision)
 		})
 	}
-	_, why, _ := Finder{}.Find(t.Context(), repository(all...), application(source(v1alpha1.Revision{Semver: "2.x"}), nil))
+	_, why, _ := In(repository(all...), nil).Find(t.Context(), application(source(v1alpha1.Revision{Semver: "2.x"}), nil))
 	require.Contains(t, why.Message, "v2.0.0-rc.2 is a pre-release")
-	_, why, _ = Finder{}.Find(t.Context(), repository(), application(source(v1alpha1.Revision{Semver: "2.x"}), nil))
+	_, why, _ = In(repository(), nil).Find(t.Context(), application(source(v1alpha1.Revision{Semver: "2.x"}), nil))
 	require.Equal(t, `repository shop: no tag is in the range "2.x"; it has no tag yet`, why.Message)
 }
 
@@ -71,7 +71,7 @@ func TestTagsOfOneVersion(t *testing.T) {
 		{[]string{"v1.2.0", "1.2.0"}, "1.2.0"}, {[]string{"1.2.0", "v1.2.0"}, "v1.2.0"},
 		{[]string{"1.2.0+b", "1.2.0+a"}, "1.2.0+a"},
 	} {
-		found, _, err := Finder{}.Find(t.Context(), repository(c.tags...), application(source(v1alpha1.Revision{Semver: "1.x"}), nil))
+		found, _, err := In(repository(c.tags...), nil).Find(t.Context(), application(source(v1alpha1.Revision{Semver: "1.x"}), nil))
 		require.NoError(t, err)
 		require.Equal(t, c.want, found.Tag(), c.tags)
 	}
@@ -149,7 +149,7 @@ func TestWhatIsFollowed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			app := application(c.source, c.have)
-			found, why, err := Finder{Commits: commits}.Find(t.Context(), c.repo, app)
+			found, why, err := In(c.repo, commits).Find(t.Context(), app)
 			require.NoError(t, err)
 			if c.reason == "" {
 				require.Nil(t, why)
@@ -169,7 +169,7 @@ func TestWhatIsFollowed(t *testing.T) {
 			Take(app, found)
 			require.Equal(t, found.Revision, app.Spec.Desired.Revision)
 			require.Equal(t, c.want, app.Spec.Desired.Commit)
-			again, _, err := Finder{Commits: commits}.Find(t.Context(), c.repo, app)
+			again, _, err := In(c.repo, commits).Find(t.Context(), app)
 			require.NoError(t, err)
 			require.False(t, Takes(app, again), "taken once")
 		})
@@ -179,7 +179,7 @@ func TestWhatIsFollowed(t *testing.T) {
 // A commit by another name is the same value: its images stay.
 func TestSameCommitKeepsItsImages(t *testing.T) {
 	app := application(source(v1alpha1.Revision{Tag: "v1.2.0"}), &v1alpha1.Desired{Commit: "c-v1.2.0", Revision: "refs/heads/main", Sequence: 9, By: "ann", Images: []v1alpha1.Image{{Name: "web", Digest: "sha256:1"}}})
-	found, _, err := Finder{}.Find(t.Context(), repository("v1.2.0"), app)
+	found, _, err := In(repository("v1.2.0"), nil).Find(t.Context(), app)
 	require.NoError(t, err)
 	Take(app, found)
 	require.Equal(t, "refs/tags/v1.2.0", app.Spec.Desired.Revision)
@@ -261,7 +261,7 @@ func FuzzRange(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, tag string) {
 		repo := repository(tag, "v1.0.0")
 		app := application(source(v1alpha1.Revision{Semver: text}), nil)
-		found, why, err := Finder{}.Find(context.Background(), repo, app)
+		found, why, err := In(repo, nil).Find(context.Background(), app)
 		if err != nil || (found == nil) == (why == nil) && text != "" {
 			t.Fatalf("%q of %q: %v, %v, %v", text, tag, found, why, err)
 		}

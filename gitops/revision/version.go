@@ -84,13 +84,13 @@ func versions(repo *v1alpha1.Repository) []tagged {
 
 // highest tag in the range of an application. With it comes why it does not take the place
 // of the tag that is desired, if that is higher and was deleted.
-func highest(repo *v1alpha1.Repository, app *v1alpha1.Application) (*v1alpha1.Desired, *Lost) {
-	s := &app.Spec.Source
+func (f *Finder) highest(app *v1alpha1.Application) (*v1alpha1.Desired, *Lost) {
+	repo, s := f.repo, &app.Spec.Source
 	r, err := parseRange(s.Semver)
 	if err != nil {
 		return nil, lost(Invalid, "%v", err)
 	}
-	all := versions(repo)
+	all := f.versions()
 	var found *v1alpha1.Desired
 	if i := slices.IndexFunc(all, func(t tagged) bool { return r.Check(t.version) }); i >= 0 {
 		found = at(repo, v1alpha1.TagRef(all[i].name))

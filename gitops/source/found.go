@@ -83,6 +83,7 @@ func (f *Finder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 	if err := f.Client.List(ctx, apps, client.InNamespace(req.Namespace)); err != nil {
 		return ctrl.Result{}, err
 	}
+	finder := revision.In(repo, f.Commits)
 	for i := range apps.Items {
 		app := &apps.Items[i]
 		if app.Spec.Source.Repository != req.Name || !app.DeletionTimestamp.IsZero() {
@@ -93,7 +94,7 @@ func (f *Finder) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, 
 		if repo == nil {
 			c, err = f.nowhere(ctx, req.NamespacedName)
 		} else {
-			c, err = f.lost(ctx, repo, app)
+			c, err = lost(ctx, repo, finder, app)
 		}
 		if err == nil {
 			err = f.tell(ctx, app, c)
@@ -122,8 +123,8 @@ func (f *Finder) nowhere(ctx context.Context, name types.NamespacedName) (*metav
 }
 
 // lost says what of an application's source is not in its repository; nil: nothing.
-func (f *Finder) lost(ctx context.Context, repo *v1alpha1.Repository, app *v1alpha1.Application) (*metav1.Condition, error) {
-	found, why, err := revision.Finder{Commits: f.Commits}.Find(ctx, repo, app)
+func lost(ctx context.Context, repo *v1alpha1.Repository, finder *revision.Finder, app *v1alpha1.Application) (*metav1.Condition, error) {
+	found, why, err := finder.Find(ctx, app)
 	ready := meta.FindStatusCondition(repo.Status.Conditions, "Ready")
 	switch {
 	case err != nil, why != nil && why.Reason == revision.Invalid:

@@ -51,6 +51,10 @@ func TestTagsAreFollowed(t *testing.T) {
 		}
 		return nil
 	})
+	// Past the API too.
+	if out, err := slipway(t, "kubectl", "patch", "application.slipway.dev", "tagged", "--type=merge", "-p", `{"spec":{"source":{"branch":"main"}}}`); err == nil || !strings.Contains(out, "give one of source.branch, tag, semver and commit") {
+		t.Errorf("%v %s", err, out)
+	}
 	tag("v1.0.0")
 	runs("tagged", 1, "v1.0.0", first)
 

@@ -233,7 +233,9 @@ export interface Desired {
   images?: Image[];
   run?: string;
   by?: string;
-  /** push, pipeline, manual, inputs, promotion, rollback (written back) or generator */
+  /** the full name of the branch or tag that led to the commit, or the commit that was named */
+  revision?: string;
+  /** push, revision, pipeline, manual, inputs, promotion, rollback (written back) or generator */
   cause?: string;
   promotion?: string;
 }
@@ -251,7 +253,7 @@ export interface ObjectReference {
 export interface Application {
   metadata: Meta;
   spec: {
-    source: { repository?: string; branch?: string; path?: string; renderer?: string; helm?: { chart?: string; repository?: string; version?: string } };
+    source: { repository?: string; branch?: string; tag?: string; semver?: string; commit?: string; path?: string; renderer?: string; helm?: { chart?: string; repository?: string; version?: string } };
     namespace?: string;
     sync?: string;
     desired?: Desired;

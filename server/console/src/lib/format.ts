@@ -54,6 +54,13 @@ export function bytes(n: number): string {
 }
 
 /** What is desired, for people: the commit, or the version of a chart that has none. */
-export function valueOf(d?: { commit: string; inputs?: { version?: string } }): string {
-  return d?.commit ? short(d.commit) : (d?.inputs?.version ?? "");
+export function valueOf(d?: { commit: string; revision?: string; inputs?: { version?: string } }): string {
+  if (!d?.commit) return d?.inputs?.version ?? "";
+  const tag = d.revision?.startsWith("refs/tags/") ? d.revision.slice("refs/tags/".length) : "";
+  return tag ? `${tag} (${short(d.commit)})` : short(d.commit);
+}
+
+/** followed is what of its repository an application follows; empty for the default branch. */
+export function followed(s: { branch?: string; tag?: string; semver?: string; commit?: string }): string {
+  return s.tag || s.semver || (s.commit ? short(s.commit) : s.branch) || "";
 }

@@ -3,7 +3,7 @@ import { t } from "../i18n";
 import { ApiError, get, namespace, path, post, raw } from "../lib/api";
 import { address } from "../lib/browse";
 import { Chart } from "../lib/chart";
-import { short, valueOf } from "../lib/format";
+import { followed, short, valueOf } from "../lib/format";
 import { Link, to } from "../lib/router";
 import { put, replace, useStore } from "../lib/store";
 import { useTree } from "../lib/tree";
@@ -95,7 +95,7 @@ export function ApplicationPage({ name }: { name: string }) {
           {t("pinnedTo", { n: app.spec.pin })} {app.spec.pinnedBy ? `${t("by")} ${app.spec.pinnedBy}` : ""} <Action label={t("unpin")} run={() => post(path("Application", name, "unpin"))} />
         </div>
       ) : null}
-      {st.unchanged && st.unchanged.sequence > (app.spec.desired?.sequence ?? 0) ? (
+      {st.unchanged && !app.spec.source.tag && !app.spec.source.semver && !app.spec.source.commit && st.unchanged.sequence > (app.spec.desired?.sequence ?? 0) ? (
         <p class="hint">
           <Link href={address(app.spec.source.repository ?? "", { kind: "commit", commit: st.unchanged.commit })}>
             <code>{short(st.unchanged.commit)}</code>
@@ -122,6 +122,7 @@ export function ApplicationPage({ name }: { name: string }) {
             <Link href={to("repositories", app.spec.source.repository)}>{app.spec.source.repository}</Link>
           ) : null}
         </Fact>
+        <Fact name={t("follows")}>{followed(app.spec.source) ? <code>{followed(app.spec.source)}</code> : null}</Fact>
         <Fact name={t("chart")}>{chartOf(app) || null}</Fact>
         <Fact name={t("sync")}>{app.spec.sync}</Fact>
         <Fact name={t("goesTo")}>{app.spec.namespace && app.spec.namespace !== namespace ? app.spec.namespace : null}</Fact>

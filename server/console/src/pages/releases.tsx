@@ -18,6 +18,7 @@ const causes = {
   inputs: "causeInputs",
   promotion: "causePromotion",
   rollback: "causeRollback",
+  revision: "causeRevision",
   generator: "causeGenerator",
 } as const;
 
@@ -76,7 +77,7 @@ export function Releases({ app, releases, ask }: { app: Application; releases: R
       rows={releases}
       columns={columns}
       id={(r) => r.metadata.name}
-      text={(r) => `#${r.spec.number} ${r.spec.desired.commit} ${r.spec.subject ?? ""} ${r.spec.author ?? ""} ${r.spec.desired.by ?? ""} ${r.status?.result ?? ""} ${causeOf(r.spec.desired)}`}
+      text={(r) => `#${r.spec.number} ${r.spec.desired.commit} ${r.spec.desired.revision ?? ""} ${r.spec.subject ?? ""} ${r.spec.author ?? ""} ${r.spec.desired.by ?? ""} ${r.status?.result ?? ""} ${causeOf(r.spec.desired)}`}
     />
   );
 }
