@@ -310,3 +310,41 @@ func figureText(t time.Time) string {
 	b, _ := json.Marshal(float64(t.UnixMilli()))
 	return string(b)
 }
+
+// TestPagesOfEqualNumbers: numbers that are equal and written differently are all found, once
+// each, wherever a page ends.
+func TestPagesOfEqualNumbers(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	var b strings.Builder
+	for i, n := range []string{"7", "7.0", "7.00", "3", "9", "7", "70e-1", "9.0"} {
+		fmt.Fprintf(&b, `{"create":{}}`+"\n"+`{"@timestamp":%q,"n":%s,"doc":"d%d"}`+"\n", epoch.Format(time.RFC3339), n, i)
+	}
+	s.ok(t, "POST", "/logs-numbers-default/_bulk", b.String())
+	s.store.Flush()
+	for _, order := range []string{"asc", "desc"} {
+		for size := 1; size < 9; size++ {
+			seen, after := map[string]int{}, ""
+			for range 10 {
+				v := s.ok(t, "POST", "/logs-numbers-default/_search", fmt.Sprintf(`{"size":%d,"sort":[{"n":%q},{"_doc":"asc"}]%s}`, size, order, after))
+				hits := v["hits"].(map[string]any)["hits"].([]any)
+				if len(hits) == 0 {
+					break
+				}
+				for _, h := range hits {
+					seen[h.(map[string]any)["_source"].(map[string]any)["doc"].(string)]++
+				}
+				last, err := json.Marshal(hits[len(hits)-1].(map[string]any)["sort"])
+				if err != nil {
+					t.Fatal(err)
+				}
+				after = `,"search_after":` + string(last)
+			}
+			for _, n := range seen {
+				if n != 1 || len(seen) != 8 {
+					t.Fatalf("%s, %d a page: %v", order, size, seen)
+				}
+			}
+		}
+	}
+}

@@ -157,7 +157,9 @@ func (h *Handler) first(ctx context.Context, sc scope, filter expr, k sortKey, w
 	if err != nil {
 		return nil, err
 	}
-	rows = slices.DeleteFunc(rows, func(r map[string]string) bool { return k.value(r) == edge })
+	same := func(r map[string]string) bool { return k.compare(k.value(r), edge) == 0 }
+	rows = slices.DeleteFunc(rows, same)
+	tied = slices.DeleteFunc(tied, func(r map[string]string) bool { return !same(r) })
 	return append(rows, tied...), nil
 }
 
@@ -284,6 +286,10 @@ func (k sortKey) equal(v string) expr {
 	}
 	if v == "" {
 		return not(leaf(k.field.prefix() + "*"))
+	}
+	if _, err := strconv.ParseFloat(v, 64); err == nil {
+		// One number is written in several ways: 7 and 7.0.
+		return or(leaf(k.field.prefix()+"="+logs.Quote(v)), and(k.filter(">=", v), k.filter("<=", v)))
 	}
 	return leaf(k.field.prefix() + "=" + logs.Quote(v))
 }

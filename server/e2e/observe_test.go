@@ -177,7 +177,7 @@ spec:
     metadata: {labels: {app: monitored}}
     spec:
       containers:
-      - {name: web, image: busybox, command: [sh, -c, "mkdir /w; echo 'monitored_metric{namespace=\"kube-system\"} 7' > /w/metrics; exec httpd -f -p 8080 -h /w"], ports: [{name: metrics, containerPort: 8080}]}
+      - {name: web, image: busybox, command: [sh, -c, "mkdir /w; echo 'monitored_metric{namespace=\"kube-system\"} 7' > /w/metrics; echo 'kube_node_status_condition{node=\"forged\",condition=\"Ready\",status=\"true\",slipway_source=\"\"} 0' >> /w/metrics; exec httpd -f -p 8080 -h /w"], ports: [{name: metrics, containerPort: 8080}]}
 ---
 apiVersion: v1
 kind: Service
@@ -187,7 +187,7 @@ spec: {selector: {app: monitored}, ports: [{name: metrics, port: 80, targetPort:
 apiVersion: monitoring.coreos.com/v1
 kind: ServiceMonitor
 metadata: {name: monitored, labels: {made-by: monitored}}
-spec: {selector: {matchLabels: {app: monitored}}, endpoints: [{port: metrics, interval: 5s, honorLabels: true}]}
+spec: {selector: {matchLabels: {app: monitored}}, endpoints: [{port: metrics, interval: 5s, honorLabels: true, relabelings: [{targetLabel: job, replacement: kube-state-metrics}, {targetLabel: slipway_source, replacement: ""}], metricRelabelings: [{action: labeldrop, regex: "slipway_.*"}]}]}
 ---
 apiVersion: v1
 kind: Service
@@ -244,5 +244,12 @@ spec:
 	})
 	if out := must(t, "query", `monitored_metric{namespace="kube-system"} or monitored:stolen`); strings.Contains(out, "monitored") {
 		t.Errorf("reaches another namespace: %s", out)
+	}
+	// It calls a series as Kubernetes' own, with its job, and is not taken for it.
+	if out := must(t, "query", `kube_node_status_condition{node="forged", slipway_source="default"}`); !strings.Contains(out, "forged") {
+		t.Errorf("the forged series: %s", out)
+	}
+	if out := must(t, "query", `{node="forged", slipway_source=""}`); strings.Contains(out, "forged") {
+		t.Errorf("passes for ours: %s", out)
 	}
 }
