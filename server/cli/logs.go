@@ -3,6 +3,7 @@ package cli
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -119,6 +120,15 @@ func (f *logFlags) export(cmd *cobra.Command, c *user, query string) error {
 	}
 	defer r.Close()
 	_, err = io.Copy(cmd.OutOrStdout(), r)
+	return cutOff(err)
+}
+
+// cutOff says of an answer that it is not whole: the server cuts the connection where it
+// cannot go on, as an end would look like all lines.
+func cutOff(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the answer was cut off before it was whole; ask for a shorter time or less (--since, a query), or look into the server's log")
+	}
 	return err
 }
 
@@ -138,7 +148,7 @@ func (f *logFlags) each(cmd *cobra.Command, c *user, v url.Values, do func(row m
 		}
 		do(row, lines.Text())
 	}
-	return lines.Err()
+	return cutOff(lines.Err())
 }
 
 func (c *user) printLine(cmd *cobra.Command, row map[string]string, line string) {

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,6 +38,27 @@ func TestRoutesOfLogs(t *testing.T) {
 		routes, words, _ := strings.Cut(want, ": ")
 		if got := strings.Join(asked, ", "); got != routes || !strings.Contains(out, words) {
 			t.Errorf("%s: asked %s and said %q, want %s", args, got, out, want)
+		}
+	}
+}
+
+// TestLogsThatAreCutOff: fewer lines than there are is an error, in each form.
+func TestLogsThatAreCutOff(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `{"_time":"2026-01-02T03:04:05Z","pod":"p","container":"c","_msg":"a line"}`)
+		_ = http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}))
+	defer srv.Close()
+	t.Setenv("SLIPWAY_TOKEN", "x")
+	for _, args := range []string{"logs", "logs --all", "logs --all -o csv", "logs -o raw"} {
+		var out bytes.Buffer
+		cmd := Root()
+		cmd.SetOut(&out)
+		cmd.SetErr(io.Discard)
+		cmd.SetArgs(append(strings.Fields(args), "--server", srv.URL))
+		if err := cmd.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "cut off before it was whole") || !strings.Contains(out.String(), "a line") {
+			t.Errorf("%s: %v, said %q", args, err, out.String())
 		}
 	}
 }
