@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -205,20 +206,37 @@ func fromLayout(dir, image string) (any, error) {
 		return nil, err
 	}
 	pick := -1
+	var names []string
 	for i, d := range m.Manifests {
 		ref := d.Annotations["org.opencontainers.image.ref.name"]
-		if len(m.Manifests) == 1 || (ref != "" && (ref == image || strings.HasSuffix(image, ":"+ref))) {
+		if ref != "" && !slices.Contains(names, ref) {
+			names = append(names, ref)
+		}
+		if len(m.Manifests) == 1 || (ref != "" && (sameName(ref, image) || strings.HasSuffix(image, ":"+ref))) {
 			pick = i
 		}
 	}
+	if pick < 0 && len(names) > 1 {
+		return nil, fmt.Errorf("it has %d images and none of this name; seed one of them under its own: %s", len(names), strings.Join(names, ", "))
+	}
 	if pick < 0 {
-		return index, nil
+		return index, nil // one image, for several architectures
 	}
 	d := m.Manifests[pick]
 	if d.MediaType.IsIndex() {
 		return index.ImageIndex(d.Digest)
 	}
 	return index.Image(d.Digest)
+}
+
+// sameName says whether both mean one image, a short name being Docker Hub's.
+func sameName(a, b string) bool {
+	x, err := name.NewTag(a)
+	if err != nil {
+		return false
+	}
+	y, err := name.NewTag(b)
+	return err == nil && x.Name() == y.Name()
 }
 
 var layoutFileRE = regexp.MustCompile(`^(?:\./)?(?:oci-layout|index\.json|blobs/sha256/[0-9a-f]{64})$`)

@@ -250,3 +250,38 @@ func TestSeed(t *testing.T) {
 		t.Error("a bad name was accepted")
 	}
 }
+
+// TestSeedOfSeveral: of a file with several images the one of the name is taken, and none
+// at random.
+func TestSeedOfSeveral(t *testing.T) {
+	several := filepath.Join(t.TempDir(), "several")
+	p, err := layout.Write(several, empty.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for _, full := range []string{"docker.io/library/node:22", "ghcr.io/acme/base:1"} {
+		img := image(t)
+		if err := p.AppendImage(img, layout.WithAnnotations(map[string]string{"org.opencontainers.image.ref.name": full})); err != nil {
+			t.Fatal(err)
+		}
+		digest, err := img.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want[full] = digest.String()
+	}
+	archive := filepath.Join(t.TempDir(), "several.tar")
+	tarDir(t, several, archive)
+	r, _ := open(t, newHub(t).upstream)
+	for _, file := range []string{several, archive} {
+		for short, full := range map[string]string{"node:22": "docker.io/library/node:22", "ghcr.io/acme/base:1": "ghcr.io/acme/base:1"} {
+			if got, err := r.Seed(t.Context(), short, file); err != nil || got != want[full] {
+				t.Errorf("%s: %s %v, want %s", short, got, err, want[full])
+			}
+		}
+		if _, err := r.Seed(t.Context(), "python:3", file); err == nil || !strings.Contains(err.Error(), "ghcr.io/acme/base:1") {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
