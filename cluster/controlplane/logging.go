@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"k8s.io/klog/v2"
@@ -34,13 +35,25 @@ func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
 
 func (q quiet) Handle(ctx context.Context, r slog.Record) error {
 	r.Level = demote(r.Level)
-	if noise[r.Message] || stopping.Load() {
+	if noise[r.Message] || stopping.Load() || ofTheMetricsAPI(r) {
 		r.Level = slog.LevelDebug
 	}
 	if !q.Handler.Enabled(ctx, r.Level) {
 		return nil
 	}
 	return q.Handler.Handle(ctx, r)
+}
+
+// metricsAPI is served by a child, which a start of the server comes before; of one that does
+// not run the status speaks.
+const metricsAPI = "metrics.k8s.io"
+
+func ofTheMetricsAPI(r slog.Record) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == "err" && strings.Contains(a.Value.String(), metricsAPI)
+		return !found
+	})
+	return found
 }
 
 func (q quiet) WithAttrs(a []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(a)} }
