@@ -24,13 +24,23 @@ const (
 	Evict   = 200 << 20
 )
 
-// Full says that less than the reserve is free.
+// FilesReserve of the files (inodes) that a file system can hold stay free, where it counts
+// them: a disk is full without them too, whatever bytes are free. The kubelet evicts below 2 %.
+const FilesReserve = 0.04
+
+// Full says that less than the reserve is free: of bytes, or, where Files is not 0, of files.
 type Full struct {
 	Free, Reserve uint64
+	// Files that the file system can hold, and how many more can be made.
+	Files, FilesFree uint64
 }
 
 // Error names the figures and what to do.
 func (e Full) Error() string {
+	if e.Files > 0 {
+		return fmt.Sprintf("the server's disk is nearly full: only %d more files can be made on it (df -i), and %.0f are kept in reserve; delete many small files, or move the data directory to a file system with more inodes, then try again",
+			e.FilesFree, FilesReserve*float64(e.Files))
+	}
 	return fmt.Sprintf("the server's disk is nearly full: %d MiB free, and %d MiB are kept in reserve; delete what is not needed or add space, then try again",
 		e.Free>>20, e.Reserve>>20)
 }
@@ -39,17 +49,29 @@ func (e Full) Error() string {
 type Guard struct {
 	dir     string
 	reserve uint64
-	// free is a variable for tests.
-	free func(dir string) (uint64, error)
+	// free is a variable for tests, and files too, which is nil where they do not matter.
+	free  func(dir string) (uint64, error)
+	files func(dir string) (free, all uint64, err error)
 }
 
 // New guards the file system of dir, which must be there; reserve is how many bytes
-// of it stay free, 0 the default.
+// of it stay free, 0 the default, and FilesReserve of files then.
 func New(dir string, reserve uint64) *Guard {
+	g := &Guard{dir: dir, reserve: reserve, free: Free}
 	if reserve == 0 {
-		reserve = Reserve
+		g.reserve, g.files = Reserve, Files
 	}
-	return &Guard{dir: dir, reserve: reserve, free: Free}
+	return g
+}
+
+// Files is how many more files the file system of dir can hold, and how many it can hold in
+// all: 0 where it does not count them.
+func Files(dir string) (free, all uint64, err error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, 0, fmt.Errorf("disk of %s: %w", dir, err)
+	}
+	return s.Ffree, s.Files, nil
 }
 
 // Free is how many bytes an ordinary user could still write to dir's file system.
@@ -69,6 +91,16 @@ func (g *Guard) Room() error {
 	}
 	if free < g.reserve {
 		return Full{Free: free, Reserve: g.reserve}
+	}
+	if g.files == nil {
+		return nil
+	}
+	more, all, err := g.files(g.dir)
+	if err != nil {
+		return err
+	}
+	if float64(more) < FilesReserve*float64(all) {
+		return Full{Files: all, FilesFree: more}
 	}
 	return nil
 }

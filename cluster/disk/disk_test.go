@@ -31,6 +31,30 @@ func TestRoomEndsAtTheReserve(t *testing.T) {
 	}
 }
 
+func TestRoomEndsWithTheFilesThatCanBeMade(t *testing.T) {
+	for _, c := range []struct {
+		free, all uint64
+		room      bool
+	}{{1000, 10000, true}, {400, 10000, true}, {399, 10000, false}, {0, 10000, false}, {0, 0, true}} { // btrfs counts none
+		g := New(t.TempDir(), 0)
+		g.free = func(string) (uint64, error) { return Reserve, nil }
+		g.files = func(string) (uint64, uint64, error) { return c.free, c.all, nil }
+		err := g.Room()
+		if full := (Full{}); (err == nil) != c.room || err != nil && (!errors.As(err, &full) || full.FilesFree != c.free || !strings.Contains(err.Error(), "df -i")) {
+			t.Errorf("%d of %d: %v", c.free, c.all, err)
+		}
+		// Of metrics and lines, the oldest go for bytes alone.
+		other := New(t.TempDir(), Logs)
+		other.free, other.files = g.free, nil
+		if err := other.Room(); err != nil {
+			t.Errorf("%d of %d: %v", c.free, c.all, err)
+		}
+	}
+	if _, _, err := Files("/does/not/exist"); err == nil {
+		t.Error("files of a directory that does not exist")
+	}
+}
+
 func TestDirectoryIsAsked(t *testing.T) {
 	if free, err := Free(t.TempDir()); err != nil || free == 0 {
 		t.Errorf("%d %v", free, err)

@@ -90,9 +90,11 @@ func serverRunning(l layout.Layout) []Problem {
 const (
 	// minFree is asked of a first start; a server that was here before has to come
 	// back as long as its data is not at risk, and its status says the rest.
-	minFree       = 2 << 30
-	minFreeAgain  = disk.Evict + 64<<20
-	minInodesPart = 0.03 // the kubelet evicts at 2 %
+	minFree      = 2 << 30
+	minFreeAgain = disk.Evict + 64<<20
+	// As much is asked of a first start; who was here before has to come back, and says it.
+	minInodesPart = disk.FilesReserve + 0.01
+	minFilesAgain = 1000
 )
 
 func dataDir(l layout.Layout) []Problem {
@@ -107,16 +109,16 @@ func dataDir(l layout.Layout) []Problem {
 		dir = filepath.Dir(dir)
 	}
 	free, size := st.Bavail*uint64(st.Bsize), st.Blocks*uint64(st.Bsize)
-	need := uint64(minFree)
+	need, files := uint64(minFree), minInodesPart*float64(st.Files)
 	if _, err := os.Stat(l.Instance()); err == nil {
-		need = minFreeAgain
+		need, files = minFreeAgain, minFilesAgain
 	}
 	if size > 0 && free < need {
 		found = append(found, Problem{"disk-full", fmt.Sprintf("%s has %d MiB free of %d MiB", dir, free>>20, size>>20),
 			fmt.Sprintf("free at least %d MiB, or give a --data-dir on another disk", need>>20)})
 	}
-	if st.Files > 0 && float64(st.Ffree) < minInodesPart*float64(st.Files) {
-		found = append(found, Problem{"disk-full", dir + " has hardly any inodes free", "delete many small files, or give a --data-dir on another disk"})
+	if st.Files > 0 && float64(st.Ffree) < files {
+		found = append(found, Problem{"disk-full", fmt.Sprintf("%s can hold %d more files only (df -i)", dir, st.Ffree), "delete many small files, or give a --data-dir on another disk"})
 	}
 	if st.Flags&unix.ST_NOEXEC != 0 {
 		found = append(found, Problem{"data-directory", dir + " is mounted noexec", "remount it with exec, or give another --data-dir"})

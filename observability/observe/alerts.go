@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httputil"
 	"net/url"
 	"strings"
 
@@ -64,19 +63,6 @@ var (
 	ErrSilence   = errors.New("silence")
 	ErrNoSilence = errors.New("no such silence")
 )
-
-// Alertmanager passes requests below /alertmanager/ on to the child; they concern all
-// namespaces.
-func (c *Client) Alertmanager() http.Handler {
-	return &httputil.ReverseProxy{
-		Transport: c.http.Transport,
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host = "http", "observe"
-			r.Out.Header.Del("Authorization")
-			r.Out.Header.Del("Cookie")
-		},
-	}
-}
 
 // Alerts are those of one namespace that fire, of one application where it is not empty.
 func (c *Client) Alerts(ctx context.Context, namespace, application string) (models.GettableAlerts, error) {

@@ -67,6 +67,26 @@ func (c *Client) Sender() *logs.Sender {
 
 // Prometheus passes requests below /prometheus/ on to the child.
 func (c *Client) Prometheus() http.Handler {
+	return c.pass(func(why string) any {
+		return map[string]string{"status": "error", "errorType": "unavailable", "error": why}
+	})
+}
+
+// Elastic passes requests below /elastic/ on to the child. They must have their
+// elastic.Access attached.
+func (c *Client) Elastic() http.Handler {
+	return c.pass(func(why string) any {
+		return map[string]any{"status": http.StatusServiceUnavailable, "error": map[string]string{"type": "unavailable_exception", "reason": why}}
+	})
+}
+
+// Alertmanager passes requests below /alertmanager/ on to the child; they concern all
+// namespaces.
+func (c *Client) Alertmanager() http.Handler { return c.pass(func(why string) any { return why }) }
+
+// pass requests on to the child. While that is away, a while after a start or a crash, it is
+// said in the form that the callers read, with a status upon which they try again.
+func (c *Client) pass(say func(why string) any) http.Handler {
 	return &httputil.ReverseProxy{
 		Transport: c.http.Transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
@@ -74,12 +94,14 @@ func (c *Client) Prometheus() http.Handler {
 			r.Out.Header.Del("Authorization")
 			r.Out.Header.Del("Cookie")
 		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(say("the store of metrics and logs does not answer, as it is being started; try again; `slipway status` tells more"))
+		},
 	}
 }
-
-// Elastic passes requests below /elastic/ on to the child. They must have their
-// elastic.Access attached.
-func (c *Client) Elastic() http.Handler { return c.Prometheus() }
 
 // SendTo has every line go to a Fluentd as well, from now on; nil ends that, and forgets
 // what waits for it. It may be asked for again, and the child remembers it. With retry,
