@@ -62,8 +62,20 @@ func (h *Handler) bulk(w http.ResponseWriter, r *request) error {
 		return refuse(400, "parse_exception", "request body is required")
 	}
 	b.keep(r.Context())
+	h.refreshed(r)
 	b.answer(w, time.Since(started))
 	return nil
+}
+
+// refreshed waits until what was written is found, where its request asks for that. What is
+// kept is kept: who does not wait for it is not told to send it again.
+func (h *Handler) refreshed(r *request) {
+	if !r.params.Has("refresh") || r.params.Get("refresh") == "false" {
+		return
+	}
+	if err := h.Store.Refresh(r.Context()); err != nil {
+		h.Log.Debug("elasticsearch API: refresh", "err", err)
+	}
 }
 
 func (b *batch) read(body io.Reader, index string) error {

@@ -85,7 +85,9 @@ func (h *Handler) ingest(w http.ResponseWriter, r *request) error {
 }
 
 func (h *Handler) refresh(w http.ResponseWriter, r *request) error {
-	// Rows are found about a second after they are kept, whatever is asked.
+	if err := h.Store.Refresh(r.Context()); err != nil {
+		return err
+	}
 	writeJSON(w, http.StatusOK, map[string]any{"_shards": map[string]any{"total": 1, "successful": 1, "failed": 0}})
 	return nil
 }

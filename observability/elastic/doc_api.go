@@ -28,6 +28,7 @@ func (h *Handler) doc(w http.ResponseWriter, r *request) error {
 	b := &batch{h: h, a: r.access, chunk: logs.NewChunkID(), now: time.Now()}
 	b.add(item{action: "create", index: r.index, id: r.part(0), row: -1}, doc)
 	b.keep(r.Context())
+	h.refreshed(r)
 	it := b.items[0]
 	if it.err != nil {
 		return it.err

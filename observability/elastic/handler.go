@@ -23,6 +23,8 @@ import (
 type Store interface {
 	// Keep returns when the rows would survive a crash.
 	Keep(id string, rows []logs.Row) error
+	// Refresh returns when searches find what was kept before.
+	Refresh(ctx context.Context) error
 	// Select calls f with each row that the query has; fields are good until f returns.
 	Select(ctx context.Context, sel logs.Selection, f func([]logs.Field)) error
 	// Delete begins to delete what the selection has, if there is any; it goes on after a restart.

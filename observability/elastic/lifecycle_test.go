@@ -148,6 +148,8 @@ func TestILMOutlivesARestart(t *testing.T) {
 // ticks is a store that has something to delete whenever it is asked.
 type ticks struct{ asked []string }
 
+func (*ticks) Refresh(context.Context) error { return nil }
+
 func (k *ticks) Keep(string, []logs.Row) error { return nil }
 
 func (k *ticks) Select(context.Context, logs.Selection, func([]logs.Field)) error { return nil }

@@ -79,7 +79,9 @@ func (n *follower) follow(ctx context.Context, w io.Writer, s *Store, query Quer
 		case <-time.After(visible):
 		}
 		query.Start, query.End = query.End.Add(-late), time.Now()
-		s.showAll()
+		if err := s.Refresh(ctx); err != nil {
+			return err
+		}
 		shown.forget(query.Start)
 		err := s.windows(ctx, query, func(r found) error {
 			if shown.add(r) {

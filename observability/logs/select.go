@@ -85,11 +85,12 @@ func (s *Store) Flush() {
 	}
 }
 
-// showAll is Flush where there is anything to show that no search has had shown since.
-func (s *Store) showAll() {
+// Refresh returns when searches find what was kept before.
+func (s *Store) Refresh(ctx context.Context) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if s.storage != nil {
-		s.shown.everything(s.storage.DebugFlush)
+	if s.storage == nil {
+		return fmt.Errorf("log store: closed")
 	}
+	return s.shown.everything(ctx, s.storage.DebugFlush)
 }

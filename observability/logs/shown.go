@@ -1,8 +1,10 @@
 package logs
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // shown makes what was kept visible to a search before it looks.
@@ -17,6 +19,7 @@ type shown struct {
 	// was added.
 	adding        atomic.Int64
 	streams, rows counter
+	last          atomic.Int64 // when everything was shown
 
 	// known are streams by day that are in the library's index. Where they are too many, all
 	// are forgotten, and are new again.
@@ -105,9 +108,29 @@ func (v *shown) index(flush func()) { v.show(flush, v.indexed) }
 
 func (v *shown) indexed() bool { return v.adding.Load() == 0 && v.streams.all() }
 
-// everything has all shown that was kept.
-func (v *shown) everything(flush func()) {
-	v.show(flush, func() bool { return v.rows.all() && v.indexed() })
+// rest is how long is waited from one time that everything is shown to the next: each makes
+// a part of its own of the rows that came since, however few.
+const rest = 100 * time.Millisecond
+
+// everything has all shown that was kept before, those who ask at a time together.
+func (v *shown) everything(ctx context.Context, flush func()) error {
+	want := v.rows.there.Load()
+	is := func() bool { return v.rows.seen.Load() >= want }
+	for !is() {
+		if wait := time.Until(time.Unix(0, v.last.Load()).Add(rest)); wait > 0 {
+			t := time.NewTimer(wait)
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				t.Stop()
+				return context.Cause(ctx)
+			}
+			continue
+		}
+		v.show(flush, is)
+		v.last.Store(time.Now().UnixNano())
+	}
+	return nil
 }
 
 func (v *shown) show(flush func(), is func() bool) {
