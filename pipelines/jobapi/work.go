@@ -268,13 +268,14 @@ func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, 
 	if p := c.job.Deploy; p != nil {
 		d.Application, d.Path, d.Renderer = first(d.Application, p.Application), first(d.Path, p.Path), first(d.Renderer, p.Renderer)
 	}
+	named := d.Application
 	d.Application = first(d.Application, c.job.Repository)
 	source := v1alpha1.Source{Repository: c.job.Repository, Path: d.Path, Renderer: d.Renderer}
 	desired := v1alpha1.Desired{Commit: c.job.Commit, Sequence: c.job.Sequence, Images: c.built(), Run: c.ref.Run, By: c.job.By}
 	if strings.HasPrefix(c.job.Ref, v1alpha1.TagRef("")) {
 		desired.Revision = c.job.Ref
 	}
-	targets, err := c.targets(ctx, d.Application, progress)
+	targets, err := c.targets(ctx, d.Application, named != "", progress)
 	if err != nil {
 		return v1alpha1.Image{}, err
 	}
@@ -292,8 +293,10 @@ func (c *call) deploy(ctx context.Context, progress io.Writer) (v1alpha1.Image, 
 	return v1alpha1.Image{}, nil
 }
 
-// targets are the applications that take what the run builds; why others do not is told.
-func (c *call) targets(ctx context.Context, application string, progress io.Writer) ([]string, error) {
+// targets are the applications that take what the run builds; why others do not is told. Of
+// those that follow a tag it is the one that the job names, where it names one: what
+// others are made of may not be built yet.
+func (c *call) targets(ctx context.Context, application string, named bool, progress io.Writer) ([]string, error) {
 	if c.job.Default {
 		why, err := c.Deployer.Follows(ctx, c.ref.Namespace, application, c.job.Ref, c.job.Commit)
 		if why == "" || err != nil {
@@ -303,6 +306,10 @@ func (c *call) targets(ctx context.Context, application string, progress io.Writ
 		return nil, nil
 	}
 	names, others, err := c.Deployer.Followers(ctx, c.ref.Namespace, c.job.Repository, c.job.Ref, c.job.Commit)
+	if named && strings.HasPrefix(c.job.Ref, v1alpha1.TagRef("")) {
+		only := func(name string) bool { return name != application && !strings.HasPrefix(name, application+" ") }
+		names, others = slices.DeleteFunc(names, only), slices.DeleteFunc(others, only)
+	}
 	if len(names) == 0 && err == nil {
 		fmt.Fprintf(progress, "%s is not the default branch, has no preview, and no application follows it: built, not deployed.\n", c.job.Ref)
 	}

@@ -102,3 +102,42 @@ func TestTagsAreFollowed(t *testing.T) {
 	})
 	runs("tagged", 4, "", head())
 }
+
+// TestRunsOfTags: what is built of a tag is deployed to what follows it, and never by the push
+// alone; the runs of other tags and of the branch say why they deploy nothing.
+func TestRunsOfTags(t *testing.T) {
+	together(t)
+	r := newRepo(t, "tagged-built", map[string]string{
+		".gitlab-ci.yml":     "ship: {image: busybox, script: [slipway deploy tagged-built]}\n",
+		"deploy/config.yaml": config("tagged-built", "first"),
+	})
+	push := func(ref string) string {
+		t.Helper()
+		r.seq++
+		r.git("push", r.url(), ref)
+		r.finished()
+		return r.log("ship")
+	}
+	r.commit()
+	r.git("tag", "v1.2.0")
+	r.git("tag", "v1.1.0")
+	must(t, "app", "create", "tagged-built", "--sync", "pipeline", "--semver", "1.x")
+	if log := push("HEAD:main"); !strings.Contains(log, "Application tagged-built follows tags 1.x: built, not deployed.") {
+		t.Errorf("%s", log)
+	}
+	if a := application(t, "tagged-built"); a.Spec.Desired != nil {
+		t.Fatalf("a push is desired: %+v", a.Spec.Desired)
+	}
+	if log := push("refs/tags/v1.2.0"); !strings.Contains(log, "release 1 is healthy") {
+		t.Errorf("%s", log)
+	}
+	if d := application(t, "tagged-built").Spec.Desired; d == nil || d.Tag() != "v1.2.0" || d.Run != r.run() {
+		t.Fatalf("%+v", d)
+	}
+	if log := push("refs/tags/v1.1.0"); !strings.Contains(log, "Application tagged-built follows tags 1.x, of which it has v1.2.0.") {
+		t.Errorf("%s", log)
+	}
+	if d := application(t, "tagged-built").Spec.Desired; d.Tag() != "v1.2.0" {
+		t.Errorf("%+v", d)
+	}
+}

@@ -354,6 +354,19 @@ func TestTagIsDeployedToWhatFollowsIt(t *testing.T) {
 	}
 }
 
+// What another job of the run still builds is not deployed before that.
+func TestTagIsDeployedToTheOneThatIsNamed(t *testing.T) {
+	w := newWorld(t, wire.Job{Verb: "deploy"})
+	w.job.Deploy = &plan.Deploy{Application: "other"}
+	w.job.Default, w.job.Ref = false, "refs/tags/v1.2.0"
+	w.deployer.previews, w.deployer.others = map[string]string{"refs/tags/v1.2.0": "shop"}, []string{"old follows tags 0.x", "other follows tag v1"}
+	code, out := w.run(t.Context())
+	if code != 0 || w.deployer.desired.Commit != "" || strings.Contains(out, "old follows") {
+		t.Fatalf("code %d\n%s", code, out)
+	}
+	contains(t, out, "built, not deployed.", "Application other follows tag v1.")
+}
+
 func TestDefaultBranchIsNotDeployedToWhatFollowsTags(t *testing.T) {
 	w := newWorld(t, wire.Job{Verb: "deploy"})
 	w.deployer.why = "follows tags 1.x"
