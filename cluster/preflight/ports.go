@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"slipway.dev/cluster/supervise"
 )
@@ -16,6 +17,7 @@ import (
 // ports tries each address the way the server will listen on it.
 func ports(addresses []string, own map[int]bool) []Problem {
 	var found []Problem
+	until := time.Now().Add(dying)
 	for _, a := range addresses {
 		if !busy(a) {
 			continue
@@ -26,7 +28,7 @@ func ports(addresses []string, own map[int]bool) []Problem {
 		}
 		port, _ := strconv.Atoi(text)
 		pid, program := holder(port)
-		if own[pid] {
+		if own[pid] || pid == 0 && freed(func() bool { return busy(a) }, until) {
 			continue
 		}
 		who := "another program (perhaps in another container)"
@@ -36,6 +38,22 @@ func ports(addresses []string, own map[int]bool) []Problem {
 		found = append(found, Problem{"port-taken", fmt.Sprintf("%s is taken by %s", a, who), "stop it, or configure another port"})
 	}
 	return found
+}
+
+// dying is how long a server that was killed may take to give its ports back, which nobody
+// holds any more then: the kernel takes its memory away first.
+const dying = 5 * time.Second
+
+// freed says whether what is busy no longer is before that time.
+func freed(busy func() bool, until time.Time) bool {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for busy() {
+		if !(<-tick.C).Before(until) {
+			return false
+		}
+	}
+	return true
 }
 
 // holder finds the process that listens on a TCP port in this network namespace.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -82,4 +83,18 @@ func TestRangesThatOverlapOneAnother(t *testing.T) {
 	if found := ranges(Config{PodCIDR: "127.0.0.0/16", ServiceCIDR: "10.43.0.0/16"}); len(found) != 1 || found[0].Name != "pod-range" {
 		t.Fatalf("over loopback: %v", found)
 	}
+}
+
+// TestPortsOfAProcessThatDies are waited for, and those of one that lives are not for ever.
+func TestPortsOfAProcessThatDies(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		looks := 0
+		if !freed(func() bool { looks++; return looks < 4 }, time.Now().Add(dying)) || looks != 4 {
+			t.Errorf("not freed after %d looks", looks)
+		}
+		began := time.Now()
+		if freed(func() bool { return true }, began.Add(dying)) || time.Since(began) != dying {
+			t.Errorf("given up after %s", time.Since(began))
+		}
+	})
 }

@@ -108,7 +108,7 @@ func (s *story) first(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(text, "v1") {
+	if !says(text, "v1") {
 		return fmt.Errorf("%s answers %q, want v1 in it", s.address, text)
 	}
 	s.say("healthy %.1f s after the push: %s answers %q", time.Since(began).Seconds(), s.address, firstLine(text))

@@ -26,9 +26,12 @@ type seen struct {
 	errs          []error
 }
 
-func (s seen) with(text string) (n int) {
+// says whether the page is of that version; the name of its pod may have any letters.
+func says(answer, version string) bool { return strings.Contains(answer, "hello "+version+" on ") }
+
+func (s seen) with(version string) (n int) {
 	for answer, k := range s.answers {
-		if strings.Contains(answer, text) {
+		if says(answer, version) {
 			n += k
 		}
 	}
@@ -96,20 +99,20 @@ func (l *load) note(text string, err error) {
 	l.more.Broadcast()
 }
 
-// until waits until the last n answers all have text in them.
-func (l *load) until(ctx context.Context, n int, text string) error {
+// until waits until the last n answers are all of a version.
+func (l *load) until(ctx context.Context, n int, version string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
 		good := 0
-		for i := len(l.last) - 1; i >= 0 && strings.Contains(l.last[i], text); i-- {
+		for i := len(l.last) - 1; i >= 0 && says(l.last[i], version); i-- {
 			good++
 		}
 		if good >= n {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return fmt.Errorf("the answers are not all of %s: %s: %w", text, l.seen, ctx.Err())
+			return fmt.Errorf("the answers are not all of %s: %s: %w", version, l.seen, ctx.Err())
 		}
 		l.more.Wait()
 	}
