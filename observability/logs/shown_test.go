@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -100,4 +101,50 @@ func mustParse(t *testing.T, text string) *logstorage.Query {
 		t.Fatal(err)
 	}
 	return q
+}
+
+// lineWriter tells of each row that is written.
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
+}
+
+// TestTheOnlyLinesOfNewPodsAreFollowed: nothing comes after them that would have them looked
+// for again.
+func TestTheOnlyLinesOfNewPodsAreFollowed(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir())
+	defer runStore(t, s)()
+	keepLine(t, s, "first", 0) // the day is there
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	written, done := make(lineWriter, 10), make(chan error, 1)
+	go func() {
+		done <- s.Search(ctx, written, Query{Namespace: "default", Start: time.Now().Add(-time.Hour), End: time.Now(), Limit: 10, Follow: true})
+	}()
+	for i := range 3 {
+		pod := fmt.Sprint("only-", i)
+		eventually(t, "a follower", func() bool {
+			s.followers.mu.Lock()
+			defer s.followers.mu.Unlock()
+			return len(s.followers.all) == 1
+		})
+		<-time.After(time.Duration(i) * 330 * time.Millisecond) // another moment of the library's clocks
+		keepLine(t, s, pod, i)
+		for end := time.After(2 * time.Minute); ; {
+			select {
+			case line := <-written:
+				if !strings.Contains(line, pod) {
+					continue
+				}
+			case <-end:
+				t.Fatalf("the line of %s never comes", pod)
+			}
+			break
+		}
+	}
+	cancel()
+	<-done
 }

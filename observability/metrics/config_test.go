@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/relabel"
+
+	"slipway.dev/observability/selectors"
 )
 
 // TestAnnotatedPodsHaveOneJob: a pod is a target of one of the two jobs that scrape annotated
@@ -39,7 +41,7 @@ func TestAnnotatedPodsHaveOneJob(t *testing.T) {
 				continue
 			}
 			kept = append(kept, s.JobName)
-			if l := b.Labels(); l.Get("job") != "pods" || l.Get("namespace") != "shop" || l.Get("__address__") != c.pod+":8080" {
+			if l := b.Labels(); l.Get("job") != "pods" || l.Get("namespace") != "shop" || l.Get("__address__") != c.pod+":8080" || l.Get(selectors.OriginLabel) != "shop" {
 				t.Errorf("job %s: %s", s.JobName, l)
 			}
 		}
