@@ -53,7 +53,7 @@ export function Problem({ error }: { error: unknown }) {
   return (
     <div class="notice bad" role="alert">
       {error instanceof Error ? error.message : String(error)}
-      {hint ? <div class="hint">{hint}</div> : null}
+      {hint ? <div class="hint">{hint.split("`").map((part, i) => (i % 2 ? <code key={i}>{part}</code> : part))}</div> : null}
     </div>
   );
 }

@@ -62,16 +62,16 @@ function Thresholds({ f, s, field }: { f: Frame; s: Scale; field: Field }) {
 
 /** Axes are the lines behind the bars, and what they say. */
 export function Axes({ f, s, field, text, children }: { f: Frame; s: Scale; field: Field; text: (v: number) => string; children?: ComponentChildren }) {
-  let free = -Infinity;
+  // What lies side by side must not lie on one another.
+  const room = f.width / Math.max(1, s.ticks.length - 1);
+  const every = f.lying ? Math.max(1, Math.ceil((Math.max(0, ...s.ticks.map((v) => wide(text(v)))) + 6) / room)) : 1;
   const hidden = field.custom("axisPlacement").str() === "hidden";
   return (
     <>
-      {s.ticks.map((v) => {
+      {s.ticks.map((v, i) => {
         const p = along(f, s, v);
         const words = text(v);
-        // What lies side by side must not lie on one another.
-        const shown = !hidden && (!f.lying || p - wide(words) / 2 > free);
-        if (shown) free = p + wide(words) / 2 + 6;
+        const shown = !hidden && i % every === 0;
         return (
           <g key={v} class="tick">
             <path d={f.lying ? `M${p} ${f.top}V${f.top + f.height}` : `M${f.left} ${p}H${f.left + f.width}`} />
