@@ -118,11 +118,16 @@ func standard(build, deploy bool, in gitlab.Context) *plan.Plan {
 			},
 		})
 	}
-	if deploy && main {
+	// A tag is deployed to what follows it, whatever that is called.
+	if deploy && (main || in.Tag != "") {
+		application := in.ProjectName
+		if !main {
+			application = ""
+		}
 		j := plan.Job{
 			Name: "deploy", Stage: "deploy", When: plan.OnSuccess, ByStage: true,
 			Script: plan.Script{Main: []string{"slipway deploy"}},
-			Deploy: &plan.Deploy{Application: in.ProjectName, Path: Manifests},
+			Deploy: &plan.Deploy{Application: application, Path: Manifests},
 		}
 		if build {
 			j.Needs = []plan.Need{{Job: "build"}}
@@ -133,7 +138,7 @@ func standard(build, deploy bool, in gitlab.Context) *plan.Plan {
 	switch {
 	case len(p.Jobs) > 0:
 	case deploy:
-		p.Empty = fmt.Sprintf("only the default branch %q is deployed, and there is no Dockerfile to build", in.DefaultBranch)
+		p.Empty = fmt.Sprintf("only the default branch %q and tags are deployed, and there is no Dockerfile to build", in.DefaultBranch)
 	default:
 		p.Empty = "nothing to do: the repository has no .gitlab-ci.yml, no Dockerfile and no deploy directory; add one of them"
 	}

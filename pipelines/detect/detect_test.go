@@ -46,7 +46,9 @@ func TestPipeline(t *testing.T) {
 		{"bad file", "", "main", files{".gitlab-ci.yml": "job: {}"}, "problem script-missing"},
 		{"build and deploy", "", "main", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<- deploy<-build"},
 		{"other branch builds", "", "feature", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<-"},
-		{"tag builds", "", "", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<-"},
+		{"tag", "", "refs/tags/v1", files{"Dockerfile": "", "deploy/a.yaml": ""}, "default: build<- deploy<-build"},
+		{"tag of manifests", "", "refs/tags/v1", files{"deploy/a.yaml": ""}, "default: deploy<-"},
+		{"tag without manifests", "", "refs/tags/v1", files{"Dockerfile": ""}, "default: build<-"},
 		{"no manifests", "", "main", files{"Dockerfile": ""}, "default: build<-"},
 		{"manifests only", "", "main", files{"deploy/a.yaml": ""}, "default: deploy<-"},
 		{"manifests, other branch", "", "x", files{"deploy/a.yaml": ""}, "default: only the default branch"},
@@ -58,9 +60,11 @@ func TestPipeline(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, problems, err := Pipeline(tt.tree, tt.file, gitlab.Context{
-				Branch: tt.branch, DefaultBranch: "main", Namespace: "default", ProjectName: "shop", Commit: "abc",
-			})
+			in := gitlab.Context{Branch: tt.branch, DefaultBranch: "main", Namespace: "default", ProjectName: "shop", Commit: "abc"}
+			if tag, ok := strings.CutPrefix(tt.branch, "refs/tags/"); ok {
+				in.Branch, in.Tag = "", tag
+			}
+			p, problems, err := Pipeline(tt.tree, tt.file, in)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -107,16 +107,13 @@ func TestTagsAreFollowed(t *testing.T) {
 // alone; the runs of other tags and of the branch say why they deploy nothing.
 func TestRunsOfTags(t *testing.T) {
 	together(t)
-	r := newRepo(t, "tagged-built", map[string]string{
-		".gitlab-ci.yml":     "ship: {image: busybox, script: [slipway deploy tagged-built]}\n",
-		"deploy/config.yaml": config("tagged-built", "first"),
-	})
+	r := newRepo(t, "tagged-built", map[string]string{"deploy/config.yaml": config("tagged-built", "first")})
 	push := func(ref string) string {
 		t.Helper()
 		r.seq++
 		r.git("push", r.url(), ref)
 		r.finished()
-		return r.log("ship")
+		return r.log("deploy")
 	}
 	r.commit()
 	r.git("tag", "v1.2.0")
