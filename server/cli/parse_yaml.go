@@ -2,8 +2,10 @@ package cli
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
 	slipway "slipway.dev/cluster/api/v1alpha1"
@@ -26,6 +28,10 @@ func parseYAML(file string, text []byte, v any) error {
 		if group, _ := docs[0].Value["apiVersion"].(string); strings.Contains(group, "argoproj.io/") || strings.Contains(group, "fluxcd.io/") {
 			return places.Of(group).Refuse("apiVersion %q; want %s. docs/from-argocd.md and docs/from-flux.md say which words are which here", group, slipway.GroupVersion)
 		}
+		// Fields of another kind would be called unknown, and that is not what is wrong.
+		if kind, _ := docs[0].Value["kind"].(string); kind != "" && !strings.EqualFold(kind, kindOf(v)) && kindOf(v) != "" {
+			return places.Of(kind).Refuse("kind %q; want %s", kind, kindOf(v))
+		}
 	}
 	if err := yaml.UnmarshalStrict(text, v); err != nil {
 		if _, after, ok := strings.Cut(err.Error(), "unknown field "); ok {
@@ -35,4 +41,12 @@ func parseYAML(file string, text []byte, v any) error {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	return nil
+}
+
+// kindOf our objects; "" where v is none.
+func kindOf(v any) string {
+	if _, ok := v.(runtime.Object); !ok {
+		return ""
+	}
+	return reflect.TypeOf(v).Elem().Name()
 }
