@@ -50,24 +50,44 @@ func (r *Reconciler) gaveUp(ctx context.Context, app *v1alpha1.Application, rel 
 // rest is what a failed release comes to: the last healthy one is put back, and its value is
 // left alone, or tried again when the other cluster, which was not to be reached, answers.
 func (r *Reconciler) rest(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) (ctrl.Result, error) {
+	if rel.Status.Unreached == 0 {
+		return r.putBack(ctx, app, rel)
+	}
+	if err := r.Applier.Reach(ctx, r.target(app, rel.Spec.Number)); unreached(app, err) {
+		return ctrl.Result{RequeueAfter: lookAgain}, r.outOfReach(ctx, app, rel)
+	}
 	result, err := r.putBack(ctx, app, rel)
-	if err != nil || rel.Status.Unreached == 0 || rel.Status.FinishedAt == nil {
+	if err != nil || rel.Status.FinishedAt == nil {
 		return result, err
 	}
 	if wait := started(rel).Add(pauseOf(rel.Status.Unreached)).Sub(r.now()); wait > 0 {
 		result.RequeueAfter = sooner(result.RequeueAfter, wait)
 		return result, nil
 	}
-	if err := r.Applier.Reach(ctx, r.target(app, rel.Spec.Number)); unreached(app, err) {
-		result.RequeueAfter = sooner(result.RequeueAfter, lookAgain)
-		return result, nil
-	} else if err != nil {
-		return result, err
-	}
 	return ctrl.Result{RequeueAfter: soon}, r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
 		s.RefusedRetry = reached
 		s.Message = "the cluster answers again; what failed before is tried again"
 	})
+}
+
+// outOfReach says that a release failed while its cluster is still away. Who waits for it is
+// told so, unless something of it may be there and is to be put back.
+func (r *Reconciler) outOfReach(ctx context.Context, app *v1alpha1.Application, rel *v1alpha1.Release) error {
+	err := r.show(ctx, app, func(s *v1alpha1.ApplicationStatus) {
+		s.Sync, s.Health, s.Message = "Failed", "Unknown", oneLine(failedText(app, rel))
+		if s.Refused == nil || !same(*s.Refused, rel.Spec.Desired) {
+			s.Refused, s.RefusedRetry = rel.Spec.Desired.DeepCopy(), app.Spec.Retry
+		}
+	})
+	if err != nil || rel.Status.FinishedAt != nil || app.Status.Current == rel.Spec.Number {
+		return err
+	}
+	rel.Status.FinishedAt = r.stamp()
+	if err := r.Client.Status().Update(ctx, rel); err != nil {
+		return err
+	}
+	r.Metrics.finished(app, rel)
+	return nil
 }
 
 // pauseOf the n-th failure in a row.

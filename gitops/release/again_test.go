@@ -38,6 +38,12 @@ func TestWhatFailedOnTheWayToAClusterIsTriedAgainWhenThatAnswers(t *testing.T) {
 	require.Contains(t, rel.Status.Reason, "no such host")
 	require.EqualValues(t, 1, rel.Status.Unreached)
 	require.EqualValues(t, 1, w.app().Status.Last, "one try while nobody answers")
+	require.Equal(t, "Failed/Unknown", w.app().Status.Sync+"/"+w.app().Status.Health)
+	require.Contains(t, w.app().Status.Message, "it is tried again by itself when the cluster answers")
+	require.NotNil(t, rel.Status.FinishedAt, "who waits for it is told")
+	writes := w.writes
+	w.wait(10 * time.Minute)
+	require.Equal(t, writes, w.writes, "what is known is not written again")
 
 	w.cluster.away = nil
 	for range 3 {

@@ -205,15 +205,7 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 	if result, done, err := r.restore(ctx, app); !done {
 		return result, err
 	}
-	back := app.Status.Healthy
-	message := fmt.Sprintf("release %d failed: %s", rel.Spec.Number, rel.Status.Reason)
-	if back > 0 {
-		message = fmt.Sprintf("release %d failed, release %d runs: %s", rel.Spec.Number, back, rel.Status.Reason)
-	}
-	if rel.Status.Unreached > 0 {
-		message += "; it is tried again by itself when the cluster answers"
-	}
-	result, err := r.observe(ctx, app, "Failed", message)
+	result, err := r.observe(ctx, app, "Failed", failedText(app, rel))
 	if err != nil || rel.Status.FinishedAt != nil {
 		return result, err
 	}
@@ -223,6 +215,18 @@ func (r *Reconciler) putBack(ctx context.Context, app *v1alpha1.Application, rel
 	}
 	r.Metrics.finished(app, rel)
 	return result, nil
+}
+
+// failedText says that a release failed, what runs now and what happens next.
+func failedText(app *v1alpha1.Application, rel *v1alpha1.Release) string {
+	text := fmt.Sprintf("release %d failed: %s", rel.Spec.Number, rel.Status.Reason)
+	if back := app.Status.Healthy; back > 0 {
+		text = fmt.Sprintf("release %d failed, release %d runs: %s", rel.Spec.Number, back, rel.Status.Reason)
+	}
+	if rel.Status.Unreached > 0 {
+		text += "; it is tried again by itself when the cluster answers"
+	}
+	return text
 }
 
 // restore applies the last healthy release if something else is applied; there is
