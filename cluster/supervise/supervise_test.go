@@ -362,7 +362,7 @@ func TestAChildThatStaysIsAdopted(t *testing.T) {
 	}
 	// Whoever takes everything down finds it as well.
 	r, _, _ := ReadRecord(dir, "sleeper")
-	if err := Terminate(r, syscall.SIGTERM, 5*time.Second); err != nil || r.Alive() {
+	if err := Terminate(r, syscall.SIGTERM, time.Minute); err != nil || r.Alive() {
 		t.Errorf("%v, alive: %v", err, r.Alive())
 	}
 }

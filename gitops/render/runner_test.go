@@ -89,7 +89,7 @@ func TestRunnerKillsBombs(t *testing.T) {
 		{"output bomb", "the rendered set is larger than"},
 	} {
 		t.Run(c.path, func(t *testing.T) {
-			_, err := (&Runner{CPU: 1, Memory: 256 << 20}).Render(context.Background(), dir, Request{Path: c.path})
+			_, err := (&Runner{CPU: 1, Memory: 256 << 20, Deadline: 5 * time.Minute}).Render(context.Background(), dir, Request{Path: c.path})
 			require.ErrorContains(t, err, c.want)
 		})
 	}

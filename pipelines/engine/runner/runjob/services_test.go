@@ -20,7 +20,7 @@ func TestServiceAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := l.Addr().(*net.TCPAddr).Port
-	if fault := answers(t.Context(), []int{1, port}, 5*time.Second); fault != "" {
+	if fault := answers(t.Context(), []int{1, port}, time.Minute); fault != "" {
 		t.Error(fault)
 	}
 	l.Close()
