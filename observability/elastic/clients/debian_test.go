@@ -3,11 +3,13 @@ package clients
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -60,6 +62,7 @@ func TestRsyslog(t *testing.T) {
 	}
 	var refused, asked atomic.Int64
 	behind := s.Config.Handler
+	var bulks bulkLog
 	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if user, password, ok := r.BasicAuth(); !ok || user != "x" || password != "token" {
 			t.Errorf("%s: no credentials", r.URL.Path)
@@ -69,6 +72,8 @@ func TestRsyslog(t *testing.T) {
 				refused.Add(1)
 				panic(http.ErrAbortHandler) // the connection ends without an answer
 			}
+			tapped(t, &bulks, behind).ServeHTTP(w, r)
+			return
 		}
 		behind.ServeHTTP(w, r)
 	})
@@ -130,9 +135,60 @@ action(type="omelasticsearch" server=%q uid="x" pwd="token" template="doc" searc
 	}
 	if len(seen) != n || seen[`line 77 of rsyslog "quoted" \ ünï`] != 1 || refused.Load() != 3 {
 		t.Errorf("%d of %d lines, refused %d times", len(seen), n, refused.Load())
+		for i := range n {
+			if line := fmt.Sprintf(`line %d of rsyslog "quoted" \ ünï`, i); seen[line] != 1 {
+				t.Logf("%s is there %d times; %s", line, seen[line], bulks.of(fmt.Sprintf("line %d of", i)))
+			}
+		}
 	}
 	total := 0
 	if err := s.store.Select(t.Context(), logs.Selection{Namespaces: []string{"default"}, Text: `_index:="logs-rsyslog-default"`}, func([]logs.Field) { total++ }); err != nil || total != n {
 		t.Errorf("%d lines in all, want %d: %v", total, n, err)
 	}
+}
+
+// bulkLog has what was sent and what was answered: for who finds a line missing.
+type bulkLog struct {
+	mu    sync.Mutex
+	pairs [][2]string
+}
+
+// of says which requests had a text, and what was answered to them.
+func (b *bulkLog) of(text string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	said := fmt.Sprintf("of %d requests:", len(b.pairs))
+	for i, p := range b.pairs {
+		if strings.Contains(p[0], text) {
+			said += fmt.Sprintf(" %d had it, with %d conflicts and errors %v in its answer;", i, strings.Count(p[1], "version_conflict"), strings.Contains(p[1], `"errors":true`))
+		}
+	}
+	return said
+}
+
+// tapped notes what goes to a handler and comes from it.
+func tapped(t *testing.T, to *bulkLog, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Errorf("a bulk request that ends too early: %v", err)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		var answer strings.Builder
+		h.ServeHTTP(tap{w, &answer}, r)
+		to.mu.Lock()
+		defer to.mu.Unlock()
+		to.pairs = append(to.pairs, [2]string{string(body), answer.String()})
+	})
+}
+
+type tap struct {
+	http.ResponseWriter
+	also io.Writer
+}
+
+func (t tap) Write(p []byte) (int, error) {
+	_, _ = t.also.Write(p)
+	return t.ResponseWriter.Write(p)
 }
