@@ -502,12 +502,14 @@ test.runIf(!real)("an application is made and changed in a form, and what the se
   await page.getByRole("button", { name: "Change…" }).click();
   const change = page.getByRole("dialog", { name: "Change made" });
   expect(await change.getByLabel("Time to become healthy").inputValue()).toBe("90s");
+  await change.getByLabel("What is followed").selectOption("semver");
+  await change.getByRole("textbox", { name: "Follows" }).fill("1.x");
   await change.getByLabel("Sync").selectOption("manual");
   await change.getByLabel("Delete what left the set").uncheck();
   await change.getByLabel("Goes to namespace").fill("");
   await change.getByRole("button", { name: "Save" }).click();
   await change.waitFor({ state: "detached" });
-  expect(asked).toContain('PATCH made {"spec":{"namespace":null,"sync":"manual","syncOptions":{"prune":false}}}');
+  expect(asked).toContain('PATCH made {"spec":{"namespace":null,"sync":"manual","source":{"semver":"1.x"},"syncOptions":{"prune":false}}}');
 });
 
 test.runIf(!real)("a release: its cause, its images, what it changed; what happened; a rollout is stopped after a question", async () => {

@@ -191,7 +191,9 @@ export async function start(dist: string, port = 0): Promise<{ url: string; aske
     if (!rest && req.method === "PATCH") {
       const change = await body(req);
       asked.push(`PATCH ${name} ${JSON.stringify(change)}`);
-      Object.assign(found.spec as object, change.spec);
+      const { source, ...others } = change.spec as { source?: object };
+      const spec = found.spec as { source: object };
+      Object.assign(spec, others, { source: { ...spec.source, ...source } });
       found.metadata.resourceVersion = String(++version);
       tell("Application", found);
       return json(res, found);

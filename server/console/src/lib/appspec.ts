@@ -2,10 +2,15 @@
 import type { Application } from "../types";
 import { ApiError } from "./api";
 
+export const followable = ["branch", "tag", "semver", "commit"] as const;
+export type Follows = (typeof followable)[number];
+
 export interface AppValues {
   name: string;
   repository: string;
-  branch: string;
+  /** which of the four revision is; it is empty for the repository's default branch */
+  follows: Follows;
+  revision: string;
   path: string;
   namespace: string;
   createNamespace: boolean;
@@ -16,27 +21,30 @@ export interface AppValues {
 }
 
 /** fields of the form by where they are in the object. */
-export const places: Record<keyof AppValues, string> = {
-  name: "metadata.name",
-  repository: "spec.source.repository",
-  branch: "spec.source.branch",
-  path: "spec.source.path",
-  namespace: "spec.namespace",
-  createNamespace: "spec.syncOptions.createNamespace",
-  sync: "spec.sync",
-  prune: "spec.syncOptions.prune",
-  heal: "spec.syncOptions.drift",
-  healthDeadline: "spec.healthDeadline",
-};
+const places = new Map<string, keyof AppValues>([
+  ["metadata.name", "name"],
+  ["spec.source", "repository"],
+  ["spec.source.repository", "repository"],
+  ["spec.source.path", "path"],
+  ...followable.map((f) => [`spec.source.${f}`, "revision"] as const),
+  ["spec.namespace", "namespace"],
+  ["spec.syncOptions.createNamespace", "createNamespace"],
+  ["spec.sync", "sync"],
+  ["spec.syncOptions.prune", "prune"],
+  ["spec.syncOptions.drift", "heal"],
+  ["spec.healthDeadline", "healthDeadline"],
+]);
 
 /** valuesOf an application, or those of one that is to be made. */
 export function valuesOf(app?: Application): AppValues {
   const spec: Partial<Application["spec"]> = app?.spec ?? {};
   const { source, syncOptions } = spec;
+  const follows = followable.find((f) => source?.[f]) ?? "branch";
   return {
     name: app?.metadata.name ?? "",
     repository: source?.repository ?? "",
-    branch: source?.branch ?? "",
+    follows,
+    revision: source?.[follows] ?? "",
     path: source?.path ?? "",
     namespace: spec.namespace ?? "",
     createNamespace: syncOptions?.createNamespace ?? false,
@@ -57,11 +65,17 @@ export function changes(values: AppValues, before: AppValues): Record<string, un
   const spec: Record<string, unknown> = {};
   const source: Record<string, unknown> = {};
   const options: Record<string, unknown> = {};
-  const text = (into: Record<string, unknown>, key: "repository" | "branch" | "path" | "namespace" | "sync" | "healthDeadline") => {
+  const text = (into: Record<string, unknown>, key: "repository" | "path" | "namespace" | "sync" | "healthDeadline") => {
     const v = values[key].trim();
     if (v !== before[key]) into[key] = v || null;
   };
-  for (const key of ["repository", "branch", "path"] as const) text(source, key);
+  for (const key of ["repository", "path"] as const) text(source, key);
+  const revision = values.revision.trim();
+  if (values.follows !== before.follows || revision !== before.revision) {
+    // One of them is given at a time.
+    if (before.revision) source[before.follows] = null;
+    if (revision) source[values.follows] = revision;
+  }
   for (const key of ["namespace", "sync", "healthDeadline"] as const) text(spec, key);
   for (const key of ["createNamespace", "prune"] as const) if (values[key] !== before[key]) options[key] = values[key];
   if (values.heal !== before.heal) options.drift = values.heal ? "heal" : "report";
@@ -81,7 +95,7 @@ export function refusals(error: unknown): Partial<Record<keyof AppValues, string
   const out: Partial<Record<keyof AppValues, string>> = {};
   if (!(error instanceof ApiError)) return out;
   for (const { field, message } of error.fields) {
-    const key = (Object.keys(places) as (keyof AppValues)[]).find((k) => places[k] === field) ?? (field === "spec.source" ? "repository" : undefined);
+    const key = field === "spec.source" && message.includes("source.branch") ? "revision" : places.get(field);
     if (key) out[key] = [out[key], message].filter(Boolean).join("; ");
   }
   return out;

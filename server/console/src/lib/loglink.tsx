@@ -1,6 +1,6 @@
 // Links that lead to exactly the lines of a run, a job, a release or a pod.
 import { t } from "../i18n";
-import type { When } from "./logrows";
+import { type Range, ranges, type When } from "./logrows";
 import { Link } from "./router";
 
 /** Of says whose lines; what is not given does not matter. */
@@ -36,10 +36,12 @@ export function linesOf(of: Of, start?: string, end?: string): string {
   return `/logs?${params}`;
 }
 
-/** whenOf is the range in an address, if there is a whole one. */
+/** whenOf is the range in an address: one that ends now, or one between two times, if there is a whole one. */
 export function whenOf(params: URLSearchParams): When | undefined {
   const start = params.get("start") ?? "";
   const end = params.get("end") ?? "";
+  const last = params.get("last") ?? "";
+  if (Object.hasOwn(ranges, last)) return last as Range;
   const time = (s: string) => !Number.isNaN(Date.parse(s)) && !s.includes("/");
   return time(start) && (!end || time(end)) ? `${start}/${end}` : undefined;
 }

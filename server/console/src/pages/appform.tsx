@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { t } from "../i18n";
 import type { Key } from "../i18n/en";
 import { change, namespace, path, post } from "../lib/api";
-import { type AppValues, changes, made, refusals, valuesOf } from "../lib/appspec";
+import { type AppValues, changes, followable, type Follows, made, refusals, valuesOf } from "../lib/appspec";
 import { go, to } from "../lib/router";
 import { useStore } from "../lib/store";
 import { Problem } from "../lib/ui";
@@ -12,6 +12,9 @@ import type { Application } from "../types";
 import { Dialog } from "./appactions";
 
 const syncs: [string, Key][] = [["push", "syncPush"], ["pipeline", "syncPipeline"], ["manual", "syncManual"]];
+
+const kinds: Record<Follows, Key> = { branch: "branch", tag: "gitTag", semver: "versions", commit: "commit" };
+const examples = { tag: "v1.2.3", semver: "1.x", commit: "4f6c2a9be01d7c35…" };
 
 /** a duration as the server reads it: 90s, 10m, 1h30m */
 const durations = "([0-9]+(\\.[0-9]+)?(ms|s|m|h))+";
@@ -40,7 +43,7 @@ export function AppForm({ app, close }: { app?: Application; close: () => void }
       ) : null}
     </div>
   );
-  const text = (key: "name" | "repository" | "branch" | "path" | "namespace" | "healthDeadline", more: object = {}) => (
+  const text = (key: "name" | "repository" | "revision" | "path" | "namespace" | "healthDeadline", more: object = {}) => (
     <input id={`app-${key}`} value={values[key]} onInput={(e) => set(key, e.currentTarget.value)} aria-invalid={wrong[key] ? true : undefined} aria-describedby={`app-${key}-hint app-${key}-wrong`} autocomplete="off" spellcheck={false} {...more} />
   );
   const check = (key: "createNamespace" | "prune" | "heal", label: Key) => (
@@ -87,7 +90,18 @@ export function AppForm({ app, close }: { app?: Application; close: () => void }
               ))}
             </datalist>
           </>)}
-          {field("branch", "branch", text("branch", { placeholder: t("branchOfRepository") }))}
+          {field("revision", "follows", (
+            <span class="row">
+              <select aria-label={t("followedKind")} value={values.follows} onChange={(e) => set("follows", e.currentTarget.value as Follows)}>
+                {followable.map((f) => (
+                  <option key={f} value={f}>
+                    {t(kinds[f])}
+                  </option>
+                ))}
+              </select>
+              {text("revision", { class: "fill", required: values.follows !== "branch", placeholder: values.follows === "branch" ? t("branchOfRepository") : examples[values.follows] })}
+            </span>
+          ))}
           {field("path", "appPath", text("path", { placeholder: "deploy" }), "pathHint")}
           {field("namespace", "goesTo", text("namespace", { placeholder: namespace }), "goesToHint")}
           {values.namespace && values.namespace !== namespace ? check("createNamespace", "makeNamespace") : null}

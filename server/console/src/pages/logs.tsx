@@ -13,14 +13,14 @@ export function address(query: string, language: Language, when?: When): string 
   if (query) params.set("query", query);
   if (language !== "logsql") params.set("language", language);
   if (when?.includes("/")) for (const [k, v] of Object.entries(bounds(when))) params.set(k, v);
+  else if (when && when !== "lastHour") params.set("last", when);
   const s = params.toString();
   return s ? `/logs?${s}` : "/logs";
 }
 
 export function Logs({ query, language, when }: { query: string; language: Language; when?: When }) {
   const [typed, setTyped] = useTyped(query);
-  const [chosen, setRange] = useState<Range>("lastHour");
-  const range = when ?? chosen;
+  const range = when ?? "lastHour";
   const [follow, setFollow] = useState(false);
   const search = (q: string, l: Language) => go(address(q, l, when), false, true);
   const download = (format: string) => {
@@ -43,12 +43,12 @@ export function Logs({ query, language, when }: { query: string; language: Langu
           <option value="logsql">LogsQL</option>
           <option value="lucene">query_string</option>
         </select>
-        {when ? (
+        {when?.includes("/") ? (
           <button type="button" class="span" title={t("anyTime")} aria-label={t("anyTime")} onClick={() => go(address(query, language), false, true)}>
             {dateTime(bounds(when).start)} – {bounds(when).end ? dateTime(bounds(when).end) : ""} ✕
           </button>
         ) : (
-          <RangeChoice range={chosen} choose={setRange} />
+          <RangeChoice range={range as Range} choose={(r) => go(address(query, language, r), false, true)} />
         )}
         <FollowChoice follow={follow} choose={setFollow} />
         <button type="submit" class="primary">
