@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -119,7 +120,7 @@ action(type="omelasticsearch" server=%q uid="x" pwd="token" template="doc" searc
 		}
 	})
 	seen := map[string]int{}
-	for end := time.Now().Add(2 * time.Minute); len(seen) < n && time.Now().Before(end); <-time.After(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(seen) < n && !bulks.idle() && time.Now().Before(end); <-time.After(50 * time.Millisecond) {
 		s.store.Flush()
 		seen = map[string]int{}
 		err := s.store.Select(t.Context(), logs.Selection{Namespaces: []string{"default"}, Text: `_index:="logs-rsyslog-default" host:* | stats by (_msg) count() n`}, func(fields []logs.Field) {
@@ -133,17 +134,24 @@ action(type="omelasticsearch" server=%q uid="x" pwd="token" template="doc" searc
 			t.Fatal(err)
 		}
 	}
-	if len(seen) != n || seen[`line 77 of rsyslog "quoted" \ ünï`] != 1 || refused.Load() != 3 {
-		t.Errorf("%d of %d lines, refused %d times", len(seen), n, refused.Load())
-		for i := range n {
-			if line := fmt.Sprintf(`line %d of rsyslog "quoted" \ ünï`, i); seen[line] != 1 {
-				t.Logf("%s is there %d times; %s", line, seen[line], bulks.of(fmt.Sprintf("line %d of", i)))
-			}
+	// This rsyslog may not send the first line of a batch again that was refused: one in a
+	// hundred times it is in no request that was answered.
+	lost := 0
+	for i := range n {
+		line, word := fmt.Sprintf(`line %d of rsyslog "quoted" \ ünï`, i), fmt.Sprintf("line %d of", i)
+		if seen[line] == 0 && !bulks.had(word) {
+			t.Logf("%s was not sent again", line)
+			lost++
+		} else if seen[line] != 1 {
+			t.Errorf("%s is there %d times; %s", line, seen[line], bulks.of(word))
 		}
 	}
+	if lost > 3 || len(seen) != n-lost || refused.Load() != 3 {
+		t.Errorf("%d of %d lines, refused %d times, %d not sent again", len(seen), n, refused.Load(), lost)
+	}
 	total := 0
-	if err := s.store.Select(t.Context(), logs.Selection{Namespaces: []string{"default"}, Text: `_index:="logs-rsyslog-default"`}, func([]logs.Field) { total++ }); err != nil || total != n {
-		t.Errorf("%d lines in all, want %d: %v", total, n, err)
+	if err := s.store.Select(t.Context(), logs.Selection{Namespaces: []string{"default"}, Text: `_index:="logs-rsyslog-default"`}, func([]logs.Field) { total++ }); err != nil || total != n-lost {
+		t.Errorf("%d lines in all, want %d: %v", total, n-lost, err)
 	}
 }
 
@@ -151,6 +159,21 @@ action(type="omelasticsearch" server=%q uid="x" pwd="token" template="doc" searc
 type bulkLog struct {
 	mu    sync.Mutex
 	pairs [][2]string
+	last  time.Time
+}
+
+// had says whether a request that was answered had a text.
+func (b *bulkLog) had(text string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.pairs, func(p [2]string) bool { return strings.Contains(p[0], text) })
+}
+
+// idle says whether there was none for a while.
+func (b *bulkLog) idle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.pairs) > 0 && time.Since(b.last) > 10*time.Second
 }
 
 // of says which requests had a text, and what was answered to them.
@@ -179,6 +202,7 @@ func tapped(t *testing.T, to *bulkLog, h http.Handler) http.Handler {
 		h.ServeHTTP(tap{w, &answer}, r)
 		to.mu.Lock()
 		defer to.mu.Unlock()
+		to.last = time.Now()
 		to.pairs = append(to.pairs, [2]string{string(body), answer.String()})
 	})
 }
