@@ -57,7 +57,11 @@ func appSync(c *user) *cobra.Command {
 // conditions and the objects.
 func (c *user) appDetails(ctx context.Context, w io.Writer, a *slipway.Application) error {
 	if a.Spec.Source.Fixed() {
-		fmt.Fprintf(w, "\nFollows %s of repository %s; %s is desired\n", a.Spec.Source.Followed(), a.Spec.Source.Repository, desiredOf(a))
+		now := "nothing is desired yet"
+		if a.Spec.Desired != nil {
+			now = desiredOf(a) + " is desired"
+		}
+		fmt.Fprintf(w, "\nFollows %s of repository %s; %s\n", a.Spec.Source.Followed(), a.Spec.Source.Repository, now)
 	}
 	if err := c.progress(ctx, w, a); err != nil {
 		return err
