@@ -87,7 +87,7 @@ func (c *Client) Alertmanager() http.Handler { return c.pass(func(why string) an
 // pass requests on to the child. While that is away, a while after a start or a crash, it is
 // said in the form that the callers read, with a status upon which they try again.
 func (c *Client) pass(say func(why string) any) http.Handler {
-	return &httputil.ReverseProxy{
+	proxy := &httputil.ReverseProxy{
 		Transport: c.http.Transport,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", "observe"
@@ -101,6 +101,13 @@ func (c *Client) pass(say func(why string) any) http.Handler {
 			_ = json.NewEncoder(w).Encode(say("the store of metrics and logs does not answer, as it is being started; try again; `slipway status` tells more"))
 		},
 	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Or the server closes the request's body as soon as the answer begins. The transport
+		// may not have seen its end by then, on a busy machine, and would give up its
+		// connection in the middle of the answer.
+		_ = http.NewResponseController(w).EnableFullDuplex()
+		proxy.ServeHTTP(w, r)
+	})
 }
 
 // SendTo has every line go to a Fluentd as well, from now on; nil ends that, and forgets
