@@ -20,7 +20,7 @@ job: {image: busybox, script: ['echo "for $GITLAB_USER_LOGIN"'], rules: [{if: $C
 	cart.push()
 	shop := newRepo(t, "trigger-shop", map[string]string{".gitlab-ci.yml": `
 early: {stage: build, trigger: {project: default/trigger-cart, strategy: depend}}
-late: {stage: test, when: delayed, start_in: 5 seconds, trigger: {project: default/trigger-cart, strategy: depend}}
+late: {stage: test, when: delayed, start_in: 30 seconds, trigger: {project: default/trigger-cart, strategy: depend}}
 `})
 	token := strings.TrimSpace(must(t, "token", "create", "pat", "--role", "slipway-developer"))
 	shop.commit()
